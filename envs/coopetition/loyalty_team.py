@@ -1,0 +1,97 @@
+"""LoyaltyTeam: a team whose effort pays off when everybody keeps it up.
+
+## Model
+n seats with endowment e = 50 choose efforts a_i in [0, e]. The published engine (`payoff.envs.coopetition.published`)
+pays pi_i = (50 - a_i) + 20 ln(1 + a_i) + 0.65 g(a) / n, g the geometric mean, times a multiplier: 0.5 for a rate a_i
+/ e below 0.3, 1 + 0.15 q_i when the mean rate q_i of the last ten rounds is at least 0.6, 1.2 when every rate is at
+least one half. Loyalty theta_i rises by 0.02 a_i / e while the rate is at least one half and falls otherwise. Source:
+the published Coopetition-Gym v1 (arXiv 2605.02063; TR-3 arXiv 2601.16237; full texts unverified, numbers from the
+published code).
+
+## Players and actions
+`n_agents` symmetric seats (4). `native` actions are efforts in [0, 50]; values outside are clipped, as published.
+
+## Observations
+Shares, matrices, loyalty, ten-round window and clock in [0, 1], own seat first; see `Observe`. The published layout
+hides loyalty and window, so the process it shows is not Markov.
+
+## Rewards
+Published names: `private` is pi_i, `integrated` (default) is pi_i + 0.55 sum_j min(T_ij, 1 - R_ij) pi_j, `cooperative`
+the mean of the integrated utilities; the multiplier is applied after the layer.
+
+## Starting state
+Last actions at the baseline 20, trust 0.5, damage 0, loyalty 0.5. Nothing is random.
+
+## Episode end
+Never terminated; truncated after `max_steps`.
+
+## Theory
+`info["theory_payoff"]` is the payoff of TR-3, Q / n - c a_i + theta_i (phi_B mean of the others' team payoff +
+phi_C c a_i) with Q = omega (sum a)^beta, which the published rewards never pay. Stage game of pi: private Nash 19.85,
+welfare optimum 22.88. Free-riding effort of the theory: (omega beta / (c n^(2 - beta)))^(1 / (1 - beta)) = 34.240.
+
+## Parameters
+`n_agents` 4; `omega` 25 (productivity); `beta` 0.7 (returns to scale); `c` 1 (unit cost); `phi_B` 0.8 (loyalty
+benefit); `phi_C` 0.3 (cost tolerance); `max_steps` 100.
+
+## Known defects of v0
+omega, beta, c, phi_B and phi_C change nothing that is paid. Loyalty influences nothing that is paid: the bonus reads
+the ten-round window. The signal of trust saturates three units from the baseline. Multipliers make the `cooperative`
+reward differ between seats.
+
+## Version history
+v0: the published dynamics in float64, from a clean reset (the published PettingZoo form leaks loyalty between
+episodes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from payoff.envs.coopetition.build import published_game
+from payoff.envs.coopetition.rules import LoyaltyParams, Rules, TrustParams, symmetric
+from payoff.envs.core.params import Params, check_integer
+
+__all__ = ["V0", "LoyaltyTeamParams"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoyaltyTeamParams(Params):
+    """Keywords of LoyaltyTeam-v0."""
+
+    n_agents: int = 4
+    omega: float = 25.0  # productivity
+    beta: float = 0.7  # returns to scale
+    c: float = 1.0  # cost per unit of effort
+    phi_B: float = 0.8  # loyalty benefit
+    phi_C: float = 0.3  # cost tolerance
+    max_steps: int = 100
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("n_agents", self.n_agents, 2)
+        check_integer("max_steps", self.max_steps, 1)
+        rules(self)  # LoyaltyParams checks the rest, under the same names
+
+
+def rules(params: LoyaltyTeamParams) -> Rules:
+    """Numbers of the game."""
+    n = params.n_agents
+    return Rules(
+        endowment=(50.0,) * n,
+        baseline=(20.0,) * n,
+        share=(1.0 / n,) * n,
+        depend=symmetric(n, 0.55),
+        max_steps=params.max_steps,
+        trust=TrustParams(trust_loss=0.25, damage_gain=0.40, damage_decay=0.02),
+        loyalty=LoyaltyParams(
+            productivity=params.omega,
+            returns=params.beta,
+            effort_cost=params.c,
+            benefit=params.phi_B,
+            tolerance=params.phi_C,
+        ),
+    )
+
+
+V0 = published_game("payoff/LoyaltyTeam-v0", LoyaltyTeamParams, rules, __doc__)

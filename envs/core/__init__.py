@@ -1,0 +1,1 @@
+"""Compiled building blocks of the games: floats and arrays, no API."""

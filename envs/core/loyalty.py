@@ -1,0 +1,63 @@
+"""Collective action of TR-3 (arXiv 2601.16237): loyalty, the payoff of its theory, and the multipliers paid instead.
+
+Loyalty state (published code), r_i = a_i / e_i:
+
+(1) r_i >= 1/2:  theta_i <- min(1, theta_i + gain r_i);   else  theta_i <- max(0, theta_i - loss (1/2 - r_i))
+
+Multipliers (published code; q_i: mean of r_i over the last ten rounds, this one included):
+
+(2) m_i = [r_i < 0.3: 0.5] x [q_i >= 0.6: 1 + 0.15 q_i] x [all r >= 0.5: 1.2]
+
+Theory (report and docs; the published rewards never pay it):
+
+(3) Q(a) = omega (sum_i a_i)^beta
+(4) pi_i = Q / n - c a_i + theta_i (phi_B mean_{j != i} pi_j^team + phi_C c a_i),  pi_j^team = Q / n - c a_j
+"""
+
+from __future__ import annotations
+
+from payoff.envs.core.jit import jit
+
+__all__ = ["team_output", "theory_payoffs", "update"]
+
+
+@jit
+def update(p, seats, action, loyalty):
+    """Equation (1), in place on ``loyalty`` ``(N,)``; ``p`` has ``loyalty_gain`` and ``loyalty_loss``."""
+    for i in range(action.shape[0]):
+        rate = action[i, 0] / seats[i].endowment
+        if rate >= 0.5:
+            loyalty[i] = min(1.0, loyalty[i] + p.loyalty_gain * rate)
+        else:
+            loyalty[i] = max(0.0, loyalty[i] - p.loyalty_loss * (0.5 - rate))
+
+
+@jit
+def team_output(action, productivity, returns_to_scale):
+    """Q(a), equation (3)."""
+    effort = 0.0
+    for i in range(action.shape[0]):
+        effort += action[i, 0]
+    return productivity * effort**returns_to_scale
+
+
+@jit
+def theory_payoffs(p, action, loyalty, payoff):
+    """Equation (4).
+
+    Args:
+        p: record with ``productivity`` (omega), ``returns`` (beta), ``effort_cost`` (c), ``benefit`` (phi_B),
+            ``tolerance`` (phi_C).
+        action: ``(N, A)`` native efforts.
+        loyalty: ``(N,)`` theta after this round's update.
+        payoff: ``(N,)`` modified in place.
+    """
+    n = action.shape[0]
+    share = team_output(action, p.productivity, p.returns) / n
+    everyone = 0.0
+    for i in range(n):
+        everyone += share - p.effort_cost * action[i, 0]
+    for i in range(n):
+        own = share - p.effort_cost * action[i, 0]
+        others = (everyone - own) / (n - 1) if n > 1 else 0.0
+        payoff[i] = own + loyalty[i] * (p.benefit * others + p.tolerance * p.effort_cost * action[i, 0])

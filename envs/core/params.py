@@ -1,0 +1,69 @@
+"""Parameters of a game: a frozen dataclass, checked when made, packed into structured arrays for the kernels."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+__all__ = ["Params", "check_integer", "check_number", "unknown_keyword"]
+
+
+def check_number(
+    name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
+) -> None:
+    """Raise ValueError unless ``value`` is a finite number in the interval.
+
+    Raises:
+        ValueError: naming the argument, the value and the interval.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    inside = (
+        number
+        and math.isfinite(value)
+        and (value > low if open_low else value >= low)
+        and (value < high if open_high else value <= high)
+    )
+    if not inside:
+        left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
+        raise ValueError(f"{name} must be a number in {left}{low}, {high}{right}, got {value!r}")
+
+
+def check_integer(name: str, value: int, low: int, high: int | None = None) -> None:
+    """Raise ValueError unless ``value`` is an int of at least ``low`` and at most ``high``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
+        span = f"at least {low}" if high is None else f"in {low} .. {high}"
+        raise ValueError(f"{name} must be an integer {span}, got {value!r}")
+
+
+def unknown_keyword(owner: str, name: str, known: Iterable[str]) -> TypeError:
+    """The error for a keyword that ``owner`` does not have, with the nearest one it has."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return TypeError(f"{owner} got an unexpected keyword argument {name!r}{hint}; it takes: {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Params:
+    """Base of every game's parameters."""
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Keywords that the game takes."""
+        return tuple(f.name for f in fields(cls))
+
+    @classmethod
+    def from_keywords(cls, owner: str, keywords: dict[str, Any]) -> Self:
+        """Build from user keywords.
+
+        Raises:
+            TypeError: a keyword the game does not have, named, with the nearest known one.
+            ValueError: a value out of its range.
+        """
+        for name in keywords:
+            if name not in cls.names():
+                raise unknown_keyword(owner, name, cls.names())
+        return cls(**keywords)

@@ -1,0 +1,60 @@
+"""Value creation of TR-1 (arXiv 2510.18802), as the published system evaluates it.
+
+(1) individual value   f(a) = theta ln(1 + a)
+(2) synergy            g(a) = (prod_i a_i)^(1/N), exactly 0 as soon as one a_i <= 1e-10
+(3) total value        V(a) = sum_i f(a_i) + gamma g(a)
+(4) private payoff     pi_i(a) = (e_i - a_i) + f(a_i) + alpha_i gamma g(a)      (TR-1 equation 11)
+
+The sum of (4) over i is sum_i (e_i - a_i) + V(a) when the shares alpha add up to one.
+"""
+
+from __future__ import annotations
+
+import math
+
+from payoff.envs.core.jit import jit
+
+__all__ = ["individual", "private_payoffs", "synergy", "total"]
+
+
+@jit
+def individual(action, scale):
+    """f(a), equation (1); ``action`` >= 0, ``scale`` is theta."""
+    return scale * math.log1p(action)
+
+
+@jit
+def synergy(action):
+    """g(a), equation (2), for ``action`` ``(N, A)`` (first component)."""
+    total_log = 0.0
+    for i in range(action.shape[0]):
+        if action[i, 0] <= 1e-10:
+            return 0.0
+        total_log += math.log(action[i, 0])
+    return math.exp(total_log / action.shape[0])
+
+
+@jit
+def total(action, scale, complementarity):
+    """V(a), equation (3)."""
+    value = complementarity * synergy(action)
+    for i in range(action.shape[0]):
+        value += individual(action[i, 0], scale)
+    return value
+
+
+@jit
+def private_payoffs(seats, action, scale, complementarity, payoff):
+    """pi_i(a), equation (4).
+
+    Args:
+        seats: ``(N,)`` records with ``endowment`` (e) and ``share`` (alpha).
+        action: ``(N, A)`` native actions.
+        scale: theta.
+        complementarity: gamma.
+        payoff: ``(N,)`` modified in place.
+    """
+    surplus = complementarity * synergy(action)
+    for i in range(action.shape[0]):
+        a = action[i, 0]
+        payoff[i] = (seats[i].endowment - a) + individual(a, scale) + seats[i].share * surplus

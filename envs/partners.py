@@ -1,0 +1,133 @@
+"""Partners: policies that play the seats which the single-agent view does not learn.
+
+``partners=`` takes one partner for all other seats, or a mapping seat -> partner. A partner is one of the classes
+here, its name (``"constant:0.4"``, ``"tit_for_tat"``, ``"reciprocator"``, ``"random"``) or a function ``obs (B, O) ->
+actions (B, A)`` in the units that the environment's ``actions`` setting names (integers ``(B,)`` where actions are
+discrete).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from typing import Any, TypeAlias
+
+from payoff.envs.core import partner as rule
+from payoff.envs.core.params import check_number
+from payoff.envs.core.state import Array
+
+__all__ = ["PARTNERS", "Constant", "Partner", "PartnerFunction", "Random", "Reciprocator", "TitForTat", "resolve"]
+
+PartnerFunction: TypeAlias = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Base of the built-in partners; fields are the numbers of the compiled rule."""
+
+    @property
+    def record(self) -> tuple[int, float, float, float]:
+        """Entry of the compiled partner table: code and three numbers."""
+        numbers = [float(x) for x in astuple(self)]
+        first, second, third = numbers + [0.0] * (3 - len(numbers))
+        return _CODES[type(self)], first, second, third
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Partner):
+    """Contributes the same share of its endowment at every step.
+
+    Attributes:
+        level: share in [0, 1].
+    """
+
+    level: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("level", self.level, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TitForTat(Partner):
+    """Proportional tit-for-tat: the mean share that the others contributed last; the baseline share opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reciprocator(Partner):
+    """Bounded, trust-weighted reciprocity (TR-4 section 8.4, arXiv 2604.01240, with normalised signals).
+
+    x_i <- clip(x_i + gain mean_j[T_ij tanh(slope (x_j - b_j / e_j))] - decay (x_i - b_i / e_i), 0, 1), x the share last
+    contributed. It answers generosity with generosity, forgets slowly, and listens to those it trusts.
+
+    Attributes:
+        gain: largest change per step at full trust.
+        slope: steepness of the response.
+        decay: pull back to the baseline.
+    """
+
+    gain: float = 0.12
+    slope: float = 2.0
+    decay: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("gain", self.gain, 0.0, 1.0)
+        check_number("slope", self.slope, 0.0)
+        check_number("decay", self.decay, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Random(Partner):
+    """A uniform share of the endowment, from the copy's own random stream."""
+
+
+PARTNERS: dict[str, type[Partner]] = {
+    "constant": Constant,
+    "tit_for_tat": TitForTat,
+    "reciprocator": Reciprocator,
+    "random": Random,
+}
+
+_CODES = {
+    Constant: rule.CONSTANT,
+    TitForTat: rule.TIT_FOR_TAT,
+    Reciprocator: rule.RECIPROCATOR,
+    Random: rule.RANDOM,
+}
+
+
+def _one(partner: Any) -> Partner | PartnerFunction:
+    if isinstance(partner, Partner):
+        return partner
+    if isinstance(partner, str):
+        name, _, numbers = partner.partition(":")
+        if name not in PARTNERS:
+            raise ValueError(f"partners must be one of {', '.join(PARTNERS)}, a Partner or a function, got {partner!r}")
+        try:
+            values = [float(n) for n in numbers.split(",")] if numbers else []
+            return PARTNERS[name](*values)
+        except TypeError:
+            raise ValueError(f"partners {partner!r}: {name} does not take {len(values)} numbers") from None
+    if callable(partner):
+        return partner  # type: ignore[no-any-return]
+    raise TypeError(f"a partner must be a name, a Partner or a function, got {type(partner).__name__}")
+
+
+def resolve(partners: Any, others: list[int]) -> dict[int, Partner | PartnerFunction]:
+    """Partner of each seat in ``others``.
+
+    Args:
+        partners: one partner for all, or a mapping seat -> partner that covers exactly ``others``.
+        others: seats that are not learned.
+
+    Raises:
+        ValueError: an unknown name, a number out of range, a seat missing or too many.
+        TypeError: something that is no partner.
+    """
+    if not isinstance(partners, Mapping):
+        chosen = _one(partners)
+        return dict.fromkeys(others, chosen)
+    if set(partners) != set(others):
+        raise ValueError(f"partners must name exactly the seats {others}, got {sorted(partners)}")
+    return {seat: _one(partners[seat]) for seat in others}

@@ -1,0 +1,293 @@
+"""Reward layers: from payoffs (what really happened) to rewards (what a learner is told).
+
+A layer is a frozen dataclass that says, seat by seat, which compiled rule (:mod:`payoff.envs.core.layer`) with which
+weights turns the payoff vector into that seat's reward. ``reward=`` takes a layer, a name (with numbers after a colon:
+``"mutuality:0.3"``, ``"inequity_aversion:0.85,0.315"``), or a function of a :class:`RewardInput`.
+
+In a published ``-v0`` game the layer acts on the base payoff, before the game's multipliers, and the names
+``integrated`` and ``cooperative`` mean what the published code does; ``Integrated()`` and ``Cooperative()`` are
+always the plain ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from payoff.envs.core import layer as rule
+from payoff.envs.core.params import check_number
+from payoff.envs.core.state import Array
+
+__all__ = [
+    "LAYERS",
+    "SVO",
+    "Cooperative",
+    "InequityAversion",
+    "Integrated",
+    "Layer",
+    "Mutuality",
+    "PerAgent",
+    "Private",
+    "PublishedCooperative",
+    "RewardFunction",
+    "RewardInput",
+    "TrustIntegrated",
+    "TrustReciprocal",
+    "resolve",
+]
+
+
+class SeatRule(NamedTuple):
+    """One seat's part of a layer: rule code, its two numbers, weights ``(P, N)`` on the payoffs."""
+
+    code: int
+    first: float
+    second: float
+    weight: Array
+
+
+@dataclass(frozen=True, slots=True)
+class RewardInput:
+    """What a user's reward function sees, for B copies at once; arrays are copies.
+
+    Attributes:
+        payoff: ``(B, N)`` base payoffs of the step.
+        action: ``(B, N, A)`` native actions.
+        trust: ``(B, N, N)`` after the step, None in games without trust.
+        reputation_damage: ``(B, N, N)`` after the step, None likewise.
+        dependence: ``(P, N, N)``, P is 1 or B.
+    """
+
+    payoff: Array
+    action: Array
+    trust: Array | None
+    reputation_damage: Array | None
+    dependence: Array
+
+
+RewardFunction: TypeAlias = Callable[[RewardInput], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Base of the built-in layers."""
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """Rule of seat i, for dependence matrices ``(P, N, N)``."""
+        raise NotImplementedError(f"{type(self).__name__} must define seat(i, depend)")
+
+
+def _linear(weight: Array) -> SeatRule:
+    return SeatRule(rule.LINEAR, 0.0, 0.0, weight)
+
+
+def _own(i: int, depend: Array) -> Array:
+    weight = np.zeros(depend.shape[:2])
+    weight[:, i] = 1.0
+    return weight
+
+
+@dataclass(frozen=True, slots=True)
+class Private(Layer):
+    """r_i = pi_i."""
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return _linear(_own(i, depend))
+
+
+@dataclass(frozen=True, slots=True)
+class Integrated(Layer):
+    """r_i = pi_i + sum_j D_ij pi_j (TR-1 equation 13, arXiv 2510.18802)."""
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return _linear(_own(i, depend) + depend[:, i])
+
+
+@dataclass(frozen=True, slots=True)
+class TrustIntegrated(Layer):
+    """r_i = pi_i + sum_j min(T_ij, 1 - R_ij) D_ij pi_j, trust after the step (published code, its "integrated")."""
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return SeatRule(rule.GATED, 0.0, 0.0, _own(i, depend))
+
+
+@dataclass(frozen=True, slots=True)
+class TrustReciprocal(Layer):
+    """r_i = integrated + sum_j rho T_ij (a_j - b_j) a_i (TR-2, arXiv 2510.24909; equation-level form unverified).
+
+    Attributes:
+        rho: strength, the report sweeps 0.10 to 0.30.
+        normalized: divide (a_j - b_j) by e_j; without it the term outgrows the payoffs on a scale of 100.
+    """
+
+    rho: float = 0.20
+    normalized: bool = False
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("rho", self.rho, 0.0)
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return SeatRule(rule.RECIPROCAL, self.rho, float(self.normalized), _own(i, depend) + depend[:, i])
+
+
+@dataclass(frozen=True, slots=True)
+class Cooperative(Layer):
+    """r_i = mean over k of pi_k: the same for every seat."""
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return _linear(np.full(depend.shape[:2], 1.0 / depend.shape[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCooperative(Layer):
+    """r_i = mean over k of k's trust-gated integrated utility (published code, its "cooperative")."""
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return SeatRule(rule.GATED_MEAN, 0.0, 0.0, _own(i, depend))
+
+
+@dataclass(frozen=True, slots=True)
+class Mutuality(Layer):
+    """One knob from private to cooperative: private, integrated and (up to scale) cooperative at m = 0, 1/2, 1.
+
+    W = I + 2 m D for m <= 1/2, else (2 - 2 m)(I + D) + (2 m - 1) 11'/n.
+
+    Attributes:
+        m: mutuality in [0, 1].
+    """
+
+    m: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("m", self.m, 0.0, 1.0)
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        if self.m <= 0.5:
+            return _linear(_own(i, depend) + 2.0 * self.m * depend[:, i])
+        integrated = _own(i, depend) + depend[:, i]
+        return _linear((2.0 - 2.0 * self.m) * integrated + (2.0 * self.m - 1.0) / depend.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SVO(Layer):
+    """r_i = cos(theta) pi_i + sin(theta) mean of the others' payoffs (social value orientation).
+
+    Attributes:
+        theta: angle in radians, in [-pi, pi]; 0 is private, pi/4 weighs the others' mean like one's own payoff.
+    """
+
+    theta: float = math.pi / 4
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("theta", self.theta, -math.pi, math.pi)
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        n = depend.shape[1]
+        weight = np.full(depend.shape[:2], math.sin(self.theta) / max(1, n - 1))
+        weight[:, i] = math.cos(self.theta)
+        return _linear(weight)
+
+
+@dataclass(frozen=True, slots=True)
+class InequityAversion(Layer):
+    """Fehr and Schmidt (1999): pi_i - alpha mean_j max(pi_j - pi_i, 0) - beta mean_j max(pi_i - pi_j, 0), j != i.
+
+    Attributes:
+        alpha: dislike of being behind; default: mean of the distribution in that paper (from memory, unverified).
+        beta: dislike of being ahead; likewise.
+    """
+
+    alpha: float = 0.85
+    beta: float = 0.315
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("alpha", self.alpha, 0.0)
+        check_number("beta", self.beta, 0.0)
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        return SeatRule(rule.INEQUITY, self.alpha, self.beta, _own(i, depend))
+
+
+@dataclass(frozen=True, slots=True)
+class PerAgent(Layer):
+    """A mixed population: each seat has its own layer.
+
+    Attributes:
+        layers: seat -> layer or name; seats left out use ``default``.
+        default: layer or name of the rest.
+    """
+
+    layers: Mapping[int, Layer | str]
+    default: Layer | str = field(default_factory=Private)
+
+    def seat(self, i: int, depend: Array) -> SeatRule:
+        """See :meth:`Layer.seat`."""
+        n = depend.shape[1]
+        for seat in self.layers:
+            if seat not in range(n):
+                raise ValueError(f"PerAgent names seat {seat!r}, allowed are 0 .. {n - 1}")
+        chosen = resolve(self.layers.get(i, self.default))
+        if not isinstance(chosen, Layer):
+            raise TypeError("PerAgent takes layers and names, not functions")
+        return chosen.seat(i, depend)
+
+
+LAYERS: dict[str, type[Layer]] = {
+    "private": Private,
+    "integrated": Integrated,
+    "trust_integrated": TrustIntegrated,
+    "trust_reciprocal": TrustReciprocal,
+    "cooperative": Cooperative,
+    "published_cooperative": PublishedCooperative,
+    "mutuality": Mutuality,
+    "svo": SVO,
+    "inequity_aversion": InequityAversion,
+}
+
+
+def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Layer | RewardFunction:
+    """Layer for what the user wrote after ``reward=``.
+
+    Args:
+        reward: layer, name, ``"name:number,..."`` or function of a :class:`RewardInput`.
+        names: what a name means in this game, where it is not the layer of that name.
+
+    Raises:
+        ValueError: an unknown name (the message lists the known ones) or a number out of its range.
+        TypeError: none of the above.
+    """
+    if isinstance(reward, Layer):
+        return reward
+    if isinstance(reward, str):
+        name, _, numbers = reward.partition(":")
+        kind = LAYERS.get((names or {}).get(name, name))
+        if kind is None:
+            raise ValueError(f"reward must be one of {', '.join(LAYERS)}, a layer or a function, got {reward!r}")
+        takes = fields(kind)
+        try:
+            values = [float(n) for n in numbers.split(",")] if numbers else []
+        except ValueError:
+            raise ValueError(f"reward {reward!r}: what follows the colon must be numbers") from None
+        if len(values) > len(takes):
+            raise ValueError(f"reward {reward!r}: {name} takes at most {len(takes)} numbers")
+        return kind(*values)
+    if callable(reward):
+        return reward  # type: ignore[no-any-return]
+    raise TypeError(f"reward must be a layer, a name or a function, got {type(reward).__name__}")

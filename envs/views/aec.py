@@ -1,0 +1,226 @@
+"""PettingZoo ``AECEnv``: seats move one after another, and later movers see what earlier ones did.
+
+A round is the same joint step as in the parallel view; what the order changes is information. An observation is the
+parallel observation followed by one block of N x A revealed actions: the share of the action range that a seat has
+chosen in the running round (own seat first), -1 where it has not moved yet or where the observation setting hides
+actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from pettingzoo import AECEnv
+from pettingzoo.utils import wrappers
+
+from payoff.envs.core.state import Array
+from payoff.envs.views import common
+from payoff.envs.views.drawing import METADATA, Drawn
+from payoff.envs.views.engine import Snapshot
+from payoff.envs.views.parallel import agent_infos
+
+__all__ = ["AECSnapshot", "GameAECEnv", "aec_env"]
+
+_METADATA: dict[str, Any] = {**METADATA, "is_parallelizable": True, "name": "payoff_aec"}
+
+
+@dataclass(frozen=True, slots=True)
+class AECSnapshot:
+    """A round in progress.
+
+    Attributes:
+        batch: the game.
+        raw: ``(1, N, A)`` actions of the seats that have moved.
+        moved: number of seats that have moved.
+        live: agents that are alive.
+        cumulative: reward each live agent has not collected yet.
+    """
+
+    batch: Snapshot
+    raw: Array
+    moved: int
+    live: tuple[str, ...]
+    cumulative: tuple[float, ...]
+
+
+class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
+    """All seats of a game, moving in turn.
+
+    Args:
+        game: environment id.
+        order: the agents in the order they move, numbers or names; None is seat order.
+        reward: reward layer, name or function; None is the game's default.
+        observe: observation setting.
+        actions: ``"native"``, ``"unit"`` or ``"discrete:K"``; None is the game's default.
+        clip_actions: clip actions to their bounds instead of raising.
+        info: ``"full"``, or ``"minimal"`` for payoff and rewards only.
+        render_mode: None, ``"rgb_array"`` or ``"human"`` (needs the extra ``play``).
+        **parameters: the game's own keywords.
+
+    Raises:
+        TypeError: an unknown keyword.
+        ValueError: a value that is not allowed.
+    """
+
+    metadata = _METADATA
+
+    def __init__(
+        self,
+        game: str,
+        *,
+        order: Sequence[int | str] | None = None,
+        reward: Any = None,
+        observe: Any = "full",
+        actions: str | None = None,
+        clip_actions: bool = False,
+        info: Literal["full", "minimal"] = "full",
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__()
+        common.check_choice("info", info, ["full", "minimal"])
+        common.check_choice("render_mode", render_mode, [None, *_METADATA["render_modes"]])
+        self.engine = common.build_engine(
+            type(self),
+            game,
+            parameters,
+            1,
+            reward=reward,
+            observe=observe,
+            actions=actions,
+            clip_actions=clip_actions,
+        )
+        engine = self.engine
+        n = engine.shape.n_agents
+        self.metadata = {**_METADATA, "name": engine.game.id}
+        self.full_info = info == "full"
+        self.render_mode = render_mode
+        self.possible_agents = common.agent_names(n)
+        self._order = list(range(n)) if order is None else [common.seat_index(a, n) for a in order]
+        if sorted(self._order) != list(range(n)):
+            raise ValueError(f"order must name each of {self.possible_agents} once, got {list(order or [])}")
+        self._revealed_size = n * engine.shape.action_size
+        low = np.concatenate([np.zeros(len(engine.plan.names)), np.full(self._revealed_size, -1.0)]).astype(np.float32)
+        space = gym.spaces.Box(low, np.ones_like(low))
+        self.observation_spaces = dict.fromkeys(self.possible_agents, space)
+        self.action_spaces = {a: engine.format.space(i) for i, a in enumerate(self.possible_agents)}
+        self.state_space = gym.spaces.Box(0.0, 1.0, (engine.global_size,), np.float32)
+        self._started = False
+
+    def observation_space(self, agent: str) -> gym.Space[Any]:
+        """Observation space of an agent; the same object on every call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gym.Space[Any]:
+        """Action space of an agent; the same object on every call."""
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Start an episode; see :meth:`payoff.envs.views.parallel.GameParallelEnv.reset`."""
+        groups = common.start_groups(options, 1, others_allowed=True)
+        seeds = common.copy_seeds(seed, 1)
+        if seeds[0] is None and not self._started:
+            seeds = [int(np.random.SeedSequence().generate_state(1)[0])]
+        if seeds[0] is not None:
+            self.engine.seed(0, seeds[0])
+        self._started = True
+        self._seen = self.engine.reset(groups=groups)[0]
+        self._begin(self.possible_agents, moved=0)
+        self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
+        self.show_if_human()
+
+    def _begin(self, live: Sequence[str], moved: int) -> None:
+        self.agents = list(live)
+        self._moved = moved
+        self.rewards = dict.fromkeys(self.agents, 0.0)
+        self.terminations = dict.fromkeys(self.agents, self.engine.flags.item(0))
+        self.truncations = dict.fromkeys(self.agents, self.engine.flags.item(1))
+        infos = agent_infos(self)
+        self.infos = {a: infos[a] for a in self.agents}
+        if self.agents:
+            self.agent_selection = self._mover()
+
+    def _mover(self) -> str:
+        waiting = [self.possible_agents[i] for i in self._order[self._moved :]]
+        return next(a for a in waiting if a in self.agents)
+
+    def step(self, action: Any) -> None:
+        """Action of ``agent_selection``; the round is played when the last seat has moved.
+
+        Args:
+            action: its action, or None for an agent whose episode is over.
+
+        Raises:
+            ValueError: a live agent sends None or a bad action; nothing has changed.
+        """
+        agent = self.agent_selection
+        if self.terminations[agent] or self.truncations[agent]:
+            self._was_dead_step(action)
+            return
+        engine = self.engine
+        seat = self.possible_agents.index(agent)
+        if action is None:
+            raise ValueError(f"{engine.game.id}: {agent} is alive, its action must not be None")
+        chosen = engine.format.read(action, (engine.shape.action_size,), f"{engine.game.id} {agent}")
+        engine.check_seat(seat, chosen)
+        self._cumulative_rewards[agent] = 0.0
+        self._clear_rewards()
+        self._moved += 1
+        if self._moved == len(self.possible_agents):
+            self._play()
+            self._accumulate_rewards()
+        self.agent_selection = self._mover()
+
+    def _play(self) -> None:
+        engine = self.engine
+        self._seen = engine.advance()[0]
+        self._begin(self.agents, moved=0)
+        self.rewards = {a: engine.reward.item(i) for i, a in enumerate(self.possible_agents)}
+        self.show_if_human()
+
+    def observe(self, agent: str) -> Array:
+        """Parallel observation of an agent, then the actions revealed so far in this round; float32."""
+        seat = self.possible_agents.index(agent)
+        return np.concatenate([self._seen[seat], self._revealed(seat)])
+
+    def _revealed(self, seat: int) -> Array:
+        engine = self.engine
+        n = engine.shape.n_agents
+        shown = np.full((n, engine.shape.action_size), -1.0, dtype=np.float32)
+        moved = set(self._order[: self._moved]) if engine.plan.sees_actions else set()
+        low, high = engine.format.low, engine.format.high
+        for at, i in enumerate([seat, *(j for j in range(n) if j != seat)]):
+            if i in moved:
+                shown[at] = np.clip((engine.raw[0, i] - low[i]) / (high[i] - low[i]), 0.0, 1.0)
+        return shown.ravel()
+
+    def state(self) -> Array:
+        """Everything, for centralised critics: ``(S,)`` float32 in [0, 1], whatever the observation setting."""
+        state: Array = self.engine.global_state()[0]
+        return state
+
+    def snapshot(self) -> AECSnapshot:
+        """Copy of everything that the next step depends on, the round in progress included."""
+        owed = tuple(self._cumulative_rewards[a] for a in self.agents)
+        return AECSnapshot(self.engine.snapshot(), self.engine.raw.copy(), self._moved, tuple(self.agents), owed)
+
+    def restore(self, snapshot: AECSnapshot) -> None:
+        """Go back to a snapshot.
+
+        Raises:
+            ValueError: the snapshot is of another game.
+        """
+        self._seen = self.engine.restore(snapshot.batch)[0]
+        self.engine.raw[...] = snapshot.raw
+        self._started = True
+        self._begin(snapshot.live, snapshot.moved)
+        self._cumulative_rewards = dict(zip(snapshot.live, snapshot.cumulative, strict=True))
+
+
+def aec_env(game: str, **keywords: Any) -> AECEnv:
+    """AEC view of an id, guarded against calls out of order (PettingZoo's OrderEnforcingWrapper)."""
+    return wrappers.OrderEnforcingWrapper(GameAECEnv(game, **keywords))

@@ -1,0 +1,203 @@
+"""What the views share: keywords, seeds, start groups, and the assembly of ``info``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from payoff.envs import partners as partner_policies
+from payoff.envs import registry
+from payoff.envs.core.params import unknown_keyword
+from payoff.envs.core.state import Array
+from payoff.envs.views.engine import AUTORESET, Engine, parameter_rows
+
+__all__ = [
+    "Rebuilt",
+    "agent_names",
+    "build_engine",
+    "check_choice",
+    "copy_seeds",
+    "info_arrays",
+    "joint_terms",
+    "seat_index",
+    "seat_terms",
+    "start_groups",
+]
+
+
+class Rebuilt:
+    """Copies and pickles a view by building it anew and restoring its state.
+
+    A view holds arrays that share memory with the engine's; copied one by one they would fall apart silently.
+    """
+
+    _started: bool
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Self:
+        """Remember what the view is made with."""
+        self = super().__new__(cls)
+        self._made_with = (args, keywords)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Class, arguments, and the snapshot once an episode has begun."""
+        return _rebuild, (type(self), *self._made_with, self.snapshot() if self._started else None)
+
+    def snapshot(self) -> Any:
+        """Copy of everything that the next step depends on."""
+        raise NotImplementedError(f"{type(self).__name__} must define snapshot()")
+
+
+def _rebuild(view: type[Any], args: tuple[Any, ...], keywords: dict[str, Any], snapshot: Any) -> Any:
+    made = view(*args, **keywords)
+    if snapshot is not None:
+        made.restore(snapshot)
+    return made
+
+
+def agent_names(n: int) -> list[str]:
+    """``agent_0`` .. ``agent_{n - 1}``."""
+    return [f"agent_{i}" for i in range(n)]
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Raise ValueError unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def seat_index(agent: Any, n: int) -> int:
+    """Seat of ``agent=``: a number or ``agent_k``.
+
+    Raises:
+        ValueError: no such seat.
+    """
+    names = agent_names(n)
+    if isinstance(agent, str) and agent in names:
+        return names.index(agent)
+    if isinstance(agent, int | np.integer) and not isinstance(agent, bool) and 0 <= agent < n:
+        return int(agent)
+    raise ValueError(f"agent must be 0 .. {n - 1} or one of {', '.join(names)}, got {agent!r}")
+
+
+def build_engine(
+    view: type,
+    game_id: str,
+    parameters: Mapping[str, Any],
+    n_copies: int,
+    *,
+    learned: Literal["all"] | int | str = "all",
+    look: Sequence[int] | None = None,
+    partners: Any = "reciprocator",
+    autoreset: Literal["next_step", "same_step", "disabled"] = "disabled",
+    **wiring: Any,
+) -> Engine:
+    """Engine of a view.
+
+    Args:
+        view: the view's class; its keywords are named when the user mistypes one.
+        game_id: environment id.
+        parameters: the keywords that the view did not take: the game's own.
+        n_copies: B.
+        learned: seat that is played from outside, or "all".
+        look: seats whose observations are built; None: the learned ones.
+        partners: who plays the other seats.
+        autoreset: what happens to finished copies.
+        **wiring: reward, observe, actions, clip_actions, num_threads of :class:`Engine`.
+
+    Raises:
+        TypeError: an unknown keyword, named with the nearest known one.
+        ValueError: a value that is not allowed.
+    """
+    game = registry.load(game_id)
+    own = [p for p in inspect.signature(view).parameters if p not in ("game", "parameters")]
+    for name in parameters:
+        if name not in game.params.names():
+            raise unknown_keyword(game.id, name, {*own, *game.params.names()})
+    if not isinstance(n_copies, int) or n_copies < 1:
+        raise ValueError(f"num_envs must be a positive integer, got {n_copies!r}")
+    check_choice("autoreset_mode", autoreset, list(AUTORESET))
+    rows = parameter_rows(game, parameters, n_copies)
+    n = game.shape(rows[0]).n_agents
+    seats = list(range(n)) if learned == "all" else [seat_index(learned, n)]
+    others = [i for i in range(n) if i not in seats]
+    return Engine(
+        game,
+        rows,
+        n_copies,
+        partners=partner_policies.resolve(partners, others) if others else {},
+        seats=seats if look is None else look,
+        autoreset=autoreset,
+        **wiring,
+    )
+
+
+def copy_seeds(seed: int | Sequence[int | None] | None, n_copies: int) -> list[int | None]:
+    """Seed of each copy, as Gymnasium's vector environments read ``seed``: an int s gives copy k the seed s + k.
+
+    Raises:
+        ValueError: a negative seed, or a list of another length.
+    """
+    if seed is None:
+        return [None] * n_copies
+    seeds = [seed + k for k in range(n_copies)] if isinstance(seed, int | np.integer) else list(seed)
+    if len(seeds) != n_copies:
+        raise ValueError(f"seed must be an int or {n_copies} of them, got {len(seeds)}")
+    for s in seeds:
+        if s is not None and (not isinstance(s, int | np.integer) or s < 0):
+            raise ValueError(f"seed must be a non-negative integer, got {s!r}")
+    return [None if s is None else int(s) for s in seeds]
+
+
+def start_groups(
+    options: Mapping[str, Any] | None, n_copies: int, *, others_allowed: bool = False
+) -> list[int | None] | None:
+    """Start group of each copy from ``options={"group": g}``, g an int for all copies or one (or None) each.
+
+    Args:
+        options: what ``reset`` was given.
+        n_copies: B.
+        others_allowed: ignore other options; PettingZoo asks for that (its API test sends one of its own).
+
+    Raises:
+        ValueError: an unknown option, a negative group, or a list of another length.
+    """
+    if options is None:
+        return None
+    if not others_allowed:
+        for name in options:
+            check_choice("reset option", name, ["group"])
+    group = options.get("group")
+    if group is None:
+        return None
+    groups = [group] * n_copies if isinstance(group, int | np.integer) else list(group)
+    if len(groups) != n_copies:
+        raise ValueError(f"options['group'] must be an int or {n_copies} of them, got {len(groups)}")
+    for g in groups:
+        if g is not None and (not isinstance(g, int | np.integer) or isinstance(g, bool) or g < 0):
+            raise ValueError(f"options['group'] must hold non-negative integers, got {g!r}")
+    return [None if g is None else int(g) for g in groups]
+
+
+def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[str, Array]:
+    """Entries of ``info`` that every view has, batch first; fresh arrays."""
+    info = {"payoff": engine.payoff.copy(), "rewards": engine.reward.copy()}
+    if full:
+        info.update(engine.features(state))
+    return info
+
+
+def seat_terms(info: Mapping[str, Array], seat: Any) -> tuple[dict[str, Array], Array]:
+    """``reward_terms`` and ``true_reward`` of a seat (or all, with ``slice(None)``), batch first."""
+    payoff, reward = info["payoff"][:, seat], info["rewards"][:, seat]
+    return {"payoff": payoff, "layer": reward - payoff}, reward
+
+
+def joint_terms(info: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
+    """``reward_terms`` and ``true_reward`` of one controller for all seats: means over seats, ``(B,)``."""
+    payoff, reward = info["payoff"].mean(axis=1), info["rewards"].mean(axis=1)
+    return {"payoff": payoff, "layer": reward - payoff}, reward

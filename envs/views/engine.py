@@ -1,0 +1,398 @@
+"""The batch that every view drives: B copies of one game, all arrays allocated once.
+
+A view writes actions into ``raw``, calls :meth:`Engine.advance`, and reads ``work``, ``flags`` and the observation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from payoff.envs import partners as partner_policies
+from payoff.envs import rewards
+from payoff.envs.core import layer as layer_rule
+from payoff.envs.core import loop, rng
+from payoff.envs.core import partner as partner_rule
+from payoff.envs.core.game import Game
+from payoff.envs.core.params import Params
+from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, OVER, Array
+from payoff.envs.views import actions as action_formats
+
+__all__ = ["AUTORESET", "Engine", "Snapshot", "parameter_rows"]
+
+AUTORESET = {"next_step": loop.NEXT_STEP, "same_step": loop.SAME_STEP, "disabled": loop.MANUAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a batch needs to go on from here: copies of its arrays.
+
+    Attributes:
+        state: ``(B, S)`` state rows, clock and random counter included.
+        work: ``(B, 5, N)`` payoffs and rewards of the last step.
+        flags: ``(B, 2)`` terminated and truncated of the last step.
+        action: ``(B, N, A)`` native actions of the last step.
+    """
+
+    state: Array
+    work: Array
+    flags: Array
+    action: Array
+
+    def arrays(self) -> dict[str, Array]:
+        """Name -> array, for storing."""
+        return {"state": self.state, "work": self.work, "flags": self.flags, "action": self.action}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Snapshot:
+        """Inverse of :meth:`arrays`.
+
+        Raises:
+            ValueError: an array is missing.
+        """
+        missing = {"state", "work", "flags", "action"} - set(arrays)
+        if missing:
+            raise ValueError(f"snapshot lacks {', '.join(sorted(missing))}")
+        return cls(*(np.array(arrays[name]) for name in ("state", "work", "flags", "action")))
+
+
+def parameter_rows(game: Game[Any], keywords: Mapping[str, Any], n_copies: int) -> list[Params]:
+    """Parameter record of each copy, or a single one for all.
+
+    A list or array of length B gives each copy its own value.
+
+    Raises:
+        TypeError: an unknown keyword.
+        ValueError: a value out of range, or a list of another length.
+    """
+    lists = {k: v for k, v in keywords.items() if isinstance(v, list | np.ndarray)}
+    for name, values in lists.items():
+        if len(values) != n_copies:
+            raise ValueError(f"{name} must be one value or {n_copies} (one a copy), got {len(values)}")
+    if not lists:
+        return [game.params.from_keywords(game.id, dict(keywords))]
+    rows = []
+    for b in range(n_copies):
+        own = {
+            name: values[b].item() if isinstance(values, np.ndarray) else values[b] for name, values in lists.items()
+        }
+        rows.append(game.params.from_keywords(game.id, {**keywords, **own}))
+    return rows
+
+
+class Engine:
+    """B copies of a game, with the layer, the partners and the observation wired in.
+
+    Args:
+        game: the game.
+        rows: parameter records, one for all copies or one each.
+        n_copies: B.
+        reward: see :func:`payoff.envs.rewards.resolve`; None is the game's default.
+        partners: seat -> partner of the seats that are played here; the others wait for actions in ``raw``.
+        seats: seats whose observation is built, in this order.
+        observe: observation setting.
+        actions: action format; None is the game's default.
+        clip_actions: clip what lies outside the bounds instead of raising.
+        autoreset: what happens to copies whose episode is over.
+        num_threads: threads that share the batch; results do not depend on it.
+    """
+
+    def __init__(
+        self,
+        game: Game[Any],
+        rows: Sequence[Params],
+        n_copies: int,
+        *,
+        reward: Any,
+        partners: Mapping[int, partner_policies.Partner | partner_policies.PartnerFunction],
+        seats: Sequence[int],
+        observe: Any,
+        actions: str | None,
+        clip_actions: bool,
+        autoreset: Literal["next_step", "same_step", "disabled"],
+        num_threads: int = 1,
+    ) -> None:
+        self.game = game
+        self.rows = list(rows)
+        self.n_copies = n_copies
+        self.shape = game.shape(self.rows[0])
+        n, size = self.shape.n_agents, self.shape.action_size
+        self.params = game.pack(self.rows)
+        bounds = np.stack([game.bounds(p) for p in self.rows])
+        self.format = action_formats.parse(actions or game.default_actions, bounds[0], self.shape.n_actions)
+        self._functions = {i: p for i, p in partners.items() if not isinstance(p, partner_policies.Partner)}
+        looked_at = [*seats, *(i for i in self._functions if i not in seats)]
+        self.looked_at = {seat: v for v, seat in enumerate(looked_at)}
+        self.plan = game.plan(self.rows, looked_at, observe)
+        self._global = game.plan(self.rows, [0], "full")
+        self.depend = np.stack([game.dependence(p) for p in self.rows])
+        self._custom: rewards.RewardFunction | None = None
+        clip = clip_actions or (game.clips_native and self.format.mode == loop.NATIVE)
+        layout = self.shape.layout
+        control = np.zeros(loop.CONTROL_SIZE, dtype=np.int64)
+        control[loop.MODE], control[loop.LEVELS], control[loop.CLIP] = self.format.mode, self.format.levels, clip
+        control[loop.AUTORESET] = AUTORESET[autoreset]
+        control[loop.AT_ACTION] = layout.at("action")
+        control[loop.AT_TRUST], control[loop.AT_DAMAGE] = layout.at("trust"), layout.at("damage")
+        self._wiring = (
+            control,
+            np.array([float(game.shape(p).max_steps) for p in self.rows]),
+            bounds,
+            self._partner_table(partners, n),
+            np.stack([game.baseline(p) for p in self.rows]),
+            *self._layer_tables(reward, n),
+            self.depend,
+            self.plan.table,
+        )
+        self.state = np.zeros((n_copies, layout.size))
+        self.raw = np.zeros((n_copies, n, size))
+        self.action = np.zeros((n_copies, n, size))
+        self.work = np.zeros((n_copies, loop.WORK_ROWS, n))
+        self.flags = np.zeros((n_copies, 2), dtype=np.bool_)
+        self.last = np.zeros((n_copies if autoreset == "same_step" else 0, layout.size))
+        self._buffers = (self.raw, self.action, self.work, self.flags, self.last)
+        self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
+        self._seen = np.zeros(self._obs_shape, dtype=np.float32)
+        self._transition = game.kernels.transition
+        self._parts = self._split(num_threads)
+        self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
+
+    @staticmethod
+    def _partner_table(partners: Mapping[int, Any], n: int) -> Array:
+        table = np.zeros(n, dtype=partner_rule.PARTNER)
+        for seat, partner in partners.items():
+            if isinstance(partner, partner_policies.Partner):
+                table[seat] = partner.record
+        return table
+
+    def _layer_tables(self, reward: Any, n: int) -> tuple[Array, Array]:
+        game = self.game
+        chosen = rewards.resolve(game.default_reward if reward is None else reward, game.reward_names)
+        if not isinstance(chosen, rewards.Layer):
+            self._custom, chosen = chosen, rewards.Private()
+        seats = [chosen.seat(i, self.depend) for i in range(n)]
+        table = np.array([(s.code, s.first, s.second) for s in seats], dtype=layer_rule.LAYER)
+        return table, np.ascontiguousarray(np.stack([s.weight for s in seats], axis=1))
+
+    def _split(self, num_threads: int) -> list[tuple[Any, Any, slice]]:
+        """Parts of the batch: (params, wiring, rows) with the per-copy arrays cut to the rows."""
+        if not isinstance(num_threads, int) or num_threads < 1:
+            raise ValueError(f"num_threads must be a positive integer, got {num_threads!r}")
+        edges = np.linspace(0, self.n_copies, min(num_threads, self.n_copies) + 1).astype(int)
+        parts = []
+        per_copy = len(self.rows) > 1
+        for low, high in itertools.pairwise(edges):
+            cut = slice(int(low), int(high))
+            shared = (0, 3, 5)  # control, partner and layer have no copy axis
+            wiring = tuple(w if i in shared or not per_copy else w[cut] for i, w in enumerate(self._wiring))
+            parts.append((tuple(p[cut] if per_copy else p for p in self.params), wiring, cut))
+        return parts
+
+    # -- episodes ----------------------------------------------------------------------------------------------
+
+    def seed(self, b: int, seed: int) -> None:
+        """Give copy ``b`` the stream of ``seed``; its next episode is the stream's first."""
+        self.state[b, KEY] = rng.seed_key(seed)
+        self.state[b, EPISODE] = -1.0
+
+    def reset(self, mask: Array | None = None, groups: Sequence[int | None] | None = None) -> Array:
+        """Start the next episode of the masked copies (all when None) and observe all.
+
+        Args:
+            mask: ``(B,)`` bool.
+            groups: start group of each copy; copies of one group start alike, their later draws stay their own.
+
+        Returns:
+            Observations ``(B, V, O)`` float32.
+        """
+        mask = np.ones(self.n_copies, dtype=np.bool_) if mask is None else mask
+        own = self.state[:, [KEY, EPISODE]].copy()
+        grouped = [b for b, g in enumerate(groups or ()) if g is not None and mask[b]]
+        for b in grouped:
+            self.state[b, KEY], self.state[b, EPISODE] = rng.group_key(groups[b]), -1.0  # type: ignore[index, arg-type]
+        obs = np.empty(self._obs_shape, dtype=np.float32)
+        self.game.kernels.start(self.params, self._wiring, self.state, mask, obs)
+        for b in grouped:
+            self.state[b, KEY], self.state[b, EPISODE], self.state[b, COUNTER] = own[b, 0], own[b, 1] + 1.0, 0.0
+        self.work[mask] = 0.0
+        self.flags[mask] = False
+        self.action[mask] = 0.0
+        self._seen = obs
+        return obs
+
+    def advance(self) -> Array:
+        """One step of every copy with the actions in ``raw``.
+
+        Returns:
+            Observations ``(B, V, O)`` float32, newly allocated.
+
+        Raises:
+            ValueError: an action is not finite or outside its bounds; no copy has changed.
+            gymnasium.error.ResetNeeded: a copy's episode is over and nothing resets it; no copy has changed.
+        """
+        if self._functions:
+            for seat, function in self._functions.items():
+                self._ask(seat, function)
+        obs = np.empty(self._obs_shape, dtype=np.float32)
+        if self._pool is None:
+            bad = self._transition(self.params, self._wiring, self.state, self._buffers, obs)
+        else:
+            bad = loop.first_invalid(self._wiring, self.state, self._buffers)
+            if bad == loop.FINE:
+                list(self._pool.map(lambda part: self._run(part, obs), self._parts))
+        if bad != loop.FINE:
+            self._refuse(bad)
+        if self._custom is not None:
+            self._apply_custom()
+        self._seen = obs
+        return obs
+
+    def _run(self, part: tuple[Any, Any, slice], obs: Array) -> None:
+        params, wiring, cut = part
+        buffers = tuple(x[cut] for x in self._buffers)
+        self.game.kernels.transition(params, wiring, self.state[cut], buffers, obs[cut])
+
+    def _ask(self, seat: int, function: partner_policies.PartnerFunction) -> None:
+        answer = np.asarray(function(self._seen[:, self.looked_at[seat]].copy()), dtype=np.float64)
+        expected = self.raw[:, seat].shape
+        if answer.shape not in (expected, expected[:1]) or (answer.ndim == 1 and expected[1] != 1):
+            raise ValueError(f"the partner of seat {seat} must return actions of shape {expected}, got {answer.shape}")
+        self.raw[:, seat] = answer.reshape(expected)
+
+    def _refuse(self, bad: int) -> None:
+        if bad == loop.STEPPED_PAST_END:
+            from gymnasium.error import ResetNeeded
+
+            raise ResetNeeded(f"{self.game.id}: the episode is over, call reset() before step()")
+        b, rest = divmod(int(bad), self.raw[0].size)
+        seat, k = divmod(rest, self.raw.shape[2])
+        allowed = (
+            f"an integer in 0 .. {self.format.levels - 1}"
+            if self.format.discrete
+            else f"a finite number in [{self.format.low[seat, k]:g}, {self.format.high[seat, k]:g}]"
+        )
+        where = f" of copy {b}" if self.n_copies > 1 else ""
+        raise ValueError(
+            f"{self.game.id}: action of agent_{seat}{where} must be {allowed}, got {self.raw[b, seat, k]!s}; "
+            "the state is unchanged"
+        )
+
+    def _apply_custom(self) -> None:
+        state = self.state
+        if len(self.last):
+            state = np.where((self.flags[:, 0] | self.flags[:, 1])[:, None], self.last, self.state)
+        layout, work = self.shape.layout, self.work
+        given = rewards.RewardInput(
+            payoff=work[:, loop.BASE].copy(),
+            action=self.action.copy(),
+            trust=layout.view(state, "trust").copy() if "trust" in layout else None,
+            reputation_damage=layout.view(state, "damage").copy() if "damage" in layout else None,
+            dependence=self.depend.copy(),
+        )
+        assert self._custom is not None
+        answer = np.asarray(self._custom(given), dtype=np.float64)
+        if answer.shape != given.payoff.shape or not np.isfinite(answer).all():
+            raise ValueError(f"the reward function must return finite rewards of shape {given.payoff.shape}")
+        # a copy that restarted on this call has factor and extra 0: its reward stays 0
+        work[:, loop.REWARD] = answer * work[:, loop.FACTOR] + work[:, loop.EXTRA]
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether some copy may be stepped; False before the first reset."""
+        return bool((self.state[:, OVER] == 0.0).any())
+
+    def look(self, state: Array | None = None) -> Array:
+        """Observations ``(B, V, O)`` of ``state`` (the current one when None)."""
+        state = self.state if state is None else state
+        obs = np.empty((len(state), *self._obs_shape[1:]), dtype=np.float32)
+        self.game.kernels.look(self.params, self._wiring, state, obs)
+        return obs
+
+    @property
+    def global_size(self) -> int:
+        """Length of :meth:`global_state`."""
+        return len(self._global.names)
+
+    def global_state(self) -> Array:
+        """What an observer of everything sees ``(B, S)``: the full observation of the first seat, float32 in [0, 1]."""
+        obs = np.empty((self.n_copies, 1, self.global_size), dtype=np.float32)
+        self.game.kernels.look(self.params, (*self._wiring[:-1], self._global.table), self.state, obs)
+        return obs[:, 0]
+
+    def check_seat(self, seat: int, action: Array) -> None:
+        """Write a seat's action ``(A,)`` of a batch of one into ``raw``.
+
+        Raises:
+            ValueError: it is not finite or outside its bounds; nothing has changed.
+        """
+        before = self.raw[0, seat].copy()
+        self.raw[0, seat] = action
+        bad = loop.first_invalid(self._wiring, self.state, self._buffers)
+        if bad != loop.FINE:
+            try:
+                self._refuse(bad)
+            finally:
+                self.raw[0, seat] = before
+
+    def features(self, state: Array | None = None) -> dict[str, Array]:
+        """State entries of ``info``: trust, damage and so on, and the readouts; fresh arrays ``(B, ...)``."""
+        state = self.state if state is None else state
+        layout = self.shape.layout
+        found = {key: layout.view(state, name).copy() for name, key in self.game.fields.items()}
+        if self.game.readouts:
+            widths = [self.shape.n_agents if r.per_agent else 1 for r in self.game.readouts]
+            out = np.empty((len(state), sum(widths)))
+            self.game.kernels.read(self.params, self._wiring, state, out)
+            at = 0
+            for r, width in zip(self.game.readouts, widths, strict=True):
+                found[r.name] = out[:, at : at + width] if r.per_agent else out[:, at]
+                at += width
+        return found
+
+    @property
+    def payoff(self) -> Array:
+        """Payoffs of the last step ``(B, N)``, a view."""
+        return self.work[:, loop.PAYOFF]
+
+    @property
+    def reward(self) -> Array:
+        """Rewards of the last step ``(B, N)``, a view."""
+        return self.work[:, loop.REWARD]
+
+    @property
+    def clock(self) -> Array:
+        """Steps taken in each copy's episode ``(B,)``, a view."""
+        return self.state[:, CLOCK]
+
+    def snapshot(self) -> Snapshot:
+        """Copy of everything that the next step depends on."""
+        return Snapshot(self.state.copy(), self.work.copy(), self.flags.copy(), self.action.copy())
+
+    def restore(self, snapshot: Snapshot) -> Array:
+        """Go back to a snapshot of the same game and batch size, and observe.
+
+        Raises:
+            ValueError: the snapshot's arrays have other shapes.
+        """
+        own = {"state": self.state, "work": self.work, "flags": self.flags, "action": self.action}
+        for name, array in snapshot.arrays().items():
+            if array.shape != own[name].shape:
+                raise ValueError(
+                    f"snapshot.{name} has shape {array.shape}, this {self.game.id} batch needs {own[name].shape}"
+                )
+        for name, array in snapshot.arrays().items():
+            own[name][...] = array
+        self._seen = self.look()
+        return self._seen
+
+    def close(self) -> None:
+        """Stop the worker threads, if any."""
+        if self._pool is not None:
+            self._pool.shutdown()

@@ -1,0 +1,162 @@
+"""Gymnasium ``Env``: a batch of one, seen from one seat or from a controller of all seats."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from payoff.envs.core import loop
+from payoff.envs.core.state import OVER, Array
+from payoff.envs.views import common
+from payoff.envs.views.drawing import METADATA, Drawn
+from payoff.envs.views.engine import Engine, Snapshot
+
+__all__ = ["GameEnv"]
+
+
+class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
+    """One seat is learned and partners play the rest, or one controller plays all seats.
+
+    Args:
+        game: environment id; ``gym.make`` fills it in.
+        reward: reward layer, name or function (:mod:`payoff.envs.rewards`); None is the game's default.
+        agent: the learned seat, a number or ``"agent_k"``.
+        partners: who plays the other seats (:mod:`payoff.envs.partners`).
+        observe: observation setting: a name or the game's own config object.
+        actions: ``"native"``, ``"unit"`` or ``"discrete:K"``; None is the game's default.
+        control: ``"single"``, or ``"joint"``: one controller for all seats, rewarded with the mean over seats.
+        clip_actions: clip actions to their bounds instead of raising.
+        info: ``"full"``, or ``"minimal"`` for payoff and rewards only.
+        render_mode: None, ``"rgb_array"`` or ``"human"`` (needs the extra ``play``).
+        **parameters: the game's own keywords (``payoff info ID`` lists them).
+
+    Raises:
+        TypeError: an unknown keyword.
+        ValueError: a value that is not allowed.
+    """
+
+    metadata = METADATA
+
+    def __init__(
+        self,
+        game: str,
+        *,
+        reward: Any = None,
+        agent: int | str = 0,
+        partners: Any = "reciprocator",
+        observe: Any = "full",
+        actions: str | None = None,
+        control: Literal["single", "joint"] = "single",
+        clip_actions: bool = False,
+        info: Literal["full", "minimal"] = "full",
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        common.check_choice("control", control, ["single", "joint"])
+        common.check_choice("info", info, ["full", "minimal"])
+        common.check_choice("render_mode", render_mode, [None, *self.metadata["render_modes"]])
+        self.engine: Engine = common.build_engine(
+            type(self),
+            game,
+            parameters,
+            1,
+            learned="all" if control == "joint" else agent,
+            look=[0] if control == "joint" else None,
+            partners=partners,
+            reward=reward,
+            observe=observe,
+            actions=actions,
+            clip_actions=clip_actions,
+        )
+        engine = self.engine
+        self.seat = 0 if control == "joint" else common.seat_index(agent, engine.shape.n_agents)
+        self.render_mode = render_mode
+        self._joint = control == "joint"
+        self._full = info == "full"
+        size = len(engine.plan.names)
+        self.observation_space = gym.spaces.Box(0.0, 1.0, (size,), np.float32)
+        self.action_space = engine.format.joint_space() if self._joint else engine.format.space(self.seat)
+        # the entries of `raw` that the caller writes, as one flat view
+        self._target = engine.raw[0] if self._joint else engine.raw[0, self.seat]
+        self._shape = (engine.raw[0].size if self._joint else engine.raw.shape[2],)
+        self._started = False
+        # looked up once: a step of two seats costs about two microseconds, and each attribute counts
+        self._reward_at = loop.REWARD * engine.shape.n_agents + self.seat
+        self._paid, self._rewarded = engine.work[0, loop.PAYOFF], engine.work[0, loop.REWARD]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: starts the stream of this seed; without one the stream goes on (and starts from entropy at first).
+            options: ``{"group": g}`` starts like every other copy of group g.
+        """
+        groups = common.start_groups(options, 1)
+        seeds = common.copy_seeds(seed, 1)
+        super().reset(seed=seed)
+        if seeds[0] is None and not self._started:
+            seeds = [int(self.np_random.integers(2**32))]
+        if seeds[0] is not None:
+            self.engine.seed(0, seeds[0])
+        self._started = True
+        obs = self.engine.reset(groups=groups)
+        self.show_if_human()
+        return obs[0, 0], self._info()
+
+    def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """One step.
+
+        Raises:
+            ValueError: an action of the wrong shape, not finite, or outside its bounds; the state is unchanged.
+            gymnasium.error.ResetNeeded: no episode is running.
+        """
+        if not self._started:
+            raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before step()")
+        engine = self.engine
+        if type(action) is not np.ndarray or action.shape != self._shape:
+            action = engine.format.read(action, self._shape, engine.game.id)
+        self._target[...] = action if not self._joint else action.reshape(self._target.shape)
+        obs = engine.advance()
+        flags = engine.flags
+        reward = float(self._rewarded.mean()) if self._joint else engine.work.item(self._reward_at)
+        info = self._info() if self._full else {"payoff": self._paid.copy(), "rewards": self._rewarded.copy()}
+        if self.render_mode == "human":
+            self.render()
+        return obs[0, 0], reward, flags.item(0), flags.item(1), info
+
+    def _info(self) -> dict[str, Any]:
+        arrays = common.info_arrays(self.engine, self._full)
+        info: dict[str, Any] = {k: v[0] if v.ndim > 1 else v.item(0) for k, v in arrays.items()}
+        if not self._full:
+            return info
+        terms, reward = common.joint_terms(arrays) if self._joint else common.seat_terms(arrays, self.seat)
+        if "caption" in info:
+            info["caption"] = self.caption(int(info["caption"]))
+        info["reward_terms"] = {k: v.item(0) for k, v in terms.items()}
+        info["true_reward"] = reward.item(0)
+        return info
+
+    def caption(self, code: int) -> str:
+        """Text of a caption code (vector views report codes)."""
+        return self.engine.game.captions[code]
+
+    def snapshot(self) -> Snapshot:
+        """Copy of everything that the next step depends on."""
+        return self.engine.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> tuple[Array, dict[str, Any]]:
+        """Go back to a snapshot; returns its observation and info.
+
+        Raises:
+            ValueError: the snapshot is of another game or batch size.
+        """
+        obs = self.engine.restore(snapshot)
+        self._started = True
+        return obs[0, 0], self._info()
+
+    @property
+    def over(self) -> bool:
+        """Whether the running episode has ended."""
+        return bool(self.engine.state[0, OVER] != 0.0)
