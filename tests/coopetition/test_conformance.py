@@ -39,7 +39,9 @@ def test_parallel_view_follows_the_recording(run, mode):
     env = payoff.parallel_env(f"payoff/{run['env_id']}", reward=mode, **run["kwargs"])
     env.reset(seed=0)
     for t, action in enumerate(run["actions"]):
-        _, rewards, terminated, truncated, infos = env.step(dict(zip(env.possible_agents, np.array(action)[:, None], strict=True)))
+        _, rewards, terminated, truncated, infos = env.step(
+            dict(zip(env.possible_agents, np.array(action)[:, None], strict=True))
+        )
         close_reward(list(rewards.values()), run["rewards"][mode][t], run)
         assert set(terminated.values()) == {run["terminated"][t]}
         assert set(truncated.values()) == {run["truncated"][t]}
@@ -53,7 +55,9 @@ def test_batch_follows_the_recording(run, mode):
     env = payoff.multi_agent_vec(f"payoff/{run['env_id']}", 3, reward=mode, autoreset_mode="disabled", **run["kwargs"])
     env.reset(seed=0)
     for t, action in enumerate(run["actions"]):
-        _, rewards, terminated, truncated, info = env.step(np.broadcast_to(np.array(action)[:, None], (3, len(action), 1)))
+        _, rewards, terminated, truncated, info = env.step(
+            np.broadcast_to(np.array(action)[:, None], (3, len(action), 1))
+        )
         close_reward(rewards[2], run["rewards"][mode][t], run)
         assert (terminated == run["terminated"][t]).all() and (truncated == run["truncated"][t]).all()
         close_reward(info["payoff"][0], run["rewards"]["private"][t], run)

@@ -1,0 +1,215 @@
+"""Bad input gets an error that names the argument, and changes nothing."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import payoff
+
+TRUST = "payoff/TrustDilemma-v0"
+VIEWS = {
+    "env": lambda **k: gym.make(TRUST, **k),
+    "vector": lambda **k: gym.make_vec(TRUST, num_envs=2, **k),
+    "parallel": lambda **k: payoff.parallel_env(TRUST, **k),
+    "aec": lambda **k: payoff.aec_env(TRUST, **k),
+    "arrays": lambda **k: payoff.multi_agent_vec(TRUST, 2, **k),
+}
+every_view = pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
+
+
+@every_view
+def test_unknown_keyword_is_named_with_the_nearest_one(make):
+    with pytest.raises(TypeError, match=r"'rewrad'.*did you mean 'reward'"):
+        make(rewrad="private")
+    with pytest.raises(TypeError, match=r"'trust_sensitivty'.*did you mean 'trust_sensitivity'"):
+        make(trust_sensitivty=1.0)
+
+
+@every_view
+def test_unknown_reward_lists_the_known(make):
+    with pytest.raises(ValueError, match=r"private.*integrated.*cooperative.*mutuality.*got 'selfish'"):
+        make(reward="selfish")
+    with pytest.raises(TypeError, match="reward must be"):
+        make(reward=3)
+
+
+@every_view
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("max_steps", -1, "max_steps must be an integer at least 1, got -1"),
+        ("max_steps", 2.5, "max_steps must be an integer"),
+        ("trust_building_rate", float("nan"), "trust_building_rate must be a number in"),
+        ("trust_erosion_rate", 0.0, "trust_erosion_rate must be a number in"),
+        ("trust_sensitivity", "high", "trust_sensitivity must be a number in"),
+        ("observe", "everything", "observe must be one of 'full', 'private', 'minimal'"),
+        ("actions", "discrete:1", "K >= 2"),
+        ("actions", "squashed", "actions must be 'native', 'unit' or 'discrete:K'"),
+        ("info", "some", "info must be one of 'full', 'minimal', got 'some'"),
+    ],
+)
+def test_values_out_of_range(make, keyword, value, message):
+    with pytest.raises(ValueError, match=message):
+        make(**{keyword: value})
+
+
+def test_single_agent_keywords():
+    for keyword, value, message in [
+        ("agent", 2, r"agent must be 0 \.\. 1 or one of agent_0, agent_1, got 2"),
+        ("control", "both", "control must be one of 'single', 'joint', got 'both'"),
+        ("partners", "nice", "partners must be one of constant, tit_for_tat, reciprocator, random"),
+        ("partners", "constant:2", r"level must be a number in \[0.0, 1.0\], got 2.0"),
+        ("partners", "tit_for_tat:1", "tit_for_tat does not take 1 numbers"),
+        ("partners", {0: "random"}, r"partners must name exactly the seats \[1\]"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            VIEWS["env"](**{keyword: value})
+    with pytest.raises(ValueError, match="render_mode must be one of None, 'human', 'rgb_array', got 'ansi'"):
+        payoff.parallel_env(TRUST, render_mode="ansi")
+
+
+def test_unknown_id_gets_a_suggestion():
+    with pytest.raises(ValueError, match="did you mean 'payoff/TrustDilemma-v0'"):
+        payoff.parallel_env("payoff/TrustDilema-v0")
+
+
+BAD_VALUES = [(np.nan, "got nan"), (np.inf, "got inf"), (-np.inf, "got -inf")]
+
+
+@pytest.mark.parametrize(("value", "message"), BAD_VALUES)
+@pytest.mark.parametrize("actions", ["native", "unit"])
+def test_not_finite_actions_leave_the_state(value, message, actions):
+    env = VIEWS["env"](actions=actions, disable_env_checker=True)
+    env.reset(seed=0)
+    env.step(np.zeros(1, np.float32))
+    before = env.unwrapped.snapshot()
+    with pytest.raises(ValueError, match=f"agent_0.*{message}.*state is unchanged"):
+        env.step(np.array([value], np.float32))
+    for name, array in env.unwrapped.snapshot().arrays().items():
+        np.testing.assert_array_equal(array, before.arrays()[name], err_msg=name)
+
+
+@pytest.mark.parametrize(("value", "message"), BAD_VALUES)
+def test_one_bad_copy_stops_the_whole_batch(value, message):
+    for threads in (1, 2):
+        env = payoff.multi_agent_vec(TRUST, 5, num_threads=threads)
+        env.reset(seed=0)
+        before = env.engine.state.copy()
+        actions = np.full((5, 2, 1), 30.0)
+        actions[4, 1, 0] = value
+        with pytest.raises(ValueError, match=f"agent_1 of copy 4.*{message}"):
+            env.step(actions)
+        np.testing.assert_array_equal(env.engine.state, before)
+        env.close()
+
+
+def test_parallel_names_missing_and_unknown_agents():
+    env = VIEWS["parallel"]()
+    env.reset(seed=0)
+    before = env.engine.state.copy()
+    good = np.array([10.0])
+    for actions in ({"agent_0": good}, {"agent_0": good, "agent_1": good, "agent_2": good}):
+        with pytest.raises(ValueError, match="actions must name exactly"):
+            env.step(actions)
+    with pytest.raises(ValueError, match="agent_1: action must have shape"):
+        env.step({"agent_0": good, "agent_1": np.zeros(3)})
+    with pytest.raises(ValueError, match="agent_1 must be a finite number"):
+        env.step({"agent_0": good, "agent_1": np.array([np.nan])})
+    np.testing.assert_array_equal(env.engine.state, before)
+
+
+def test_aec_refuses_a_bad_action_before_anything_moves():
+    env = VIEWS["aec"]()
+    env.reset(seed=0)
+    env.step(np.array([10.0]))
+    shown = env.observe("agent_1")
+    for bad in (None, np.array([np.nan]), np.zeros(2)):
+        with pytest.raises(ValueError, match="agent_1"):
+            env.step(bad)
+    assert env.agent_selection == "agent_1"
+    np.testing.assert_array_equal(env.observe("agent_1"), shown)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 1), (0,)])
+def test_wrong_shapes(shape):
+    env = VIEWS["env"](disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"action must have shape \(1,\)"):
+        env.step(np.zeros(shape))
+
+
+@pytest.mark.parametrize("action", [-1, 5, 2.5])
+def test_discrete_out_of_range(action):
+    env = VIEWS["env"](actions="discrete:5", disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"must be an integer in 0 \.\. 4"):
+        env.step(action)
+
+
+def test_the_box_is_strict_unless_told_to_clip_and_published_native_clips():
+    unit = VIEWS["env"](actions="unit", disable_env_checker=True)
+    unit.reset(seed=0)
+    with pytest.raises(ValueError, match=r"finite number in \[-1, 1\], got 1.5"):
+        unit.step(np.array([1.5]))
+    clipping = VIEWS["env"](actions="unit", clip_actions=True, disable_env_checker=True)
+    native = VIEWS["env"](disable_env_checker=True)
+    clipping.reset(seed=0)
+    native.reset(seed=0)
+    assert clipping.step(np.array([1.5]))[1] == native.step(np.array([150.0]))[1]
+
+
+def test_stepping_out_of_order():
+    for name in ("env", "vector", "parallel", "arrays"):
+        env = VIEWS[name]()
+        env = getattr(env, "unwrapped", env)
+        with pytest.raises(gym.error.ResetNeeded, match="reset"):
+            env.step({} if name == "parallel" else np.zeros((2, 2, 1)))
+    env = gym.make(TRUST, max_steps=1, disable_env_checker=True)
+    env.reset(seed=0)
+    env.step(np.zeros(1))
+    with pytest.raises(gym.error.ResetNeeded, match="the episode is over"):
+        env.step(np.zeros(1))
+    parallel = payoff.parallel_env(TRUST, max_steps=1)
+    parallel.reset(seed=0)
+    parallel.step({a: np.zeros(1) for a in parallel.agents})
+    assert parallel.step({}) == ({}, {}, {}, {}, {})
+
+
+def test_reset_arguments():
+    env = VIEWS["arrays"]()
+    with pytest.raises(ValueError, match="seed must be a non-negative integer, got -1"):
+        env.reset(seed=-1)
+    with pytest.raises(ValueError, match="seed must be an int or 2 of them, got 3"):
+        env.reset(seed=[1, 2, 3])
+    with pytest.raises(ValueError, match="reset option must be one of 'group', got 'grop'"):
+        env.reset(options={"grop": 1})
+    with pytest.raises(ValueError, match="non-negative integers, got -2"):
+        env.reset(options={"group": [1, -2]})
+
+
+def test_a_partner_function_must_answer_in_shape():
+    env = VIEWS["env"](partners=lambda obs: np.zeros((3, 1)), disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"partner of seat 1 must return actions of shape \(1, 1\), got \(3, 1\)"):
+        env.step(np.zeros(1))
+    wild = VIEWS["env"](partners=lambda obs: np.full((len(obs), 1), np.nan), disable_env_checker=True)
+    wild.reset(seed=0)
+    with pytest.raises(ValueError, match="agent_1 must be a finite number"):
+        wild.step(np.zeros(1))
+
+
+def test_a_reward_function_must_answer_in_shape():
+    env = VIEWS["env"](reward=lambda given: given.payoff[0], disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"finite rewards of shape \(1, 2\)"):
+        env.step(np.zeros(1))
+
+
+def test_snapshot_of_another_batch_is_refused():
+    small, large = payoff.multi_agent_vec(TRUST, 2), payoff.multi_agent_vec(TRUST, 3)
+    large.reset(seed=0)
+    before = large.engine.state.copy()
+    small.reset(seed=0)
+    with pytest.raises(ValueError, match=r"snapshot.state has shape \(2, "):
+        large.restore(small.snapshot())
+    np.testing.assert_array_equal(large.engine.state, before)
