@@ -18,7 +18,7 @@ from typing import Any
 import numba
 from numba.core import config
 
-__all__ = ["cache_folder", "jit"]
+__all__ = ["bind", "cache_folder", "jit"]
 
 
 def _sources_digest() -> str:
@@ -62,3 +62,16 @@ def jit(function: Callable[..., Any]) -> Any:
         return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     finally:
         config.CACHE_DIR = before
+
+
+def bind(kernel: Any, *arguments: Any) -> Callable[..., Any]:
+    """Compiled form of ``kernel`` for arguments of exactly these types, compiled or loaded now.
+
+    Calling it skips numba's look at the type of every argument, which takes longer than a step of a small game. It must
+    only be called with arrays of the same dtype, rank and layout: nothing checks them.
+    """
+    if not hasattr(kernel, "get_overload"):  # NUMBA_DISABLE_JIT: a plain Python function
+        return kernel  # type: ignore[no-any-return]
+    signature = tuple(numba.typeof(a) for a in arguments)
+    kernel.compile(signature)
+    return kernel.get_overload(signature)  # type: ignore[no-any-return]

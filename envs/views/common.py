@@ -10,9 +10,10 @@ import numpy as np
 
 from payoff.envs import partners as partner_policies
 from payoff.envs import registry
-from payoff.envs.core.params import unknown_keyword
+from payoff.envs.core.game import Game
+from payoff.envs.core.params import Params, unknown_keyword
 from payoff.envs.core.state import Array
-from payoff.envs.views.engine import AUTORESET, Engine, parameter_rows
+from payoff.envs.views.engine import AUTORESET, Engine
 
 __all__ = [
     "Rebuilt",
@@ -22,6 +23,7 @@ __all__ = [
     "copy_seeds",
     "info_arrays",
     "joint_terms",
+    "parameter_rows",
     "seat_index",
     "seat_terms",
     "start_groups",
@@ -82,6 +84,30 @@ def seat_index(agent: Any, n: int) -> int:
     if isinstance(agent, int | np.integer) and not isinstance(agent, bool) and 0 <= agent < n:
         return int(agent)
     raise ValueError(f"agent must be 0 .. {n - 1} or one of {', '.join(names)}, got {agent!r}")
+
+
+def parameter_rows(game: Game[Any], keywords: Mapping[str, Any], n_copies: int) -> list[Params]:
+    """Parameter record of each copy, or a single one for all.
+
+    A list or array of length B gives each copy its own value.
+
+    Raises:
+        TypeError: an unknown keyword.
+        ValueError: a value out of range, or a list of another length.
+    """
+    lists = {k: v for k, v in keywords.items() if isinstance(v, list | np.ndarray)}
+    for name, values in lists.items():
+        if len(values) != n_copies:
+            raise ValueError(f"{name} must be one value or {n_copies} (one a copy), got {len(values)}")
+    if not lists:
+        return [game.params.from_keywords(game.id, dict(keywords))]
+    rows = []
+    for b in range(n_copies):
+        own = {
+            name: values[b].item() if isinstance(values, np.ndarray) else values[b] for name, values in lists.items()
+        }
+        rows.append(game.params.from_keywords(game.id, {**keywords, **own}))
+    return rows
 
 
 def build_engine(

@@ -18,12 +18,13 @@ from payoff.envs import rewards
 from payoff.envs.core import layer as layer_rule
 from payoff.envs.core import loop, rng
 from payoff.envs.core import partner as partner_rule
-from payoff.envs.core.game import Game
+from payoff.envs.core.game import Game, Kernels
+from payoff.envs.core.jit import bind
 from payoff.envs.core.params import Params
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, OVER, Array
 from payoff.envs.views import actions as action_formats
 
-__all__ = ["AUTORESET", "Engine", "Snapshot", "parameter_rows"]
+__all__ = ["AUTORESET", "Engine", "Snapshot"]
 
 AUTORESET = {"next_step": loop.NEXT_STEP, "same_step": loop.SAME_STEP, "disabled": loop.MANUAL}
 
@@ -59,30 +60,6 @@ class Snapshot:
         if missing:
             raise ValueError(f"snapshot lacks {', '.join(sorted(missing))}")
         return cls(*(np.array(arrays[name]) for name in ("state", "work", "flags", "action")))
-
-
-def parameter_rows(game: Game[Any], keywords: Mapping[str, Any], n_copies: int) -> list[Params]:
-    """Parameter record of each copy, or a single one for all.
-
-    A list or array of length B gives each copy its own value.
-
-    Raises:
-        TypeError: an unknown keyword.
-        ValueError: a value out of range, or a list of another length.
-    """
-    lists = {k: v for k, v in keywords.items() if isinstance(v, list | np.ndarray)}
-    for name, values in lists.items():
-        if len(values) != n_copies:
-            raise ValueError(f"{name} must be one value or {n_copies} (one a copy), got {len(values)}")
-    if not lists:
-        return [game.params.from_keywords(game.id, dict(keywords))]
-    rows = []
-    for b in range(n_copies):
-        own = {
-            name: values[b].item() if isinstance(values, np.ndarray) else values[b] for name, values in lists.items()
-        }
-        rows.append(game.params.from_keywords(game.id, {**keywords, **own}))
-    return rows
 
 
 class Engine:
@@ -158,7 +135,7 @@ class Engine:
         self._buffers = (self.raw, self.action, self.work, self.flags, self.last)
         self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
         self._seen = np.zeros(self._obs_shape, dtype=np.float32)
-        self._transition = game.kernels.transition
+        self._kernels: Kernels | None = None
         self._parts = self._split(num_threads)
         self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
 
@@ -193,6 +170,20 @@ class Engine:
             parts.append((tuple(p[cut] if per_copy else p for p in self.params), wiring, cut))
         return parts
 
+    @property
+    def kernels(self) -> Kernels:
+        """The game's kernels, bound to this engine's array types; compiled or loaded on first use."""
+        if self._kernels is None:
+            given, plain = self.game.kernels, (self.params, self._wiring, self.state)
+            self._kernels = Kernels(
+                start=bind(given.start, *plain, np.ones(1, dtype=np.bool_), self._seen),
+                transition=bind(given.transition, *plain, self._buffers, self._seen),
+                look=bind(given.look, *plain, self._seen),
+                read=bind(given.read, *plain, np.zeros((1, 1))),
+            )
+            self._transition = self._kernels.transition
+        return self._kernels
+
     # -- episodes ----------------------------------------------------------------------------------------------
 
     def seed(self, b: int, seed: int) -> None:
@@ -216,7 +207,7 @@ class Engine:
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE] = rng.group_key(groups[b]), -1.0  # type: ignore[index, arg-type]
         obs = np.empty(self._obs_shape, dtype=np.float32)
-        self.game.kernels.start(self.params, self._wiring, self.state, mask, obs)
+        self.kernels.start(self.params, self._wiring, self.state, mask, obs)
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE], self.state[b, COUNTER] = own[b, 0], own[b, 1] + 1.0, 0.0
         self.work[mask] = 0.0
@@ -255,7 +246,7 @@ class Engine:
     def _run(self, part: tuple[Any, Any, slice], obs: Array) -> None:
         params, wiring, cut = part
         buffers = tuple(x[cut] for x in self._buffers)
-        self.game.kernels.transition(params, wiring, self.state[cut], buffers, obs[cut])
+        self.kernels.transition(params, wiring, self.state[cut], buffers, obs[cut])
 
     def _ask(self, seat: int, function: partner_policies.PartnerFunction) -> None:
         answer = np.asarray(function(self._seen[:, self.looked_at[seat]].copy()), dtype=np.float64)
@@ -312,7 +303,7 @@ class Engine:
         """Observations ``(B, V, O)`` of ``state`` (the current one when None)."""
         state = self.state if state is None else state
         obs = np.empty((len(state), *self._obs_shape[1:]), dtype=np.float32)
-        self.game.kernels.look(self.params, self._wiring, state, obs)
+        self.kernels.look(self.params, self._wiring, state, obs)
         return obs
 
     @property
@@ -323,7 +314,7 @@ class Engine:
     def global_state(self) -> Array:
         """What an observer of everything sees ``(B, S)``: the full observation of the first seat, float32 in [0, 1]."""
         obs = np.empty((self.n_copies, 1, self.global_size), dtype=np.float32)
-        self.game.kernels.look(self.params, (*self._wiring[:-1], self._global.table), self.state, obs)
+        self.kernels.look(self.params, (*self._wiring[:-1], self._global.table), self.state, obs)
         return obs[:, 0]
 
     def check_seat(self, seat: int, action: Array) -> None:
@@ -349,7 +340,7 @@ class Engine:
         if self.game.readouts:
             widths = [self.shape.n_agents if r.per_agent else 1 for r in self.game.readouts]
             out = np.empty((len(state), sum(widths)))
-            self.game.kernels.read(self.params, self._wiring, state, out)
+            self.kernels.read(self.params, self._wiring, state, out)
             at = 0
             for r, width in zip(self.game.readouts, widths, strict=True):
                 found[r.name] = out[:, at : at + width] if r.per_agent else out[:, at]
