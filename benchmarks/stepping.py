@@ -1,0 +1,149 @@
+"""Steps per second, each figure beside a no-op Gymnasium environment measured in the same run.
+
+    python benchmarks/stepping.py                       # all ids
+    python benchmarks/stepping.py --ids payoff/TrustDilemma-v0 --repeats 9
+
+One process, one thread. Every repeat times the no-op environment and then ours, so that a machine that slows down
+slows both; the ratio is taken pair by pair. The no-op environment returns the same observation object every time, the
+least that an environment can do.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import tyro
+from machine import describe, spread
+from rich.console import Console
+from rich.table import Table
+
+import payoff
+
+
+@dataclass(frozen=True)
+class Args:
+    """What to measure."""
+
+    ids: list[str] = field(default_factory=payoff.ids)
+    """environment ids"""
+    batch: int = 1024
+    """copies of the batched views"""
+    repeats: int = 5
+    """timed repeats of each figure; minimum, median and maximum are printed"""
+    seconds: float = 0.5
+    """rough length of one repeat"""
+
+
+class NoOp(gym.Env[np.ndarray, np.ndarray]):
+    """Does nothing, with the spaces of a two-seat game."""
+
+    observation_space = gym.spaces.Box(0.0, 1.0, (9,), np.float32)
+    action_space = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
+
+    def __init__(self) -> None:
+        self.obs = np.zeros(9, np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Nothing."""
+        return self.obs, {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Nothing."""
+        return self.obs, 0.0, False, False, {}
+
+
+def single(env: gym.Env[Any, Any]) -> Callable[[int], float]:
+    """Timer of an Env: steps -> steps per second, restarts included."""
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(64)]
+
+    def run(steps: int) -> float:
+        env.reset()
+        start = time.perf_counter()
+        for k in range(steps):
+            _, _, terminated, truncated, _ = env.step(actions[k % 64])
+            if terminated or truncated:
+                env.reset()
+        return steps / (time.perf_counter() - start)
+
+    return run
+
+
+def batched(env: Any, actions: Any, copies: int) -> Callable[[int], float]:
+    """Timer of a batched view: steps -> copies x steps per second."""
+    env.reset(seed=0)
+
+    def run(steps: int) -> float:
+        calls = max(1, steps // copies)
+        start = time.perf_counter()
+        for k in range(calls):
+            env.step(actions[k % len(actions)])
+        return calls * copies / (time.perf_counter() - start)
+
+    return run
+
+
+def timers(env_id: str, batch: int) -> dict[str, Callable[[int], float]]:
+    """The four views of an id under both info settings."""
+    found: dict[str, Callable[[int], float]] = {}
+    for info in ("minimal", "full"):
+        found[f"gym.make, info={info}"] = single(gym.make(env_id, info=info))
+        vector = gym.make_vec(env_id, num_envs=batch, info=info)
+        vector.action_space.seed(0)
+        found[f"make_vec({batch}), info={info}"] = batched(
+            vector, [vector.action_space.sample() for _ in range(8)], batch
+        )
+        arrays = payoff.multi_agent_vec(env_id, batch, info=info)
+        rng = np.random.default_rng(0)
+        shape = (batch, arrays.num_agents, arrays.action_size)
+        chosen = [
+            rng.integers(0, arrays.num_actions, shape).astype(float)
+            if arrays.discrete
+            else rng.uniform(arrays.action_low, arrays.action_high, shape)
+            for _ in range(8)
+        ]
+        found[f"multi_agent_vec({batch}), info={info}"] = batched(arrays, chosen, batch)
+    return found
+
+
+def main(args: Args) -> None:
+    """Measure and print."""
+    console = Console()
+    console.print(describe())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the checker's remark that the no-op env reuses its observation
+        gym.register("NoOp-v0", entry_point=NoOp)
+        idle = single(gym.make("NoOp-v0"))
+        idle(1000)
+    for env_id in args.ids:
+        table = Table("view", "env steps/s (min / median / max)", "ratio to the no-op env's steps/s", title=env_id)
+        rows: list[tuple[str, list[float], list[float]]] = []
+        for name, run in timers(env_id, args.batch).items():
+            steps = int(args.seconds * run(20_000))
+            ours, ratio, base = [], [], []
+            for _ in range(args.repeats):
+                base.append(idle(int(args.seconds * 1e6)))
+                ours.append(run(steps))
+                ratio.append(ours[-1] / base[-1])
+            rows.append((name, ours, ratio))
+        table.add_row("no-op env", spread(base), "1")
+        for name, ours, ratio in rows:
+            table.add_row(name, spread(ours), spread(ratio, digits=3))
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args, description=__doc__))
