@@ -1,0 +1,232 @@
+"""A campaign that is killed, stopped, damaged or partly fails: nothing finished is lost or done twice."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from payoff.baselines import run
+from payoff.baselines.ablation import Ablation, ablate
+from payoff.baselines.results import read_runs, row_path
+
+ROOT = Path(__file__).resolve().parents[2]
+FAKE = "tests.baselines.fake_trainer"
+TRUST = "payoff/TrustDilemma-v0"
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "updates.log"
+    monkeypatch.setenv("FAKE_TRAINER_LOG", str(path))
+    monkeypatch.chdir(ROOT)  # where the workers find the fake trainer
+    return path
+
+
+def updates(log):
+    """How often each update of each run was begun."""
+    return Counter(log.read_text().splitlines()) if log.exists() else Counter()
+
+
+def small(**changes):
+    return Ablation(
+        **{
+            "envs": [TRUST],
+            "rewards": ["private", "cooperative"],
+            "seeds": 1,
+            "algo": FAKE,
+            "total_steps": 400,
+            "episodes": 1,
+            **changes,
+        }
+    )
+
+
+def start(out, *more):
+    command = ["ablate", "--out", str(out), "--algo", FAKE, "--envs", TRUST, "--rewards", "private", "cooperative"]
+    budget = ["--seeds", "1", "--total-steps", "400", "--episodes", "1", "--processes", "1"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "payoff", *command, *budget, *more],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # a group of its own, which a test can kill or interrupt as a terminal would
+    )
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.02)
+
+
+def quiet(configs, out):
+    """Run a campaign in this process, with its text."""
+    text = io.StringIO()
+    status = ablate(configs, out, processes=1, console=Console(file=text, width=200), command="payoff ablate")
+    return status, text.getvalue()
+
+
+def test_a_killed_campaign_goes_on_in_the_middle_of_a_run_and_repeats_nothing_finished(tmp_path, log):
+    out = tmp_path / "out"
+    slow = ("--set", "pause=0.25")
+    first = start(out, *slow)
+    # The second run has done an update when everything is killed at once, as by a power cut.
+    wait_for(lambda: updates(log)[f"{TRUST} cooperative 1 1"] == 1, first)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    (row,) = (out / "runs").glob("*.parquet")
+    before = (row.read_bytes(), row.stat().st_mtime_ns)
+
+    second = start(out, *slow)
+    text, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, text
+    assert "2 runs, 1 finished before" in text
+    assert (row.read_bytes(), row.stat().st_mtime_ns) == before
+    begun = updates(log)
+    assert set(begun) == {f"{TRUST} {reward} 1 {u}" for reward in ("private", "cooperative") for u in range(4)}
+    assert all(begun[f"{TRUST} private 1 {u}"] == 1 for u in range(4))
+    # Only the update that was under way is begun again: the one before had its checkpoint.
+    assert [begun[f"{TRUST} cooperative 1 {u}"] for u in range(4)] == [1, 2, 1, 1]
+    frame, damaged = read_runs(out)
+    assert frame["status"].to_list() == ["ok", "ok"] and damaged == {}
+    assert (out / "report.html").exists()
+
+
+def test_a_campaign_whose_parent_dies_leaves_no_worker(tmp_path, log):
+    process = start(tmp_path / "out", "--set", "pause=0.25")
+    wait_for(lambda: updates(log)[f"{TRUST} private 1 0"] == 1, process)
+    process.kill()
+    process.communicate(timeout=10)  # returns when the last holder of the output, the worker, is gone
+    assert sum(updates(log).values()) < 4
+
+
+def test_ctrl_c_ends_with_one_line_and_no_process(tmp_path, log):
+    process = start(tmp_path / "out", "--set", "pause=0.25")
+    wait_for(lambda: updates(log)[f"{TRUST} cooperative 1 0"] == 1, process)
+    os.killpg(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    lines = [line for line in text.splitlines() if "stopped" in line]
+    assert lines == ["stopped: 1 of 2 runs are finished; the same command goes on from here"]
+    assert "Traceback" not in text and "KeyboardInterrupt" not in text
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_failed_run_is_recorded_reported_and_tried_again(tmp_path, log):
+    configs = small(settings={"diverges_under": "private"}).configs()
+    status, text = quiet(configs, tmp_path)
+    assert status == 1
+    reason = "DivergedError: loss/policy is not finite"
+    assert text.count(f"FAILED {TRUST} private") == 2 and reason in text
+    frame, _ = read_runs(tmp_path)
+    failed, other = frame.sort("reward", descending=True).to_dicts()
+    assert (failed["status"], failed["failed_step"], failed["welfare"]) == ("failed", 200, None)
+    assert failed["message"].startswith(f"{reason}\nTraceback")
+    assert (other["reward"], other["status"]) == ("cooperative", "ok")
+    assert reason in (tmp_path / "report.html").read_text()
+
+    status, text = quiet(configs, tmp_path)
+    assert status == 1 and "failed before, will run again" in text
+    begun = updates(log)
+    # From its checkpoint after update 1; the run that went well is left alone.
+    assert [begun[f"{TRUST} private 1 {u}"] for u in range(4)] == [1, 1, 2, 0]
+    assert all(begun[f"{TRUST} cooperative 1 {u}"] == 1 for u in range(4))
+
+
+def test_a_run_whose_process_dies_is_a_failed_run(tmp_path, log):
+    status, _ = quiet(small(settings={"dies_under": "private"}).configs(), tmp_path)
+    assert status == 1
+    frame, _ = read_runs(tmp_path)
+    found = dict(zip(frame["reward"], zip(frame["status"], frame["message"], strict=True), strict=True))
+    assert found == {"private": ("failed", "the worker process ended with exit code 7"), "cooperative": ("ok", None)}
+
+
+def test_damaged_files_are_named_and_their_runs_done_again(tmp_path, log):
+    configs = small().configs()
+    assert quiet(configs, tmp_path)[0] == 0
+    private, cooperative = configs
+    row_path(tmp_path, private.run_id).write_bytes(b"PAR1 no more")
+    row_path(tmp_path, cooperative.run_id).unlink()
+    saved = run.checkpoint_path(tmp_path, cooperative.run_id)
+    saved.write_bytes(saved.read_bytes()[:-20])
+    status, text = quiet(configs, tmp_path)
+    assert status == 0
+    assert f"damaged row file {row_path(tmp_path, private.run_id)}" in text and f"will run again: {private}" in text
+    assert f"{saved} is damaged" in text and "started over" in text
+    begun = updates(log)
+    assert [begun[f"{TRUST} private 1 {u}"] for u in range(4)] == [1, 1, 1, 1]  # its checkpoint was whole
+    assert [begun[f"{TRUST} cooperative 1 {u}"] for u in range(4)] == [2, 2, 2, 2]
+
+
+def test_finished_campaign_runs_nothing_and_writes_its_report_again(tmp_path, log):
+    configs = small().configs()
+    quiet(configs, tmp_path)
+    begun = updates(log)
+    (tmp_path / "report.html").unlink()
+    status, text = quiet(configs, tmp_path)
+    assert status == 0 and "2 runs, 2 finished before; 0 processes" in text
+    assert updates(log) == begun and (tmp_path / "report.html").exists()
+
+
+def test_every_policy_is_measured_in_payoffs_whatever_it_was_trained_on(tmp_path, log):
+    # The fake policies contribute 40 % of the endowment, whatever the reward: the same payoffs under both.
+    # From the model: pi = (100 - a) + 20 ln(1 + a) + 0.35 a at a = 40 for both, 100 steps, trust is neutral at 40.
+    configs = small(settings={"level": 0.4}).configs()
+    assert quiet(configs, tmp_path)[0] == 0
+    frame, _ = read_runs(tmp_path)
+    import math
+
+    payoff = 100 * (60 + 20 * math.log(41) + 0.35 * 40)
+    for row in frame.iter_rows(named=True):
+        assert row["payoffs"] == pytest.approx([payoff, payoff], rel=1e-9)
+        assert row["welfare"] == pytest.approx(2 * payoff, rel=1e-9)
+        assert row["fairness_jain"] == pytest.approx(1.0) and row["cooperation"] == pytest.approx(0.4)
+        assert row["cooperation_by_step"] == pytest.approx([0.4] * 100)
+        assert row["episode_length"] == 100
+        assert row["score"] < 1 and row["welfare_best_constant"] > row["welfare"]
+
+
+def test_first_seeds_come_first_and_ids_may_leave_the_namespace_out():
+    configs = small(envs=["TrustDilemma-v0", "ReciprocalDilemma-v0"], seeds=2).configs()
+    assert [(c.seed, c.env_id.removeprefix("payoff/"), c.reward) for c in configs[:5]] == [
+        (1, "TrustDilemma-v0", "private"),
+        (1, "TrustDilemma-v0", "cooperative"),
+        (1, "ReciprocalDilemma-v0", "private"),
+        (1, "ReciprocalDilemma-v0", "cooperative"),
+        (2, "TrustDilemma-v0", "private"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "text"),
+    [
+        ({"envs": ["TrustDilema-v0"]}, ValueError, "did you mean 'payoff/TrustDilemma-v0'"),
+        ({"rewards": ["privat"]}, ValueError, "got 'privat'"),
+        ({"rewards": ["private", "private"]}, ValueError, "named twice"),
+        ({"envs": [TRUST, "TrustDilemma-v0"]}, ValueError, "named twice"),
+        ({"algo": "ipo"}, ValueError, "did you mean 'ippo'"),
+        ({"algo": "payoff.baselines.stats"}, ValueError, "no Args and no train"),
+        ({"seeds": 0}, ValueError, "seeds"),
+        ({"episodes": 0}, ValueError, "episodes must be at least 1, got 0"),
+        ({"engine": "ray"}, ValueError, "engine must be local, got 'ray'"),
+        ({"settings": {"pauze": 1.0}}, TypeError, "did you mean 'pause'"),
+        ({"settings": {"seed": 1}}, TypeError, "unexpected keyword argument 'seed'"),
+        ({"settings": {"pause": "long"}}, TypeError, "pause of trainer .* is a float, got 'long'"),
+    ],
+)
+def test_bad_input_is_found_before_anything_runs(changes, error, text, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(error, match=text):
+        small(**changes).configs()

@@ -1,0 +1,79 @@
+"""A method around a Gymnasium ``Env``: a batch of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+
+from payoff.wrappers.base import RewardMethod, Session, WrapperSnapshot, add_term
+from payoff.wrappers.rows import one_row, single_info
+
+__all__ = ["RewardWrapper"]
+
+
+class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Adds ``info["reward_terms"]`` with the method's term, and ``info["true_reward"]``, the reward before any wrapper.
+
+    Put it outside ``TimeLimit``, which makes the truncations that a method must see.
+
+    Args:
+        env: the environment.
+        method: what changes the reward.
+
+    Attributes:
+        method: the object that runs: a copy of the argument if that one serves another environment and allows copies.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], method: RewardMethod) -> None:
+        # no deep copy here: a method may hold what cannot be copied, and `spec` copies when it is asked for
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, method=method)
+        gym.Wrapper.__init__(self, env)
+        self._session = Session(method, self, 1)
+        self.method = self._session.method
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._session.start(one_row(obs), single_info(info))
+        return obs, self._told(info, 0.0, 0.0)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step, with the method's reward."""
+        self._session.check_started()
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        paid = float(reward)
+        new = self._session.pay(
+            one_row(action),
+            np.array([paid]),
+            one_row(obs),
+            np.array([terminated], dtype=np.bool_),
+            np.array([truncated], dtype=np.bool_),
+            single_info(info),
+        ).item()
+        return obs, new, terminated, truncated, self._told(info, paid, new - paid)
+
+    def _told(self, info: dict[str, Any], paid: float, change: float) -> dict[str, Any]:
+        terms = add_term(info.get("reward_terms"), paid, self.method.term, change)
+        return {**info, "reward_terms": terms, "true_reward": info.get("true_reward", paid)}
+
+    def snapshot(self) -> WrapperSnapshot:
+        """Copy of everything that the next step depends on.
+
+        Raises:
+            TypeError: the environment, or a wrapper between, takes no snapshots.
+        """
+        return self._session.snapshot(self.env)
+
+    def restore(self, snapshot: WrapperSnapshot) -> tuple[Any, dict[str, Any]]:
+        """Go back to a snapshot; returns the observation and info of the environment inside.
+
+        Raises:
+            TypeError: the environment, or a wrapper between, takes no snapshots.
+            ValueError: the snapshot is of another environment or method.
+        """
+        obs, info = self._session.restore(self.env, snapshot)
+        self._session.resume(one_row(obs))
+        return obs, info
