@@ -67,7 +67,7 @@ test: lint
 	@$(BIN)/python -m pytest
 
 bench: $(STAMP)
-	@set -e; for script in benchmarks/*.py; do \
+	@set -e; for script in benchmarks/[!_]*.py; do \
 		[ -e "$$script" ] || { echo "no scripts in benchmarks/"; break; }; \
 		echo "==> $$script"; $(BIN)/python "$$script"; done
 

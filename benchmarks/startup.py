@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass, field
 
 import tyro
-from machine import describe, spread
+from _machine import describe, spread
 from rich.console import Console
 from rich.table import Table
 

@@ -23,7 +23,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import tyro
-from machine import describe, spread
+from _machine import describe, spread
 from rich.console import Console
 from rich.table import Table
 
