@@ -9,7 +9,7 @@ discrete).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any, TypeAlias
 
 from payoff.envs.core import partner as rule
@@ -98,27 +98,31 @@ _CODES = {
 
 
 def _one(partner: Any) -> Partner | PartnerFunction:
-    if isinstance(partner, Partner):
-        return partner
+    if type(partner) in _CODES:
+        return partner  # type: ignore[no-any-return]
     if isinstance(partner, str):
-        name, _, numbers = partner.partition(":")
+        name, colon, numbers = partner.partition(":")
         if name not in PARTNERS:
             raise ValueError(f"partners must be one of {', '.join(PARTNERS)}, a Partner or a function, got {partner!r}")
+        kind = PARTNERS[name]
         try:
-            values = [float(n) for n in numbers.split(",")] if numbers else []
-            return PARTNERS[name](*values)
-        except TypeError:
-            raise ValueError(f"partners {partner!r}: {name} does not take {len(values)} numbers") from None
-    if callable(partner):
+            values = [float(n) for n in numbers.split(",")] if colon else []
+        except ValueError:
+            raise ValueError(f"partners {partner!r}: what follows the colon must be numbers") from None
+        if len(values) > len(fields(kind)):
+            raise ValueError(f"partners {partner!r}: {name} does not take {len(values)} numbers")
+        return kind(*values)
+    if callable(partner) and not isinstance(partner, type):
         return partner  # type: ignore[no-any-return]
-    raise TypeError(f"a partner must be a name, a Partner or a function, got {type(partner).__name__}")
+    hint = f"; did you mean {partner.__name__}()?" if isinstance(partner, type) else ""
+    raise TypeError(f"a partner must be a name, a Partner or a function, got {partner!r}{hint}")
 
 
 def resolve(partners: Any, others: list[int]) -> dict[int, Partner | PartnerFunction]:
     """Partner of each seat in ``others``.
 
     Args:
-        partners: one partner for all, or a mapping seat -> partner that covers exactly ``others``.
+        partners: one partner for all, or a mapping seat (number or ``agent_k``) -> partner of exactly ``others``.
         others: seats that are not learned.
 
     Raises:
@@ -128,6 +132,13 @@ def resolve(partners: Any, others: list[int]) -> dict[int, Partner | PartnerFunc
     if not isinstance(partners, Mapping):
         chosen = _one(partners)
         return dict.fromkeys(others, chosen)
-    if set(partners) != set(others):
-        raise ValueError(f"partners must name exactly the seats {others}, got {sorted(partners)}")
-    return {seat: _one(partners[seat]) for seat in others}
+    named = {_seat(key): partner for key, partner in partners.items()}
+    if set(named) != set(others):
+        raise ValueError(f"partners must name exactly the seats {others}, got {list(partners)}")
+    return {seat: _one(named[seat]) for seat in others}
+
+
+def _seat(key: Any) -> Any:
+    """Seat of a mapping's key: a number, ``agent_k``, or the text that a number becomes in JSON."""
+    text = str(key).removeprefix("agent_")
+    return int(text) if text.isdecimal() else key

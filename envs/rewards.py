@@ -38,6 +38,7 @@ __all__ = [
     "TrustIntegrated",
     "TrustReciprocal",
     "resolve",
+    "seat_rules",
 ]
 
 
@@ -239,14 +240,18 @@ class PerAgent(Layer):
 
     def seat(self, i: int, depend: Array) -> SeatRule:
         """See :meth:`Layer.seat`."""
-        n = depend.shape[1]
-        for seat in self.layers:
-            if seat not in range(n):
-                raise ValueError(f"PerAgent names seat {seat!r}, allowed are 0 .. {n - 1}")
-        chosen = resolve(self.layers.get(i, self.default))
+        return self.of(i, {}).seat(i, depend)
+
+    def of(self, i: int, names: Mapping[str, str]) -> Layer:
+        """Layer of seat i; ``names`` as in :func:`resolve`.
+
+        Raises:
+            TypeError: it is a function.
+        """
+        chosen = resolve(self.layers.get(i, self.default), names)
         if not isinstance(chosen, Layer):
             raise TypeError("PerAgent takes layers and names, not functions")
-        return chosen.seat(i, depend)
+        return chosen
 
 
 LAYERS: dict[str, type[Layer]] = {
@@ -260,6 +265,33 @@ LAYERS: dict[str, type[Layer]] = {
     "svo": SVO,
     "inequity_aversion": InequityAversion,
 }
+
+
+def seat_rules(layer: Layer, depend: Array, names: Mapping[str, str]) -> list[SeatRule]:
+    """Rule of every seat, checked: a kernel trusts what it is given.
+
+    Args:
+        layer: the layer.
+        depend: ``(P, N, N)`` dependence.
+        names: what a name inside a PerAgent means in this game.
+
+    Raises:
+        ValueError: a PerAgent that names a seat which is not there, or a rule that no kernel can follow.
+    """
+    n = depend.shape[1]
+    if isinstance(layer, PerAgent):
+        for seat in layer.layers:
+            if seat not in range(n):
+                raise ValueError(f"PerAgent names seat {seat!r}, allowed are 0 .. {n - 1}")
+    rules = [(layer.of(i, names) if isinstance(layer, PerAgent) else layer).seat(i, depend) for i in range(n)]
+    for i, r in enumerate(rules):
+        numbers = np.array([r.first, r.second, *np.ravel(r.weight)], dtype=np.float64)
+        if r.code not in rule.CODES or np.shape(r.weight) != depend.shape[:2] or not np.isfinite(numbers).all():
+            raise ValueError(
+                f"{type(layer).__name__}.seat({i}) must give a code of payoff.envs.core.layer, two finite numbers and "
+                f"finite weights of shape {depend.shape[:2]}, got {r}"
+            )
+    return rules
 
 
 def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Layer | RewardFunction:
@@ -276,18 +308,19 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Layer | Rewa
     if isinstance(reward, Layer):
         return reward
     if isinstance(reward, str):
-        name, _, numbers = reward.partition(":")
+        name, colon, numbers = reward.partition(":")
         kind = LAYERS.get((names or {}).get(name, name))
         if kind is None:
             raise ValueError(f"reward must be one of {', '.join(LAYERS)}, a layer or a function, got {reward!r}")
-        takes = fields(kind)
+        takes = [f.name for f in fields(kind) if f.type in ("float", float)]
         try:
-            values = [float(n) for n in numbers.split(",")] if numbers else []
+            values = [float(n) for n in numbers.split(",")] if colon else []
         except ValueError:
             raise ValueError(f"reward {reward!r}: what follows the colon must be numbers") from None
         if len(values) > len(takes):
             raise ValueError(f"reward {reward!r}: {name} takes at most {len(takes)} numbers")
         return kind(*values)
-    if callable(reward):
+    if callable(reward) and not isinstance(reward, type):
         return reward  # type: ignore[no-any-return]
-    raise TypeError(f"reward must be a layer, a name or a function, got {type(reward).__name__}")
+    hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else ""
+    raise TypeError(f"reward must be a layer, a name or a function, got {reward!r}{hint}")

@@ -57,7 +57,9 @@ UNGATED = (230.195383, 235.118807)
             "inequity_aversion:2,0.5",
             (PAYOFF[0] - 2 * (PAYOFF[1] - PAYOFF[0]), PAYOFF[1] - 0.5 * (PAYOFF[1] - PAYOFF[0])),
         ),
-        (PerAgent({0: "private"}, default="cooperative"), (PAYOFF[0], sum(PAYOFF) / 2)),
+        (PerAgent({0: "private"}, default=Cooperative()), (PAYOFF[0], sum(PAYOFF) / 2)),
+        (PerAgent({0: "private"}, default="cooperative"), (PAYOFF[0], 183.329910)),  # names mean what they mean here
+        (PerAgent({0: "integrated", 1: Integrated()}), (GATED[0], UNGATED[1])),
         (PerAgent({1: "published_cooperative"}), (PAYOFF[0], 183.329910)),
         # integrated + 0.2 T_ij (a_j - b_j) a_i with the trust after the step, T = 0.305644 and 0.575
         ("trust_reciprocal", (UNGATED[0] + 0.2 * 0.305644 * -0.5 * 60, UNGATED[1] + 0.2 * 0.575 * 20 * 39.5)),
@@ -174,7 +176,7 @@ def test_a_single_player_gets_the_payoff_under_every_layer_that_keeps_scale():
 def test_names_and_numbers():
     assert resolve("svo:0.5") == SVO(0.5)
     for bad, message in [
-        ("mutuality:2", r"m must be a number in \[0.0, 1.0\], got 2.0"),
+        ("mutuality:2", r"m must be a number in \[0, 1\], got 2.0"),
         ("mutuality:x", "must be numbers"),
         ("private:1", "takes at most 0 numbers"),
     ]:

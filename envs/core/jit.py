@@ -8,9 +8,12 @@ A folder that the user has set (``NUMBA_CACHE_DIR``) is left alone.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,13 +33,44 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def _usable(folder: Path) -> bool:
+    """Make the folder and try to write in it; numba's own fallback would be a cache that misses edits of callees."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            os.utime(folder)  # marks it as used, for _prune
+            return True
+    except OSError:
+        return False
+
+
+def _prune(base: Path, keep: Path) -> None:
+    """Remove kernels of other source trees that nobody has used for a month."""
+    for folder in base.glob("kernels-*"):
+        if folder != keep and folder.stat().st_mtime < time.time() - 30 * 86400:
+            shutil.rmtree(folder, ignore_errors=True)  # another process may be removing it as well
+
+
+def _private_folder() -> str:
+    """A folder of this process alone, gone when it ends: compile again rather than fail, and trust nobody else's files."""
+    folder = tempfile.mkdtemp(prefix="payoff-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _choose_folder() -> str:
     if config.CACHE_DIR:
         return str(config.CACHE_DIR)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    if not os.access(next(p for p in (base, *base.parents) if p.exists()), os.W_OK):
-        base = Path(tempfile.gettempdir())  # a read-only home: compile again rather than fail
-    return str(base / "payoff" / f"kernels-{_sources_digest()}")
+    cache = os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = (Path(cache) if cache else Path.home() / ".cache") / "payoff"
+    except RuntimeError:  # no home folder at all
+        return _private_folder()
+    folder = base / f"kernels-{_sources_digest()}"
+    if not _usable(folder):
+        return _private_folder()
+    _prune(base, folder)
+    return str(folder)
 
 
 _FOLDER = _choose_folder()
@@ -70,8 +104,8 @@ def bind(kernel: Any, *arguments: Any) -> Callable[..., Any]:
     Calling it skips numba's look at the type of every argument, which takes longer than a step of a small game. It must
     only be called with arrays of the same dtype, rank and layout: nothing checks them.
     """
-    if not hasattr(kernel, "get_overload"):  # NUMBA_DISABLE_JIT: a plain Python function
-        return kernel  # type: ignore[no-any-return]
+    if not hasattr(kernel, "get_overload"):
+        raise RuntimeError("the kernels read records as numba does: unset NUMBA_DISABLE_JIT")
     signature = tuple(numba.typeof(a) for a in arguments)
     kernel.compile(signature)
     return kernel.get_overload(signature)  # type: ignore[no-any-return]

@@ -19,13 +19,14 @@ import numpy as np
 
 from payoff.envs.core.jit import jit
 
-__all__ = ["GATED", "GATED_MEAN", "INEQUITY", "LAYER", "LINEAR", "RECIPROCAL", "apply"]
+__all__ = ["CODES", "GATED", "GATED_MEAN", "INEQUITY", "LAYER", "LINEAR", "RECIPROCAL", "apply"]
 
 LINEAR = 0
 GATED = 1
 GATED_MEAN = 2
 RECIPROCAL = 3
 INEQUITY = 4
+CODES = range(5)
 
 LAYER = np.dtype([("code", np.int64), ("first", np.float64), ("second", np.float64)])
 

@@ -8,33 +8,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-__all__ = ["Params", "check_integer", "check_number", "unknown_keyword"]
+import numpy as np
+
+HUGE = 1e12  # larger parameters would overflow products of payoffs
+LARGEST = 2**53  # whole numbers up to here are exact in a float64 state
+
+__all__ = ["Params", "check_integer", "check_number", "is_whole", "unknown_keyword"]
+
+
+def is_whole(value: Any) -> bool:
+    """Whether ``value`` is an integer of Python or numpy; True and False are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def check_number(
-    name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
+    name: str, value: Any, low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
 ) -> None:
-    """Raise ValueError unless ``value`` is a finite number in the interval.
+    """Raise ValueError unless ``value`` is a number in the interval, and no larger than HUGE in size.
 
     Raises:
         ValueError: naming the argument, the value and the interval.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    inside = (
-        number
-        and math.isfinite(value)
-        and (value > low if open_low else value >= low)
-        and (value < high if open_high else value <= high)
-    )
+    low, high = max(low, -HUGE), min(high, HUGE)
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    inside = number and (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
     if not inside:
-        left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
-        raise ValueError(f"{name} must be a number in {left}{low}, {high}{right}, got {value!r}")
+        left, right = "(" if open_low else "[", ")" if open_high else "]"
+        raise ValueError(f"{name} must be a number in {left}{low:g}, {high:g}{right}, got {value!r}")
 
 
-def check_integer(name: str, value: int, low: int, high: int | None = None) -> None:
+def check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:
     """Raise ValueError unless ``value`` is an int of at least ``low`` and at most ``high``."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
-        span = f"at least {low}" if high is None else f"in {low} .. {high}"
+    high = LARGEST if high is None else high
+    if not is_whole(value) or not low <= value <= high:
+        span = f"at least {low}" if high == LARGEST else f"in {low} .. {high}"
         raise ValueError(f"{name} must be an integer {span}, got {value!r}")
 
 

@@ -11,7 +11,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLOCK", "COUNTER", "EPISODE", "HEADER", "KEY", "OVER", "TERMINATED", "TRUNCATED", "Array", "Layout"]
+__all__ = [
+    "CLOCK",
+    "COUNTER",
+    "EPISODE",
+    "HEADER",
+    "KEY",
+    "NEVER",
+    "OVER",
+    "TERMINATED",
+    "TRUNCATED",
+    "Array",
+    "Layout",
+]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -19,9 +31,10 @@ CLOCK = 0  # steps taken in this episode
 KEY = 1  # random key of the copy, from its seed
 EPISODE = 2  # episodes started since that seed
 COUNTER = 3  # draws taken in this episode
-OVER = 4  # 0 while running, else the sum of the two below
+OVER = 4  # 0 while running, NEVER before the first episode, else the sum of TERMINATED and TRUNCATED
 HEADER = 5
 
+NEVER = -2.0
 TERMINATED = 1
 TRUNCATED = 2
 

@@ -12,7 +12,9 @@ import numpy as np
 from payoff.envs.core import loop
 from payoff.envs.core.state import Array
 
-__all__ = ["ActionFormat", "parse"]
+__all__ = ["NUMERIC", "ActionFormat", "parse"]
+
+NUMERIC = "fiu"  # kinds of dtype that are numbers: no bool, no text, no complex
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,13 @@ class ActionFormat:
             ValueError: another shape, or something that is no number; values are checked by the kernel.
         """
         try:
-            array = np.asarray(action, dtype=np.float64)
-        except (TypeError, ValueError):
+            array = np.asarray(action)
+        except ValueError:  # a ragged list
             raise ValueError(f"{owner}: action must be numbers of shape {shape}, got {action!r}") from None
-        if array.shape == shape or (self.discrete and array.shape in ((), shape[:-1]) and shape[-1] == 1):
+        if array.dtype.kind not in NUMERIC:
+            raise ValueError(f"{owner}: action must be numbers of shape {shape}, got {action!r}")
+        # one entry a seat may be written without its axis where actions are whole numbers, as Discrete samples are
+        if array.shape == shape or (self.discrete and shape[-1] == 1 and array.shape == shape[:-1]):
             return array.reshape(shape)
         raise ValueError(f"{owner}: action must have shape {shape}, got {array.shape}")
 

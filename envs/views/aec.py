@@ -20,8 +20,8 @@ from pettingzoo.utils import wrappers
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.drawing import METADATA, Drawn
-from payoff.envs.views.engine import Snapshot
 from payoff.envs.views.parallel import agent_infos
+from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["AECSnapshot", "GameAECEnv", "aec_env"]
 
@@ -37,14 +37,20 @@ class AECSnapshot:
         raw: ``(1, N, A)`` actions of the seats that have moved.
         moved: number of seats that have moved.
         live: agents that are alive.
-        cumulative: reward each live agent has not collected yet.
+        rewards: what each live agent got at the last call.
+        cumulative: reward that each live agent has not collected yet.
+        selection: agent that moves next.
+        after_dead: agent that moves once the dead ones are gone (PettingZoo's own bookkeeping).
     """
 
     batch: Snapshot
     raw: Array
     moved: int
     live: tuple[str, ...]
+    rewards: tuple[float, ...]
     cumulative: tuple[float, ...]
+    selection: str
+    after_dead: str | None
 
 
 class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
@@ -100,7 +106,7 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         self.full_info = info == "full"
         self.render_mode = render_mode
         self.possible_agents = common.agent_names(n)
-        self._order = list(range(n)) if order is None else [common.seat_index(a, n) for a in order]
+        self._order = list(range(n)) if order is None else [common.seat_index(a, n) for a in list(order)]
         if sorted(self._order) != list(range(n)):
             raise ValueError(f"order must name each of {self.possible_agents} once, got {list(order or [])}")
         self._revealed_size = n * engine.shape.action_size
@@ -110,6 +116,7 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         self.action_spaces = {a: engine.format.space(i) for i, a in enumerate(self.possible_agents)}
         self.state_space = gym.spaces.Box(0.0, 1.0, (engine.global_size,), np.float32)
         self._started = False
+        self._skip_agent_selection: str | None = None
 
     def observation_space(self, agent: str) -> gym.Space[Any]:
         """Observation space of an agent; the same object on every call."""
@@ -131,6 +138,7 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         self._seen = self.engine.reset(groups=groups)[0]
         self._begin(self.possible_agents, moved=0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
+        self._skip_agent_selection = None
         self.show_if_human()
 
     def _begin(self, live: Sequence[str], moved: int) -> None:
@@ -157,6 +165,8 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         Raises:
             ValueError: a live agent sends None or a bad action; nothing has changed.
         """
+        if not self._started or not self.agents:
+            raise gym.error.ResetNeeded(f"{self.engine.game.id}: no episode is running, call reset() before step()")
         agent = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
@@ -183,7 +193,13 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         self.show_if_human()
 
     def observe(self, agent: str) -> Array:
-        """Parallel observation of an agent, then the actions revealed so far in this round; float32."""
+        """Parallel observation of an agent, then the actions revealed so far in this round; float32.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if not self._started:
+            raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before observe()")
         seat = self.possible_agents.index(agent)
         return np.concatenate([self._seen[seat], self._revealed(seat)])
 
@@ -205,22 +221,47 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
 
     def snapshot(self) -> AECSnapshot:
         """Copy of everything that the next step depends on, the round in progress included."""
-        owed = tuple(self._cumulative_rewards[a] for a in self.agents)
-        return AECSnapshot(self.engine.snapshot(), self.engine.raw.copy(), self._moved, tuple(self.agents), owed)
+        batch = self.engine.snapshot()
+        return AECSnapshot(
+            batch,
+            self.engine.raw.copy(),
+            self._moved,
+            tuple(self.agents),
+            tuple(self.rewards[a] for a in self.agents),
+            tuple(self._cumulative_rewards[a] for a in self.agents),
+            self.agent_selection,
+            self._skip_agent_selection,
+        )
 
     def restore(self, snapshot: AECSnapshot) -> None:
         """Go back to a snapshot.
 
         Raises:
-            ValueError: the snapshot is of another game.
+            TypeError: no snapshot of this view.
+            ValueError: its arrays have other shapes.
         """
+        if not isinstance(snapshot, AECSnapshot):
+            raise TypeError(f"snapshot must be an AECSnapshot, got {type(snapshot).__name__}")
         self._seen = self.engine.restore(snapshot.batch)[0]
         self.engine.raw[...] = snapshot.raw
         self._started = True
         self._begin(snapshot.live, snapshot.moved)
+        self.rewards = dict(zip(snapshot.live, snapshot.rewards, strict=True))
         self._cumulative_rewards = dict(zip(snapshot.live, snapshot.cumulative, strict=True))
+        self.agent_selection = snapshot.selection
+        self._skip_agent_selection = snapshot.after_dead
+
+
+class _Ordered(wrappers.OrderEnforcingWrapper):
+    """PettingZoo's guard against calls out of order, which takes a restored snapshot for a reset."""
+
+    def restore(self, snapshot: AECSnapshot) -> None:
+        """See :meth:`GameAECEnv.restore`."""
+        self.env.restore(snapshot)
+        self._has_reset = True
+        self._has_updated = True
 
 
 def aec_env(game: str, **keywords: Any) -> AECEnv:
-    """AEC view of an id, guarded against calls out of order (PettingZoo's OrderEnforcingWrapper)."""
-    return wrappers.OrderEnforcingWrapper(GameAECEnv(game, **keywords))
+    """AEC view of an id, guarded against calls out of order."""
+    return _Ordered(GameAECEnv(game, **keywords))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
@@ -11,13 +12,14 @@ import numpy as np
 from payoff.envs import partners as partner_policies
 from payoff.envs import registry
 from payoff.envs.core.game import Game
-from payoff.envs.core.params import Params, unknown_keyword
+from payoff.envs.core.params import Params, check_integer, is_whole, unknown_keyword
 from payoff.envs.core.state import Array
 from payoff.envs.views.engine import AUTORESET, Engine
 
 __all__ = [
     "Rebuilt",
     "agent_names",
+    "autoreset_mode",
     "build_engine",
     "check_choice",
     "copy_seeds",
@@ -46,24 +48,56 @@ class Rebuilt:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Class, arguments, and the snapshot once an episode has begun."""
-        return _rebuild, (type(self), *self._made_with, self.snapshot() if self._started else None)
+        """Class, arguments, the snapshot once an episode has begun, and what Gymnasium keeps beside it."""
+        own = vars(self)
+        kept = {name: own[name] for name in _KEPT if name in own}
+        return _rebuild, (type(self), *self._made_with, self.snapshot() if self._started else None, kept)
 
     def snapshot(self) -> Any:
         """Copy of everything that the next step depends on."""
         raise NotImplementedError(f"{type(self).__name__} must define snapshot()")
 
 
-def _rebuild(view: type[Any], args: tuple[Any, ...], keywords: dict[str, Any], snapshot: Any) -> Any:
+# spaces hold the generators of their samples
+_KEPT = (
+    "spec",
+    "_np_random",
+    "_np_random_seed",
+    "action_space",
+    "observation_space",
+    "single_action_space",
+    "single_observation_space",
+    "action_spaces",
+    "observation_spaces",
+)
+
+
+def _rebuild(
+    view: type[Any], args: tuple[Any, ...], keywords: dict[str, Any], snapshot: Any, kept: dict[str, Any]
+) -> Any:
     made = view(*args, **keywords)
     if snapshot is not None:
         made.restore(snapshot)
+    vars(made).update(kept)
     return made
 
 
 def agent_names(n: int) -> list[str]:
     """``agent_0`` .. ``agent_{n - 1}``."""
     return [f"agent_{i}" for i in range(n)]
+
+
+def autoreset_mode(mode: Any) -> Literal["next_step", "same_step", "disabled"]:
+    """Mode from its name or Gymnasium's ``AutoresetMode``.
+
+    Raises:
+        ValueError: neither.
+    """
+    name = {"NextStep": "next_step", "SameStep": "same_step", "Disabled": "disabled"}.get(
+        getattr(mode, "value", mode), mode
+    )
+    check_choice("autoreset_mode", name, list(AUTORESET))
+    return name  # type: ignore[no-any-return]
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
@@ -144,10 +178,9 @@ def build_engine(
     for name in parameters:
         if name not in game.params.names():
             raise unknown_keyword(game.id, name, {*own, *game.params.names()})
-    if not isinstance(n_copies, int) or n_copies < 1:
-        raise ValueError(f"num_envs must be a positive integer, got {n_copies!r}")
-    check_choice("autoreset_mode", autoreset, list(AUTORESET))
+    check_integer("num_envs", n_copies, 1)
     rows = parameter_rows(game, parameters, n_copies)
+    n_copies = int(n_copies)
     n = game.shape(rows[0]).n_agents
     seats = list(range(n)) if learned == "all" else [seat_index(learned, n)]
     others = [i for i in range(n) if i not in seats]
@@ -155,14 +188,14 @@ def build_engine(
         game,
         rows,
         n_copies,
-        partners=partner_policies.resolve(partners, others) if others else {},
+        partners=partner_policies.resolve(partners, others),
         seats=seats if look is None else look,
         autoreset=autoreset,
         **wiring,
     )
 
 
-def copy_seeds(seed: int | Sequence[int | None] | None, n_copies: int) -> list[int | None]:
+def copy_seeds(seed: Any, n_copies: int) -> list[int | None]:
     """Seed of each copy, as Gymnasium's vector environments read ``seed``: an int s gives copy k the seed s + k.
 
     Raises:
@@ -170,13 +203,24 @@ def copy_seeds(seed: int | Sequence[int | None] | None, n_copies: int) -> list[i
     """
     if seed is None:
         return [None] * n_copies
-    seeds = [seed + k for k in range(n_copies)] if isinstance(seed, int | np.integer) else list(seed)
-    if len(seeds) != n_copies:
-        raise ValueError(f"seed must be an int or {n_copies} of them, got {len(seeds)}")
-    for s in seeds:
-        if s is not None and (not isinstance(s, int | np.integer) or s < 0):
-            raise ValueError(f"seed must be a non-negative integer, got {s!r}")
-    return [None if s is None else int(s) for s in seeds]
+    if is_whole(seed):
+        _whole("seed", seed)
+        return [int(seed) + k for k in range(n_copies)]
+    return _one_each("seed", seed, n_copies)
+
+
+def _one_each(name: str, values: Any, n_copies: int) -> list[int | None]:
+    """List of non-negative whole numbers (or None), one a copy."""
+    if not isinstance(values, list | tuple | np.ndarray) or len(values) != n_copies:
+        got = len(values) if isinstance(values, list | tuple | np.ndarray) else repr(values)
+        raise ValueError(f"{name} must be a non-negative integer or {n_copies} of them, got {got}")
+    return [None if v is None else _whole(name, v) for v in values]
+
+
+def _whole(name: str, value: Any) -> int:
+    if not is_whole(value) or value < 0:
+        raise ValueError(f"{name} must be a non-negative integer, got {value!r}")
+    return int(value)
 
 
 def start_groups(
@@ -194,19 +238,18 @@ def start_groups(
     """
     if options is None:
         return None
-    if not others_allowed:
-        for name in options:
-            check_choice("reset option", name, ["group"])
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a dict, got {options!r}")
+    for name in options:
+        meant = difflib.get_close_matches(str(name), ["group"], n=1)
+        if not others_allowed or (meant and name != "group"):
+            check_choice("reset option", name, ["group", "reset_mask"])
     group = options.get("group")
     if group is None:
         return None
-    groups = [group] * n_copies if isinstance(group, int | np.integer) else list(group)
-    if len(groups) != n_copies:
-        raise ValueError(f"options['group'] must be an int or {n_copies} of them, got {len(groups)}")
-    for g in groups:
-        if g is not None and (not isinstance(g, int | np.integer) or isinstance(g, bool) or g < 0):
-            raise ValueError(f"options['group'] must hold non-negative integers, got {g!r}")
-    return [None if g is None else int(g) for g in groups]
+    if is_whole(group):
+        return [_whole("options['group']", group)] * n_copies
+    return _one_each("options['group']", group, n_copies)
 
 
 def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[str, Array]:
@@ -219,7 +262,7 @@ def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[
 
 def seat_terms(info: Mapping[str, Array], seat: Any) -> tuple[dict[str, Array], Array]:
     """``reward_terms`` and ``true_reward`` of a seat (or all, with ``slice(None)``), batch first."""
-    payoff, reward = info["payoff"][:, seat], info["rewards"][:, seat]
+    payoff, reward = info["payoff"][:, seat].copy(), info["rewards"][:, seat].copy()
     return {"payoff": payoff, "layer": reward - payoff}, reward
 
 

@@ -42,8 +42,8 @@ class Drawn:
     def _show(self, picture: Array) -> None:
         pygame = require("pygame", extra="play")
         size = (picture.shape[1], picture.shape[0])
-        if self._window is None:
-            pygame.init()
+        if self._window is None or pygame.display.get_surface() is not self._window:
+            pygame.display.init()  # not pygame.init(), which opens the sound device as well
             self._window = pygame.display.set_mode(size)
             pygame.display.set_caption(self.engine.game.id)
             self._clock = pygame.time.Clock()
@@ -60,5 +60,7 @@ class Drawn:
     def close(self) -> None:
         """Close the window, if any."""
         if self._window is not None:
-            require("pygame", extra="play").display.quit()
+            display = require("pygame", extra="play").display
+            if display.get_init() and display.get_surface() is self._window:  # another env may show its own by now
+                display.quit()
             self._window = None

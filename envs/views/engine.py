@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 
 from payoff.envs import partners as partner_policies
 from payoff.envs import rewards
@@ -21,45 +21,13 @@ from payoff.envs.core import partner as partner_rule
 from payoff.envs.core.game import Game, Kernels
 from payoff.envs.core.jit import bind
 from payoff.envs.core.params import Params
-from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, OVER, Array
+from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, NEVER, OVER, Array
 from payoff.envs.views import actions as action_formats
+from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["AUTORESET", "Engine", "Snapshot"]
 
 AUTORESET = {"next_step": loop.NEXT_STEP, "same_step": loop.SAME_STEP, "disabled": loop.MANUAL}
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything a batch needs to go on from here: copies of its arrays.
-
-    Attributes:
-        state: ``(B, S)`` state rows, clock and random counter included.
-        work: ``(B, 5, N)`` payoffs and rewards of the last step.
-        flags: ``(B, 2)`` terminated and truncated of the last step.
-        action: ``(B, N, A)`` native actions of the last step.
-    """
-
-    state: Array
-    work: Array
-    flags: Array
-    action: Array
-
-    def arrays(self) -> dict[str, Array]:
-        """Name -> array, for storing."""
-        return {"state": self.state, "work": self.work, "flags": self.flags, "action": self.action}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Snapshot:
-        """Inverse of :meth:`arrays`.
-
-        Raises:
-            ValueError: an array is missing.
-        """
-        missing = {"state", "work", "flags", "action"} - set(arrays)
-        if missing:
-            raise ValueError(f"snapshot lacks {', '.join(sorted(missing))}")
-        return cls(*(np.array(arrays[name]) for name in ("state", "work", "flags", "action")))
 
 
 class Engine:
@@ -101,7 +69,9 @@ class Engine:
         n, size = self.shape.n_agents, self.shape.action_size
         self.params = game.pack(self.rows)
         bounds = np.stack([game.bounds(p) for p in self.rows])
-        self.format = action_formats.parse(actions or game.default_actions, bounds[0], self.shape.n_actions)
+        self.format = action_formats.parse(
+            game.default_actions if actions is None else actions, bounds[0], self.shape.n_actions
+        )
         self._functions = {i: p for i, p in partners.items() if not isinstance(p, partner_policies.Partner)}
         looked_at = [*seats, *(i for i in self._functions if i not in seats)]
         self.looked_at = {seat: v for v, seat in enumerate(looked_at)}
@@ -127,6 +97,7 @@ class Engine:
             self.plan.table,
         )
         self.state = np.zeros((n_copies, layout.size))
+        self.state[:, OVER] = NEVER
         self.raw = np.zeros((n_copies, n, size))
         self.action = np.zeros((n_copies, n, size))
         self.work = np.zeros((n_copies, loop.WORK_ROWS, n))
@@ -152,13 +123,13 @@ class Engine:
         chosen = rewards.resolve(game.default_reward if reward is None else reward, game.reward_names)
         if not isinstance(chosen, rewards.Layer):
             self._custom, chosen = chosen, rewards.Private()
-        seats = [chosen.seat(i, self.depend) for i in range(n)]
+        seats = rewards.seat_rules(chosen, self.depend, game.reward_names)
         table = np.array([(s.code, s.first, s.second) for s in seats], dtype=layer_rule.LAYER)
         return table, np.ascontiguousarray(np.stack([s.weight for s in seats], axis=1))
 
     def _split(self, num_threads: int) -> list[tuple[Any, Any, slice]]:
         """Parts of the batch: (params, wiring, rows) with the per-copy arrays cut to the rows."""
-        if not isinstance(num_threads, int) or num_threads < 1:
+        if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 1:
             raise ValueError(f"num_threads must be a positive integer, got {num_threads!r}")
         edges = np.linspace(0, self.n_copies, min(num_threads, self.n_copies) + 1).astype(int)
         parts = []
@@ -201,7 +172,8 @@ class Engine:
         Returns:
             Observations ``(B, V, O)`` float32.
         """
-        mask = np.ones(self.n_copies, dtype=np.bool_) if mask is None else mask
+        # the bound kernel reads memory as it lies: a strided mask would restart other copies
+        mask = np.ones(self.n_copies, dtype=np.bool_) if mask is None else np.ascontiguousarray(mask, dtype=np.bool_)
         own = self.state[:, [KEY, EPISODE]].copy()
         grouped = [b for b, g in enumerate(groups or ()) if g is not None and mask[b]]
         for b in grouped:
@@ -227,8 +199,8 @@ class Engine:
             gymnasium.error.ResetNeeded: a copy's episode is over and nothing resets it; no copy has changed.
         """
         if self._functions:
-            for seat, function in self._functions.items():
-                self._ask(seat, function)
+            self._ask_functions()
+        before = self.snapshot() if self._custom is not None else None
         obs = np.empty(self._obs_shape, dtype=np.float32)
         if self._pool is None:
             bad = self._transition(self.params, self._wiring, self.state, self._buffers, obs)
@@ -238,8 +210,12 @@ class Engine:
                 list(self._pool.map(lambda part: self._run(part, obs), self._parts))
         if bad != loop.FINE:
             self._refuse(bad)
-        if self._custom is not None:
-            self._apply_custom()
+        if before is not None:
+            try:
+                self._apply_custom()
+            except BaseException:  # whatever the user's function raised: the step did not happen
+                self._put_back(before)
+                raise
         self._seen = obs
         return obs
 
@@ -247,6 +223,16 @@ class Engine:
         params, wiring, cut = part
         buffers = tuple(x[cut] for x in self._buffers)
         self.kernels.transition(params, wiring, self.state[cut], buffers, obs[cut])
+
+    def _ask_functions(self) -> None:
+        """Fill the actions of partners that are functions, once the learner's are known to be good."""
+        for seat in self._functions:
+            self.raw[:, seat] = self.format.low[seat]
+        bad = loop.first_invalid(self._wiring, self.state, self._buffers)
+        if bad != loop.FINE:
+            self._refuse(bad)
+        for seat, function in self._functions.items():
+            self._ask(seat, function)
 
     def _ask(self, seat: int, function: partner_policies.PartnerFunction) -> None:
         answer = np.asarray(function(self._seen[:, self.looked_at[seat]].copy()), dtype=np.float64)
@@ -257,8 +243,6 @@ class Engine:
 
     def _refuse(self, bad: int) -> None:
         if bad == loop.STEPPED_PAST_END:
-            from gymnasium.error import ResetNeeded
-
             raise ResetNeeded(f"{self.game.id}: the episode is over, call reset() before step()")
         b, rest = divmod(int(bad), self.raw[0].size)
         seat, k = divmod(rest, self.raw.shape[2])
@@ -287,17 +271,27 @@ class Engine:
         )
         assert self._custom is not None
         answer = np.asarray(self._custom(given), dtype=np.float64)
-        if answer.shape != given.payoff.shape or not np.isfinite(answer).all():
-            raise ValueError(f"the reward function must return finite rewards of shape {given.payoff.shape}")
-        # a copy that restarted on this call has factor and extra 0: its reward stays 0
+        shape = given.payoff.shape
+        if answer.shape != shape:
+            raise ValueError(f"the reward function must return finite rewards of shape {shape}, got {answer.shape}")
+        answer = np.where(self._restarted[:, None], 0.0, answer)  # nothing was played there
+        if not np.isfinite(answer).all():
+            bad = answer[~np.isfinite(answer)][0]
+            raise ValueError(f"the reward function must return finite rewards of shape {shape}, got {bad}")
         work[:, loop.REWARD] = answer * work[:, loop.FACTOR] + work[:, loop.EXTRA]
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        """Whether some copy may be stepped; False before the first reset."""
+        """Whether some copy has an episode under way; False before the first reset."""
         return bool((self.state[:, OVER] == 0.0).any())
+
+    @property
+    def _restarted(self) -> Array:
+        """Copies ``(B,)`` that the last call restarted instead of stepping (next-step autoreset)."""
+        restarted: Array = self.state[:, CLOCK] == 0.0
+        return restarted & ~self.flags[:, 0] & ~self.flags[:, 1]
 
     def look(self, state: Array | None = None) -> Array:
         """Observations ``(B, V, O)`` of ``state`` (the current one when None)."""
@@ -313,6 +307,8 @@ class Engine:
 
     def global_state(self) -> Array:
         """What an observer of everything sees ``(B, S)``: the full observation of the first seat, float32 in [0, 1]."""
+        if (self.state[:, OVER] == NEVER).any():
+            raise ResetNeeded(f"{self.game.id}: call reset() before state()")
         obs = np.empty((self.n_copies, 1, self.global_size), dtype=np.float32)
         self.kernels.look(self.params, (*self._wiring[:-1], self._global.table), self.state, obs)
         return obs[:, 0]
@@ -363,23 +359,35 @@ class Engine:
         return self.state[:, CLOCK]
 
     def snapshot(self) -> Snapshot:
-        """Copy of everything that the next step depends on."""
-        return Snapshot(self.state.copy(), self.work.copy(), self.flags.copy(), self.action.copy())
-
-    def restore(self, snapshot: Snapshot) -> Array:
-        """Go back to a snapshot of the same game and batch size, and observe.
+        """Copy of everything that the next step depends on.
 
         Raises:
-            ValueError: the snapshot's arrays have other shapes.
+            gymnasium.error.ResetNeeded: before the first reset there is nothing to keep.
         """
+        if (self.state[:, OVER] == NEVER).any():
+            raise ResetNeeded(f"{self.game.id}: call reset() before snapshot()")
+        return Snapshot(self.state.copy(), self.work.copy(), self.flags.copy(), self.action.copy())
+
+    def _put_back(self, snapshot: Snapshot) -> None:
+        self.state[...], self.work[...] = snapshot.state, snapshot.work
+        self.flags[...], self.action[...] = snapshot.flags, snapshot.action
+
+    def restore(self, snapshot: Snapshot) -> Array:
+        """Go back to a snapshot of the same game, parameters and batch size, and observe.
+
+        Raises:
+            TypeError: no snapshot.
+            ValueError: its arrays have other shapes; that is all that tells games apart.
+        """
+        if not isinstance(snapshot, Snapshot):
+            raise TypeError(f"snapshot must be a Snapshot, got {type(snapshot).__name__}; see Snapshot.from_arrays")
         own = {"state": self.state, "work": self.work, "flags": self.flags, "action": self.action}
         for name, array in snapshot.arrays().items():
             if array.shape != own[name].shape:
                 raise ValueError(
                     f"snapshot.{name} has shape {array.shape}, this {self.game.id} batch needs {own[name].shape}"
                 )
-        for name, array in snapshot.arrays().items():
-            own[name][...] = array
+        self._put_back(snapshot)
         self._seen = self.look()
         return self._seen
 

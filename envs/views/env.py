@@ -10,8 +10,10 @@ import numpy as np
 from payoff.envs.core import loop
 from payoff.envs.core.state import OVER, Array
 from payoff.envs.views import common
+from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.drawing import METADATA, Drawn
-from payoff.envs.views.engine import Engine, Snapshot
+from payoff.envs.views.engine import Engine
+from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameEnv"]
 
@@ -115,7 +117,7 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         if not self._started:
             raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before step()")
         engine = self.engine
-        if type(action) is not np.ndarray or action.shape != self._shape:
+        if type(action) is not np.ndarray or action.shape != self._shape or action.dtype.kind not in NUMERIC:
             action = engine.format.read(action, self._shape, engine.game.id)
         self._target[...] = action if not self._joint else action.reshape(self._target.shape)
         obs = engine.advance()

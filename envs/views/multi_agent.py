@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode
 
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
-from payoff.envs.views.engine import AUTORESET, Engine, Snapshot
+from payoff.envs.views.actions import NUMERIC
+from payoff.envs.views.engine import Engine
+from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["MultiAgentVec"]
 
@@ -55,7 +59,7 @@ class MultiAgentVec(common.Rebuilt):
         game: str,
         num_envs: int = 1,
         *,
-        autoreset_mode: Literal["next_step", "same_step", "disabled"] = "next_step",
+        autoreset_mode: AutoresetMode | str = "next_step",
         num_threads: int = 1,
         reward: Any = None,
         observe: Any = "full",
@@ -64,7 +68,7 @@ class MultiAgentVec(common.Rebuilt):
         info: Literal["full", "minimal"] = "full",
         **parameters: Any,
     ) -> None:
-        common.check_choice("autoreset_mode", autoreset_mode, list(AUTORESET))
+        autoreset_mode = common.autoreset_mode(autoreset_mode)
         common.check_choice("info", info, ["full", "minimal"])
         self.engine: Engine = common.build_engine(
             type(self),
@@ -81,7 +85,7 @@ class MultiAgentVec(common.Rebuilt):
         engine = self.engine
         written = engine.format
         self.game_id = engine.game.id
-        self.num_envs = num_envs
+        self.num_envs = num_envs = engine.n_copies
         self.num_agents = engine.shape.n_agents
         self.agents = common.agent_names(self.num_agents)
         self.obs_size = len(engine.plan.names)
@@ -138,11 +142,9 @@ class MultiAgentVec(common.Rebuilt):
             gymnasium.error.ResetNeeded: before the first reset, or past the end of an episode in disabled mode.
         """
         if not self._started:
-            from gymnasium.error import ResetNeeded
-
             raise ResetNeeded(f"{self.game_id}: call reset() before step()")
         engine = self.engine
-        if type(actions) is not np.ndarray or actions.shape != self._shape:
+        if type(actions) is not np.ndarray or actions.shape != self._shape or actions.dtype.kind not in NUMERIC:
             actions = engine.format.read(actions, self._shape, self.game_id)
         engine.raw[...] = actions
         obs = engine.advance()

@@ -12,7 +12,7 @@ from pettingzoo import ParallelEnv
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.drawing import METADATA, Drawn
-from payoff.envs.views.engine import Snapshot
+from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameParallelEnv", "agent_infos"]
 
@@ -138,8 +138,9 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
         engine = self.engine
         if not self._started:
             raise gym.error.ResetNeeded(f"{engine.game.id}: call reset() before step()")
-        if set(actions) != set(self.agents):
-            raise ValueError(f"{engine.game.id}: actions must name exactly {self.agents}, got {sorted(actions)}")
+        if not isinstance(actions, Mapping) or set(actions) != set(self.agents):
+            got = list(actions) if isinstance(actions, Mapping) else repr(actions)
+            raise ValueError(f"{engine.game.id}: actions must name exactly {self.agents}, got {got}")
         if not self.agents:
             return {}, {}, {}, {}, {}
         shape = (engine.shape.action_size,)

@@ -13,15 +13,16 @@ from gymnasium.vector.utils import batch_space
 from payoff.envs.core import loop
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
-from payoff.envs.views.engine import Snapshot
+from payoff.envs.views.actions import NUMERIC
+from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameVectorEnv"]
 
 _METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
-_MODES: dict[AutoresetMode, Literal["next_step", "same_step", "disabled"]] = {
-    AutoresetMode.NEXT_STEP: "next_step",
-    AutoresetMode.SAME_STEP: "same_step",
-    AutoresetMode.DISABLED: "disabled",
+_MODES = {
+    "next_step": AutoresetMode.NEXT_STEP,
+    "same_step": AutoresetMode.SAME_STEP,
+    "disabled": AutoresetMode.DISABLED,
 }
 
 
@@ -35,7 +36,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
     Args:
         game: environment id; ``gym.make_vec`` fills it in.
         num_envs: number of copies B.
-        autoreset_mode: next-step (default), same-step or disabled, as Gymnasium defines them.
+        autoreset_mode: Gymnasium's AutoresetMode or its name ("next_step", "same_step", "disabled").
         num_threads: threads that share the batch; results do not depend on it.
         reward: see GameEnv.
         agent: see GameEnv.
@@ -76,7 +77,8 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         common.check_choice("control", control, ["single", "joint"])
         common.check_choice("info", info, ["full", "minimal"])
         common.check_choice("render_mode", render_mode, [None, *self.metadata["render_modes"]])
-        mode = AutoresetMode(autoreset_mode)
+        kept = common.autoreset_mode(autoreset_mode)
+        mode = _MODES[kept]
         self.engine = common.build_engine(
             type(self),
             game,
@@ -85,7 +87,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
             learned="all" if control == "joint" else agent,
             look=[0] if control == "joint" else None,
             partners=partners,
-            autoreset=_MODES[mode],
+            autoreset=kept,
             reward=reward,
             observe=observe,
             actions=actions,
@@ -93,7 +95,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
             num_threads=num_threads,
         )
         engine = self.engine
-        self.num_envs = num_envs
+        self.num_envs = engine.n_copies
         self.metadata = {**self.metadata, "autoreset_mode": mode}
         self.render_mode = render_mode
         self.seat = 0 if control == "joint" else common.seat_index(agent, engine.shape.n_agents)
@@ -102,6 +104,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         self._full = info == "full"
         self._target = engine.raw if self._joint else engine.raw[:, self.seat]
         self._everyone = np.ones(num_envs, dtype=np.bool_)
+        self._everyone.flags.writeable = False  # one mask serves every info
         self.single_observation_space = gym.spaces.Box(0.0, 1.0, (len(engine.plan.names),), np.float32)
         self.single_action_space = engine.format.joint_space() if self._joint else engine.format.space(self.seat)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -122,7 +125,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         mask = self._reset_mask(options.pop("reset_mask", None))
         groups = common.start_groups(options, self.num_envs)
         seeds = common.copy_seeds(seed, self.num_envs)
-        super().reset(seed=seed if isinstance(seed, int) else None)
+        super().reset(seed=seeds[0] if isinstance(seed, int | np.integer) else None)
         if not self._started:
             draw = self.np_random
             seeds = [int(draw.integers(2**32)) if s is None else s for s in seeds]
@@ -155,7 +158,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         if not self._started:
             raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before step()")
         engine = self.engine
-        if type(actions) is not np.ndarray or actions.shape != self._shape:
+        if type(actions) is not np.ndarray or actions.shape != self._shape or actions.dtype.kind not in NUMERIC:
             actions = engine.format.read(actions, self._shape, engine.game.id)
         self._target[...] = actions.reshape(self._target.shape)
         obs = engine.advance()

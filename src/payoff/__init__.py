@@ -39,6 +39,8 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("baselines", "calibration", "wrappers"):
+        return importlib.import_module(f"payoff.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'payoff' has no attribute {name!r}")
     module, _, attribute = _WHERE[name].partition(":")

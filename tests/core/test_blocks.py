@@ -166,7 +166,7 @@ def test_compiled_step_equals_its_python_source(data):
 
 
 def test_rules_are_checked():
-    with pytest.raises(ValueError, match=r"complementarity must be a number in \[0.0, 1.0\], got 1.5"):
+    with pytest.raises(ValueError, match=r"complementarity must be a number in \[0, 1\], got 1.5"):
         ValueParams(complementarity=1.5)
     with pytest.raises(ValueError, match="phi_B must be a number"):
         LoyaltyParams(benefit=-1.0)

@@ -58,7 +58,7 @@ def test_single_agent_keywords():
         ("agent", 2, r"agent must be 0 \.\. 1 or one of agent_0, agent_1, got 2"),
         ("control", "both", "control must be one of 'single', 'joint', got 'both'"),
         ("partners", "nice", "partners must be one of constant, tit_for_tat, reciprocator, random"),
-        ("partners", "constant:2", r"level must be a number in \[0.0, 1.0\], got 2.0"),
+        ("partners", "constant:2", r"level must be a number in \[0, 1\], got 2.0"),
         ("partners", "tit_for_tat:1", "tit_for_tat does not take 1 numbers"),
         ("partners", {0: "random"}, r"partners must name exactly the seats \[1\]"),
     ]:
@@ -179,11 +179,11 @@ def test_reset_arguments():
     env = VIEWS["arrays"]()
     with pytest.raises(ValueError, match="seed must be a non-negative integer, got -1"):
         env.reset(seed=-1)
-    with pytest.raises(ValueError, match="seed must be an int or 2 of them, got 3"):
+    with pytest.raises(ValueError, match="seed must be a non-negative integer or 2 of them, got 3"):
         env.reset(seed=[1, 2, 3])
-    with pytest.raises(ValueError, match="reset option must be one of 'group', got 'grop'"):
+    with pytest.raises(ValueError, match="reset option must be one of 'group', 'reset_mask', got 'grop'"):
         env.reset(options={"grop": 1})
-    with pytest.raises(ValueError, match="non-negative integers, got -2"):
+    with pytest.raises(ValueError, match="non-negative integer, got -2"):
         env.reset(options={"group": [1, -2]})
 
 
@@ -213,3 +213,92 @@ def test_snapshot_of_another_batch_is_refused():
     with pytest.raises(ValueError, match=r"snapshot.state has shape \(2, "):
         large.restore(small.snapshot())
     np.testing.assert_array_equal(large.engine.state, before)
+
+
+@pytest.mark.parametrize("bad", [np.array(["50"]), [True], np.array([1 + 2j]), ["x"], None, np.array([b"3"])], ids=repr)
+def test_only_numbers_are_actions(bad):
+    for actions in ("native", "discrete:5"):
+        env = VIEWS["env"](actions=actions, disable_env_checker=True)
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match="action must"):
+            env.step(bad)
+
+
+@pytest.mark.parametrize("bad", [True, 1.5, "7", [1, 2, 3], (-1, 2)], ids=repr)
+def test_only_whole_numbers_are_seeds(bad):
+    for name in ("vector", "parallel", "aec", "arrays"):
+        with pytest.raises(ValueError, match="seed must be a non-negative integer"):
+            VIEWS[name]().reset(seed=bad)
+    assert np.array_equal(VIEWS["arrays"]().reset(seed=np.uint8(255))[0], VIEWS["arrays"]().reset(seed=255)[0])
+
+
+def test_a_class_is_not_an_instance():
+    from payoff.envs import partners, rewards
+
+    with pytest.raises(TypeError, match=r"did you mean Private\(\)\?"):
+        VIEWS["arrays"](reward=rewards.Private)
+    with pytest.raises(TypeError, match=r"did you mean Random\(\)\?"):
+        VIEWS["env"](partners=partners.Random)
+    for bad in ("reward", "partners"):
+        with pytest.raises(ValueError, match="must be numbers"):
+            VIEWS["env"](**{bad: {"reward": "mutuality:", "partners": "constant:"}[bad]})
+
+
+def test_a_layer_of_ones_own_is_checked_before_the_kernel_sees_it():
+    from payoff.envs.rewards import Layer, SeatRule
+
+    class Broken(Layer):
+        def seat(self, i, depend):
+            return SeatRule(0, 0.0, 0.0, np.ones((1, 1)))
+
+    with pytest.raises(ValueError, match=r"Broken.seat\(0\) must give .* weights of shape \(1, 2\)"):
+        VIEWS["arrays"](reward=Broken())
+
+
+@every_view
+def test_nothing_to_keep_before_the_first_reset(make):
+    env = make()
+    env = getattr(env, "unwrapped", env)
+    with pytest.raises(gym.error.ResetNeeded, match="reset"):
+        env.snapshot()
+    with pytest.raises(TypeError, match="snapshot must be a"):
+        env.restore({"state": 0})
+
+
+def test_a_failing_reward_function_undoes_the_step():
+    def fails_late(given):
+        if given.action[0, 0, 0] > 50:
+            raise RuntimeError("no reward for that")
+        return given.payoff
+
+    env = payoff.aec_env(TRUST, reward=fails_late)
+    env.reset(seed=0)
+    env.step(np.array([60.0]))
+    before = env.unwrapped.engine.state.copy()
+    with pytest.raises(RuntimeError, match="no reward for that"):
+        env.step(np.array([60.0]))
+    np.testing.assert_array_equal(env.unwrapped.engine.state, before)
+
+
+def test_a_reward_function_need_not_be_defined_where_nothing_was_played():
+    """log of the payoff 0 of a restarting copy is -inf, and is nobody's reward."""
+    env = payoff.multi_agent_vec(
+        TRUST, 2, reward=lambda given: np.log(np.maximum(given.payoff, 1e-300)), max_steps=[1, 3]
+    )
+    strict = payoff.multi_agent_vec(TRUST, 2, reward=lambda given: 1 / given.payoff, max_steps=[1, 3])
+    for e in (env, strict):
+        e.reset(seed=0)
+        with np.errstate(divide="ignore"):
+            rewards = [e.step(np.full((2, 2, 1), 30.0))[1] for _ in range(3)]
+        assert (rewards[1][0] == 0).all() and (rewards[1][1] != 0).all() and np.isfinite(rewards).all()
+
+
+def test_partner_functions_are_asked_only_about_good_actions():
+    asked = []
+    env = VIEWS["env"](partners=lambda obs: asked.append(1) or np.full((len(obs), 1), 40.0), disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="agent_0"):
+        env.step(np.array([np.nan]))
+    assert not asked
+    env.step(np.array([40.0]))
+    assert len(asked) == 1

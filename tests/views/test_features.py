@@ -6,7 +6,7 @@ import pytest
 
 import payoff
 from payoff.envs.coopetition.observation import Observe
-from payoff.envs.views.engine import Snapshot
+from payoff.envs.views.snapshot import Snapshot
 
 TRUST = "payoff/TrustDilemma-v0"
 
@@ -193,3 +193,69 @@ def test_joint_control_is_the_mean_of_the_layer():
     arrays = payoff.multi_agent_vec("payoff/LoyaltyTeam-v0", 1, reward="private")
     arrays.reset(seed=0)
     np.testing.assert_array_equal(arrays.step(action[None, :, None].astype(float))[1][0], info["rewards"])
+
+
+def test_a_strided_reset_mask_restarts_the_right_copies():
+    env = payoff.multi_agent_vec(TRUST, 6, autoreset_mode="disabled")
+    env.reset(seed=0)
+    env.step(np.full((6, 2, 1), 10.0))
+    mask = np.zeros((6, 2), bool)
+    mask[:3, 0] = True
+    env.reset(options={"reset_mask": mask[:, 0]})
+    np.testing.assert_array_equal(env.engine.clock, [0, 0, 0, 1, 1, 1])
+
+
+def test_a_copy_keeps_what_gymnasium_keeps():
+    import copy
+
+    for env in (gym.make(TRUST), gym.make_vec(TRUST, num_envs=2)):
+        env.reset(seed=1)
+        env.action_space.seed(3)
+        twin = copy.deepcopy(env)
+        assert twin.spec == env.spec is not None
+        np.testing.assert_array_equal(twin.action_space.sample(), env.action_space.sample())
+        assert twin.unwrapped.np_random.random() == env.unwrapped.np_random.random()
+
+
+def test_aec_snapshots_keep_rewards_and_whose_turn_it_is():
+    env = payoff.aec_env("payoff/LoyaltyTeam-v0", n_agents=3, order=[2, 1, 0], max_steps=1)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(np.array([10.0]))
+    rewards, last = dict(env.rewards), env.last()
+    env.restore(env.snapshot())
+    assert env.rewards == rewards and env.last()[1] == last[1] != 0
+    env.step(None)
+    waiting = env.agent_selection
+    fresh = payoff.aec_env("payoff/LoyaltyTeam-v0", n_agents=3, order=[2, 1, 0], max_steps=1)
+    fresh.restore(env.snapshot())
+    assert fresh.agent_selection == waiting
+    fresh.step(None)
+    fresh.step(None)
+    with pytest.raises(gym.error.ResetNeeded, match="no episode is running"):
+        fresh.unwrapped.step(None)
+
+
+def test_both_spellings_of_autoreset():
+    from gymnasium.vector import AutoresetMode
+
+    for mode in ("same_step", "SameStep", AutoresetMode.SAME_STEP):
+        assert (
+            gym.make_vec(TRUST, num_envs=1, autoreset_mode=mode).metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+        )
+        assert payoff.multi_agent_vec(TRUST, 1, autoreset_mode=mode).autoreset_mode == "same_step"
+    with pytest.raises(ValueError, match="autoreset_mode must be one of 'next_step', 'same_step', 'disabled'"):
+        gym.make_vec(TRUST, num_envs=1, autoreset_mode="sometimes")
+
+
+def test_numpy_scalars_are_numbers():
+    env = payoff.multi_agent_vec(TRUST, np.int64(2), max_steps=np.int64(3), trust_sensitivity=np.float32(1.5))
+    assert (env.num_envs, env.max_steps) == (2, 3)
+
+
+def test_partners_by_name_of_the_seat():
+    for key in (1, "1", "agent_1"):
+        env = gym.make(TRUST, partners={key: "constant:0.9"}, disable_env_checker=True)
+        env.reset(seed=0)
+        env.step(np.array([10.0]))
+        assert env.unwrapped.engine.action[0, 1, 0] == 90.0
