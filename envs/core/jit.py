@@ -52,7 +52,7 @@ def _prune(base: Path, keep: Path) -> None:
 
 
 def _private_folder() -> str:
-    """A folder of this process alone, gone when it ends: compile again rather than fail, and trust nobody else's files."""
+    """A folder of this process alone, gone when it ends: better to compile again than to fail or to trust others."""
     folder = tempfile.mkdtemp(prefix="payoff-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -301,7 +301,7 @@ def test_a_snapshot_of_something_else_is_refused_and_changes_nothing():
         with pytest.raises(ValueError, match="shape"):
             env.restore(snapshot)
     with pytest.raises(TypeError, match="WrapperSnapshot, got Snapshot"):
-        env.restore(batch("payoff/TrustDilemma-v0", "next_step").snapshot())
+        env.restore(short.env.snapshot())
     for name, array in env.snapshot().arrays().items():
         np.testing.assert_array_equal(array, kept[name])
     with pytest.raises(ValueError, match="needs over, got nothing"):

@@ -176,7 +176,7 @@ def test_potential_is_not_asked_about_terminal_states():
 @pytest.mark.parametrize(
     ("keywords", "error", "message"),
     [
-        ({"gamma": 0.0}, ValueError, r"gamma .* \(0.0, 1.0\], got 0.0"),
+        ({"gamma": 0.0}, ValueError, r"gamma .* \(0, 1\], got 0.0"),
         ({"gamma": 1.01}, ValueError, "gamma .* got 1.01"),
         ({"gamma": float("nan")}, ValueError, "gamma .* got nan"),
         ({"gamma": True}, ValueError, "gamma .* got True"),

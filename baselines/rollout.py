@@ -1,0 +1,288 @@
+"""Playing: one face for both vector views, rollouts under next-step autoreset, and what the episodes paid.
+
+Trainers see seats: observations ``(B, N, O)``, rewards ``(B, N)``. :func:`payoff.multi_agent_vec` has that face
+already; :class:`OneSeat` gives it to a Gymnasium ``VectorEnv``, as a game with a single seat.
+
+Under next-step autoreset the observation that comes with ``truncated`` or ``terminated`` is the last one of its
+episode, which is what bootstrapping needs. The call after it restarts the copy: no action was taken and nothing was
+paid, so that entry of a rollout is no transition, and ``Rollout.valid`` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+import payoff
+
+__all__ = [
+    "Episodes",
+    "OneSeat",
+    "Rollout",
+    "SeatEnv",
+    "collect",
+    "in_unit_box",
+    "make_all_seats",
+    "make_one_seat",
+    "make_vector",
+    "shares",
+]
+
+Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
+
+
+class SeatEnv(Protocol):
+    """What a trainer needs of an environment; see :class:`payoff.envs.views.multi_agent.MultiAgentVec`."""
+
+    num_envs: int
+    num_agents: int
+    obs_size: int
+    action_size: int
+    num_actions: int | None
+    action_low: np.ndarray
+    action_high: np.ndarray
+    endowment: np.ndarray | None
+
+    def reset(self, seed: int | Sequence[int] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start episodes."""
+        ...
+
+    def step(self, actions: np.ndarray) -> Step:
+        """One step of every copy."""
+        ...
+
+    def snapshot(self) -> Any:
+        """Copy of everything that the next step depends on: an object with ``arrays`` and ``from_arrays``."""
+        ...
+
+    def restore(self, snapshot: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Go back to a snapshot."""
+        ...
+
+    def close(self) -> None:
+        """Give resources back."""
+        ...
+
+
+class OneSeat:
+    """A single-agent ``VectorEnv`` as a game with one seat.
+
+    Args:
+        env: in next-step autoreset mode, with flat observations.
+        levels: whether integer actions are equal levels of the endowment, 0 to all of it.
+
+    Raises:
+        ValueError: an action space that is neither a Box nor whole numbers that all count alike.
+    """
+
+    def __init__(self, env: VectorEnv, *, levels: bool) -> None:
+        self.env = env
+        self.num_envs, self.num_agents = env.num_envs, 1
+        self.obs_size = int(np.prod(env.single_observation_space.shape or ()))
+        space = env.single_action_space
+        self.num_actions: int | None = None
+        if isinstance(space, gym.spaces.Box):
+            low, high = np.atleast_2d(space.low).astype(np.float64), np.atleast_2d(space.high).astype(np.float64)
+        elif isinstance(space, gym.spaces.Discrete) and space.start == 0:
+            self.num_actions, low = int(space.n), np.zeros((1, 1))
+        elif isinstance(space, gym.spaces.MultiDiscrete) and (space.nvec == space.nvec[0]).all():
+            self.num_actions, low = int(space.nvec[0]), np.zeros((1, space.nvec.size))
+        else:
+            raise ValueError(f"action space must be a Box, Discrete, or MultiDiscrete of equal parts, got {space}")
+        if self.num_actions is not None:
+            high = np.full_like(low, self.num_actions - 1.0)
+        self.action_size, self.action_low, self.action_high = low.shape[1], low, high
+        # only whether there is an endowment is known here: the native bounds are not the view's to tell
+        self.endowment = None if self.num_actions is not None and not levels else np.ones(1)
+        self._scalar = isinstance(space, gym.spaces.Discrete)
+
+    def reset(self, seed: int | Sequence[int] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Observations ``(B, 1, O)`` and info."""
+        obs, info = self.env.reset(seed=seed)  # type: ignore[arg-type]  # annotated an int, takes lists as well
+        return obs[:, None], info
+
+    def step(self, actions: np.ndarray) -> Step:
+        """One step with actions ``(B, 1, A)``."""
+        own = actions[:, 0, 0] if self._scalar else actions[:, 0]
+        obs, reward, terminated, truncated, info = self.env.step(own)
+        return obs[:, None], np.asarray(reward, dtype=np.float64)[:, None], terminated, truncated, info
+
+    def snapshot(self) -> Any:
+        """Snapshot of the view."""
+        return self.env.snapshot()  # type: ignore[attr-defined]
+
+    def restore(self, snapshot: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Go back to a snapshot."""
+        obs, info = self.env.restore(snapshot)  # type: ignore[attr-defined]
+        return obs[:, None], info
+
+    def close(self) -> None:
+        """Close the view."""
+        self.env.close()
+
+
+def make_all_seats(env_id: str, num_envs: int, keywords: Mapping[str, Any]) -> SeatEnv:
+    """Multi-agent view, all seats played from outside.
+
+    Args:
+        env_id: environment.
+        num_envs: copies B.
+        keywords: game parameters and view settings. Without ``actions`` continuous actions are ``unit``, [-1, 1].
+
+    Raises:
+        TypeError: an unknown keyword.
+        ValueError: a value that is not allowed.
+    """
+    env: SeatEnv = payoff.multi_agent_vec(env_id, num_envs=num_envs, **keywords)
+    if "actions" in keywords or env.num_actions is not None or in_unit_box(env):
+        return env
+    env.close()
+    return payoff.multi_agent_vec(env_id, num_envs=num_envs, **keywords, actions="unit")
+
+
+def make_vector(
+    env_id: str, num_envs: int, keywords: Mapping[str, Any], *, autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP
+) -> VectorEnv:
+    """Single-agent vector view: one seat, or one controller of all, is played from outside.
+
+    Args:
+        env_id: environment.
+        num_envs: copies B.
+        keywords: as in :func:`make_all_seats`, with ``agent``, ``partners`` and ``control``.
+        autoreset_mode: what happens to copies whose episode is over.
+
+    Raises:
+        TypeError: an unknown keyword.
+        ValueError: a value that is not allowed.
+    """
+    settings = {"vectorization_mode": "vector_entry_point", "autoreset_mode": autoreset_mode, **keywords}
+    env = gym.make_vec(env_id, num_envs=num_envs, **settings)
+    space = env.single_action_space
+    if "actions" in keywords or not isinstance(space, gym.spaces.Box) or ((space.low == -1) & (space.high == 1)).all():
+        return env
+    env.close()
+    return gym.make_vec(env_id, num_envs=num_envs, **settings, actions="unit")
+
+
+def make_one_seat(
+    env_id: str, num_envs: int, keywords: Mapping[str, Any], wrap: Callable[[VectorEnv], VectorEnv] = lambda env: env
+) -> SeatEnv:
+    """The view of :func:`make_vector` with the face of :class:`SeatEnv`; ``wrap`` is put around it first."""
+    levels = str(keywords.get("actions")).startswith("discrete:")
+    return OneSeat(wrap(make_vector(env_id, num_envs, keywords)), levels=levels)
+
+
+def in_unit_box(env: SeatEnv) -> bool:
+    """Whether actions are numbers in [-1, 1]."""
+    return env.num_actions is None and bool((env.action_low == -1.0).all() and (env.action_high == 1.0).all())
+
+
+def shares(env: SeatEnv, actions: np.ndarray) -> np.ndarray:
+    """Actions ``(B, N, A)`` as shares of the endowment ``(B, N)``, NaN in games whose actions are not amounts."""
+    if env.endowment is None:
+        return np.full(actions.shape[:2], np.nan)
+    return ((actions - env.action_low) / (env.action_high - env.action_low)).mean(axis=-1)
+
+
+@dataclass
+class Rollout:
+    """T calls of B copies.
+
+    Attributes:
+        obs: ``(T + 1, B, N, O)`` float32, the last one after the last call.
+        actions: ``(T, B, N, A)``.
+        rewards: ``(T, B, N)`` in the units of the reward.
+        terminated: ``(T, B)`` the episode ended for good.
+        truncated: ``(T, B)`` the episode was cut off.
+        valid: ``(T, B)`` False where the call only restarted a copy.
+    """
+
+    obs: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    valid: np.ndarray
+
+
+class Episodes:
+    """Sums over the running episode of each copy, and the episodes that ended since the last :meth:`means`.
+
+    Args:
+        num_envs: copies B.
+    """
+
+    _NAMES = ("welfare", "reward", "cooperation", "episode_length")
+
+    def __init__(self, num_envs: int) -> None:
+        self.running = np.zeros((4, num_envs))
+        self._ended: list[np.ndarray] = []
+
+    def add(
+        self, valid: np.ndarray, welfare: np.ndarray, reward: np.ndarray, share: np.ndarray, done: np.ndarray
+    ) -> None:
+        """Add one call.
+
+        Args:
+            valid: ``(B,)`` False where the call restarted the copy.
+            welfare: ``(B,)`` sum of the payoffs.
+            reward: ``(B,)`` sum of the rewards.
+            share: ``(B,)`` mean share of the endowment.
+            done: ``(B,)`` whether the episode ended.
+        """
+        self.running += np.where(valid, (welfare, reward, share, np.ones_like(welfare)), 0.0)
+        if done.any():
+            self._ended.append(self.running[:, done])
+            self.running[:, done] = 0.0
+
+    def means(self) -> dict[str, float]:
+        """Means over the episodes that ended, NaN where none did; forgets them."""
+        ended = np.concatenate(self._ended, axis=1) if self._ended else np.full((4, 1), np.nan)
+        self._ended = []
+        ended[2] /= ended[3]
+        return dict(zip(self._NAMES, ended.mean(axis=1).tolist(), strict=True))
+
+
+def collect(
+    env: SeatEnv,
+    act: Callable[[np.ndarray], np.ndarray],
+    num_steps: int,
+    obs: np.ndarray,
+    done: np.ndarray,
+    episodes: Episodes,
+) -> Rollout:
+    """Play.
+
+    Args:
+        env: in next-step autoreset mode, with ``payoff`` in its info.
+        act: observations ``(B, N, O)`` -> actions ``(B, N, A)``.
+        num_steps: calls T.
+        obs: ``(B, N, O)`` the present observations.
+        done: ``(B,)`` copies whose episode ended at the call before.
+        episodes: where the payments are added.
+    """
+    size, seats = env.num_envs, env.num_agents
+    kind = np.float32 if env.num_actions is None else np.int64
+    r = Rollout(
+        obs=np.empty((num_steps + 1, *obs.shape), dtype=np.float32),
+        actions=np.empty((num_steps, size, seats, env.action_size), dtype=kind),
+        rewards=np.empty((num_steps, size, seats)),
+        terminated=np.empty((num_steps, size), dtype=np.bool_),
+        truncated=np.empty((num_steps, size), dtype=np.bool_),
+        valid=np.empty((num_steps, size), dtype=np.bool_),
+    )
+    r.obs[0] = obs
+    for t in range(num_steps):
+        r.valid[t] = ~done
+        r.actions[t] = act(obs)
+        obs, r.rewards[t], r.terminated[t], r.truncated[t], info = env.step(r.actions[t])
+        r.obs[t + 1] = obs
+        done = r.terminated[t] | r.truncated[t]
+        share = shares(env, r.actions[t]).mean(axis=1)
+        episodes.add(r.valid[t], info["payoff"].sum(axis=1), r.rewards[t].sum(axis=1), share, done)
+    return r

@@ -1,0 +1,232 @@
+"""Exact tabular models: every state that a game can reach, numbered, with what each action leads to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from payoff.envs import registry
+from payoff.envs.core.game import Game
+from payoff.envs.core.params import Params, is_whole
+from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, NEVER, OVER, TERMINATED, Array, Layout
+from payoff.envs.views.engine import Engine
+
+__all__ = ["MDP", "as_mdp"]
+
+_CHUNK = 1024  # rows that are stepped at once
+_REPORTED = "event"  # name of the state field that records the last step for `info`: no rule reads it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MDP:
+    """A finite Markov decision process; arrays are read-only.
+
+    Time is no part of a state: the horizon is the solver's business. A terminal state leads to itself and pays 0.
+
+    Attributes:
+        states: ``(S, S_row)`` float64 state rows of the game, their header zero but for the mark of terminal states.
+        next_state: ``(S, A, K)`` int64, number of the state that outcome k of an action leads to.
+        probability: ``(S, A, K)`` float64, of that outcome; sums to 1 over K.
+        reward: ``(S, A, K)`` float64, payoff of that outcome.
+        initial: ``(S,)`` float64, probability that an episode starts in a state.
+        terminal: ``(S,)`` bool.
+    """
+
+    states: Array
+    next_state: Array
+    probability: Array
+    reward: Array
+    initial: Array
+    terminal: Array
+
+    def __post_init__(self) -> None:
+        """Check shapes (ValueError) and lock the arrays."""
+        s, a, k = self.next_state.shape
+        expected = {"states": (s, *self.states.shape[1:]), "initial": (s,), "terminal": (s,)}
+        for f in fields(self):
+            array = getattr(self, f.name)
+            if array.shape != expected.get(f.name, (s, a, k)):
+                raise ValueError(f"{f.name} must have shape {expected.get(f.name, (s, a, k))}, got {array.shape}")
+            array.setflags(write=False)
+
+    @property
+    def n_states(self) -> int:
+        """S."""
+        return int(self.next_state.shape[0])
+
+    @property
+    def n_actions(self) -> int:
+        """A."""
+        return int(self.next_state.shape[1])
+
+    def dense(self) -> tuple[Array, Array]:
+        """Full matrices: transition probabilities T ``(S, A, S)`` and expected rewards R ``(S, A)``."""
+        transition = np.zeros((self.n_states, self.n_actions, self.n_states))
+        s, a, _ = np.indices(self.next_state.shape)
+        np.add.at(transition, (s, a, self.next_state), self.probability)
+        return transition, (self.probability * self.reward).sum(axis=2)
+
+
+def as_mdp(env: Any, starts: Sequence[int] | None = None, *, max_states: int = 1_000_000, **parameters: Any) -> MDP:
+    """The exact model of a tabular game of one player, found by stepping its own kernel from every reachable state.
+
+    Rewards are the game's payoffs: neither the reward layer of ``env`` nor a wrapper around it is part of the game.
+
+    Args:
+        env: an environment of ours in any view, or an id with the game's keywords.
+        starts: seeds; an episode starts as the first one after ``reset(seed=s)`` for a uniformly drawn seed of these.
+            None: as the episodes that ``env`` has just started, its copies being equally likely.
+        max_states: give up beyond this many states.
+        **parameters: the game's keywords, with an id only.
+
+    Returns:
+        States in the order in which a breadth-first search meets them, start states first.
+
+    Raises:
+        TypeError: ``env`` is neither an id nor an environment of ours, or keywords were given with an environment.
+        ValueError: the game is not tabular, draws random numbers after the reset, or has several players; there is no
+            start; or there are too many states.
+    """
+    game, params, state = _source(env, parameters)
+    if not game.tabular:
+        raise ValueError(f"{game.id} is not tabular: it has no finite list of states")
+    if game.shape(params).n_agents != 1:
+        raise ValueError(f"{game.id} has several players: as_mdp models the decisions of one")
+    first = _running_starts(game, state) if starts is None else _seeded_starts(game, params, starts)
+    return _Search(game, params, max_states).run(first)
+
+
+def _source(env: Any, parameters: dict[str, Any]) -> tuple[Game[Any], Params, Array | None]:
+    """Game, parameters and, of an environment, the state rows."""
+    if isinstance(env, str):
+        game = registry.load(env)
+        return game, game.params.from_keywords(game.id, parameters), None
+    engine = getattr(getattr(env, "unwrapped", env), "engine", env)
+    if not isinstance(engine, Engine):
+        raise TypeError(f"env must be an environment of ours or an id, got {type(env).__name__}")
+    if parameters:
+        raise TypeError(f"keywords go with an id, not with an environment: {', '.join(sorted(parameters))}")
+    if len(set(engine.rows)) > 1:
+        raise ValueError(f"{engine.game.id}: all copies must have the same parameters")
+    return engine.game, engine.rows[0], engine.state
+
+
+def _running_starts(game: Game[Any], state: Array | None) -> Array:
+    if state is None:
+        raise ValueError(f"{game.id} was given as an id: name the seeds to start from, such as starts=[0]")
+    if (state[:, OVER] == NEVER).any():
+        raise ValueError(f"{game.id} has not been reset: reset it, or name the seeds to start from with starts=")
+    if state[:, CLOCK].any():
+        raise ValueError(f"{game.id} is in the middle of an episode: reset it, or name the seeds with starts=")
+    return state.copy()
+
+
+def _seeded_starts(game: Game[Any], params: Params, seeds: Sequence[int]) -> Array:
+    numbers = list(seeds)
+    if not numbers or not all(is_whole(s) and s >= 0 for s in numbers):
+        raise ValueError(f"starts must be at least one non-negative integer, got {seeds!r}")
+    engine = _engine(game, params, len(numbers))
+    for b, seed in enumerate(numbers):
+        engine.seed(b, int(seed))
+    engine.reset()
+    return engine.state
+
+
+def _engine(game: Game[Any], params: Params, n_copies: int) -> Engine:
+    return Engine(
+        game,
+        [params],
+        n_copies,
+        reward="private",
+        partners={},
+        seats=[0],
+        observe="minimal",
+        actions="native",
+        clip_actions=False,
+        autoreset="disabled",
+    )
+
+
+def _canonical(state: Array, layout: Layout) -> Array:
+    """State rows without what is no part of a state: header (but for the end), record of the last step, -0."""
+    rows = state + 0.0
+    terminated = np.floor_divide(rows[:, OVER], TERMINATED) % 2
+    rows[:, :HEADER] = 0.0
+    rows[:, OVER] = terminated * TERMINATED
+    if _REPORTED in layout:
+        layout.view(rows, _REPORTED)[...] = 0.0
+    return rows
+
+
+class _Search:
+    """Breadth-first enumeration; a state is known by the bytes of its canonical row."""
+
+    def __init__(self, game: Game[Any], params: Params, max_states: int) -> None:
+        shape = game.shape(params)
+        assert shape.n_actions is not None  # tabular
+        self.game = game
+        self.layout = shape.layout
+        self.max_states = max_states
+        self.actions = np.array(list(itertools.product(range(shape.n_actions), repeat=shape.action_size)), dtype=float)
+        self.engine = _engine(game, params, _CHUNK)
+        self.engine.reset()
+        self.numbers: dict[bytes, int] = {}
+        self.rows: list[Array] = []
+
+    def run(self, first: Array) -> MDP:
+        started = self._number(_canonical(first, self.layout))
+        following: list[Array] = []
+        paid: list[Array] = []
+        done = 0
+        while done < len(self.rows):
+            level = np.array(self.rows[done:])
+            done = len(self.rows)
+            successor, reward = self._expand(level)
+            following.append(self._number(successor).reshape(len(level), -1, 1))
+            paid.append(reward.reshape(len(level), -1, 1))
+        states = np.array(self.rows)
+        next_state = np.concatenate(following)
+        return MDP(
+            states=states,
+            next_state=next_state,
+            probability=np.ones(next_state.shape),
+            reward=np.concatenate(paid),
+            initial=np.bincount(started, minlength=len(states)) / len(started),
+            terminal=states[:, OVER] != 0.0,
+        )
+
+    def _number(self, rows: Array) -> Array:
+        """Number of each row; new ones get the next numbers."""
+        found = np.empty(len(rows), dtype=np.int64)
+        for i, row in enumerate(rows):
+            known = len(self.rows)
+            found[i] = self.numbers.setdefault(row.tobytes(), known)
+            if found[i] == known:
+                self.rows.append(row)
+        if len(self.rows) > self.max_states:
+            raise ValueError(f"{self.game.id} has more than max_states={self.max_states} states from these starts")
+        return found
+
+    def _expand(self, level: Array) -> tuple[Array, Array]:
+        """Canonical successors and payoffs of every state under every action, state by state."""
+        n_actions = len(self.actions)
+        pairs = np.repeat(level, n_actions, axis=0)
+        chosen = np.tile(self.actions, (len(level), 1))
+        after, reward = pairs.copy(), np.zeros(len(pairs))
+        running = np.flatnonzero(pairs[:, OVER] == 0.0)
+        engine = self.engine
+        for at in range(0, len(running), _CHUNK):
+            part = running[at : at + _CHUNK]
+            padded = np.resize(part, _CHUNK)  # the batch has a fixed size: repeats fill it
+            engine.state[...] = pairs[padded]
+            engine.raw[:, 0] = chosen[padded]
+            engine.advance()
+            if engine.state[:, COUNTER].any() or engine.state[:, EPISODE].any():
+                raise ValueError(f"{self.game.id} draws random numbers after the reset: it has no single successor")
+            after[part] = engine.state[: len(part)]
+            reward[part] = engine.payoff[: len(part), 0]
+        return _canonical(after, self.layout), reward

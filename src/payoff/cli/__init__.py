@@ -1,0 +1,121 @@
+"""The command line: ``payoff list | info | train | ablate | evaluate``.
+
+Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
+Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+import tyro
+
+from payoff.cli.shared import UserError, near
+
+__all__ = ["COMMANDS", "Command", "UserError", "main"]
+
+
+class Command(Protocol):
+    """A parsed command."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+
+
+# name -> (class, one line for the overview); imported when it is the one that was called
+COMMANDS = {
+    "list": ("payoff.cli.games:ListGames", "every environment"),
+    "info": ("payoff.cli.games:Info", "one environment: rules, parameters, spaces, rewards"),
+    "train": ("payoff.cli.training:Train", "train one policy and evaluate it in payoffs"),
+    "ablate": ("payoff.cli.training:Ablate", "the same games under several rewards: figures, table, report"),
+    "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
+}
+
+_OVERVIEW = """usage: payoff [-h] [--version] COMMAND ...
+
+What the reward does to behaviour: environments, reward layers and baselines.
+
+commands (each has its own --help, with examples):
+{commands}
+
+Examples:
+    payoff list
+    payoff info payoff/TrustDilemma-v0
+    payoff ablate --envs payoff/TrustDilemma-v0 --rewards private cooperative --seeds 3 --out results/ablation"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: arguments after the program's name; ``sys.argv[1:]`` when None.
+
+    Returns:
+        Exit status: 0, 1 where runs failed, 2 for bad input, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        print(f"payoff: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("payoff: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `payoff list | head`: whoever read has enough, and Python flushes once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_OVERVIEW.format(commands="\n".join(f"    {name:10}{text}" for name, (_, text) in COMMANDS.items())))
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        import payoff
+
+        print(f"payoff {payoff.__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise UserError(f"unknown command {name!r}{near(name, COMMANDS)}; commands: {', '.join(COMMANDS)}")
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    command = _parse(getattr(importlib.import_module(module), attribute), name, rest)
+    return command if isinstance(command, int) else command.run()
+
+
+def _parse(kind: type[Command], name: str, arguments: list[str]) -> Command | int:
+    """The command, or an exit status where only its help was asked for.
+
+    Raises:
+        UserError: the arguments are not those of the command.
+    """
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                kind,
+                prog=f"payoff {name}",
+                description=inspect.cleandoc(kind.__doc__ or ""),
+                args=arguments,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        if stop.code:
+            raise UserError(_one_line(box.getvalue())) from None
+        return 0
+
+
+def _one_line(box: str) -> str:
+    """The text of tyro's error box, which is its only way to say what is wrong, on one line."""
+    rows = [re.sub(r"^[│|]|[│|]\s*$", "", row).strip() for row in box.splitlines()[1:-1]]
+    parts = [part.strip().rstrip(":") for part in re.split("─+|-{4,}", " ".join(rows))]
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,157 @@
+"""``payoff list`` and ``payoff info``: what environments there are."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from payoff.cli.shared import UserError, console, near, user_errors
+
+if TYPE_CHECKING:
+    from payoff.envs.core.game import Game
+
+__all__ = ["Info", "ListGames"]
+
+
+@dataclass(frozen=True)
+class ListGames:
+    """List every environment: seats, actions, horizon, kind and one line about it.
+
+    Examples:
+        payoff list
+        payoff list --tag trust
+    """
+
+    tag: str | None = None
+    """only environments with this tag"""
+
+    def run(self) -> int:
+        """See :class:`payoff.cli.Command`."""
+        from rich.table import Table
+
+        from payoff.envs import registry
+        from payoff.envs.rewards import LAYERS
+
+        entries = [e for e in registry.ENTRIES if self.tag in (None, *e.tags)]
+        if not entries:
+            tags = sorted({tag for e in registry.ENTRIES for tag in e.tags})
+            raise UserError(f"no environment has the tag {self.tag!r}{near(self.tag or '', tags)}: {', '.join(tags)}")
+        header = ("id", "seats", "actions", "steps", "kind", "tags", "what it is")
+        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        table.columns[0].no_wrap = True
+        for entry in entries:
+            game = registry.load(entry.id)
+            shape = game.shape(game.params())
+            kind, *tags = entry.tags
+            sizes = str(shape.n_agents), _actions(game), str(shape.max_steps)
+            table.add_row(entry.id, *sizes, kind, ", ".join(tags), entry.summary)
+        out = console()
+        out.print(table)
+        out.print(f"\nrewards: {', '.join(LAYERS)} (numbers after a colon: svo:0.4)", highlight=False)
+        out.print("payoff info ID shows the rules, parameters and spaces of one of them", highlight=False)
+        return 0
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show one environment: its page, parameters with defaults and units, spaces, rewards and certificate.
+
+    Examples:
+        payoff info payoff/TrustDilemma-v0
+        payoff info KeyRoom-v0
+    """
+
+    id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
+    """environment id; the namespace payoff/ may be left out"""
+
+    def run(self) -> int:
+        """See :class:`payoff.cli.Command`."""
+        from rich.markdown import Markdown
+        from rich.table import Table
+        from rich.text import Text
+
+        from payoff.envs import registry
+
+        with user_errors():
+            entry = registry.entry(self.id)
+        game = registry.load(entry.id)
+        out = console()
+        out.print(Text.assemble((entry.id, "bold"), f"  {', '.join(entry.tags)}\n"))
+        out.print(Markdown(game.doc.strip()))
+        table = Table("parameter", "default", "meaning and unit", title="\nParameters", title_justify="left")
+        for name, default, comment in _parameters(game):
+            table.add_row(name, default, Text(comment))
+        out.print(table)
+        facts = Table.grid("", "", padding=(0, 2))
+        for title, text in (*_facts(game), *_certificate(game)):
+            facts.add_row(Text(title, "bold"), Text(text))
+        out.print(facts)
+        return 0
+
+
+def _actions(game: Game[Any]) -> str:
+    shape = game.shape(game.params())
+    return f"{shape.n_actions} discrete" if shape.n_actions else f"{shape.action_size} continuous"
+
+
+def _parameters(game: Game[Any]) -> Iterator[tuple[str, str, str]]:
+    """Name, default and trailing comment (symbol and unit) of each parameter."""
+    source = inspect.getsource(game.params)
+    for parameter in fields(game.params):
+        match = re.search(rf"^    {parameter.name}\s*:.*?#\s*(.*)$", source, re.MULTILINE)
+        yield parameter.name, repr(getattr(game.params(), parameter.name)), match[1] if match else ""
+
+
+def _facts(game: Game[Any]) -> Iterator[tuple[str, str]]:
+    """Sizes, spaces and rewards, at the default parameters."""
+    from payoff.envs.rewards import LAYERS
+
+    params = game.params()
+    shape = game.shape(params)
+    yield "seats", f"{shape.n_agents}"
+    yield "horizon", f"{shape.max_steps} steps"
+    if shape.n_actions:
+        yield "actions", _actions(game)
+    else:
+        highs = ", ".join(f"[0, {high:g}]" for high in game.bounds(params)[:, 0, 1])
+        yield (
+            "actions",
+            f"native, one interval a seat: {highs}; unit: [-1, 1]; discrete:K; default {game.default_actions}",
+        )
+    for setting in game.observations:
+        names = game.plan([params], [0], setting).names
+        yield f"observe={setting}", f"{len(names)} numbers in [0, 1]: {_abridged(names)}"
+    meant = (f"{name} (here {game.reward_names[name]})" if name in game.reward_names else name for name in LAYERS)
+    yield "rewards", f"{', '.join(meant)}; default {game.default_reward}"
+
+
+def _certificate(game: Game[Any]) -> Iterator[tuple[str, str]]:
+    """What is proved about the game, one line a level or equilibrium."""
+    from payoff.envs.certificate import certificate
+
+    try:
+        held = certificate(game.id)
+    except ValueError as error:  # having none is an answer; a damaged one shows what is wrong with it
+        yield "certificate", str(error)
+        return
+    kind = f"; {held.dilemma}" if held.dilemma else ""
+    yield "certificate", f"optimum {held.optimum:.6g} ({held.optimum_kind}){kind}; {held.method}"
+    for level in held.levels:
+        name = ", ".join(f"{key}={value}" for key, value in level.parameters.items())
+        yield (
+            f"  {name}",
+            f"optimum {level.optimum.mean:.4g}, random success {level.random_success.mean:.3g}, "
+            f"first payment after {level.horizon_to_reward.mean:.4g} steps at best",
+        )
+    for point in held.equilibria:
+        payoffs = ", ".join(f"{payoff:.6g}" for payoff in point.payoffs)
+        yield f"  {point.name}", f"actions {', '.join(f'{a:.6g}' for a in point.actions)}; payoffs {payoffs}"
+
+
+def _abridged(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= 16 else (*names[:12], f"... ({len(names) - 12} more)"))

@@ -1,0 +1,59 @@
+"""What the commands share: the error that ends them, consoles, and ``name=value`` options."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["UserError", "assignments", "console", "near", "user_errors"]
+
+
+class UserError(Exception):
+    """What the user asked for cannot be done; the message is all that is printed."""
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Around what only checks or loads what the user named: errors there are for the user to read, in one line."""
+    try:
+        yield
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+
+
+def assignments(option: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """``("a=1", "b=x")`` as ``{"a": 1, "b": "x"}``: JSON where it is JSON, else text.
+
+    Raises:
+        ValueError: not name=value.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--{option} takes name=value, got {pair!r}")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The nearest known word as a question in brackets, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def console() -> Console:
+    """Console for results; a file or pipe has no width of its own, and a folded table helps nobody."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=200)

@@ -1,0 +1,116 @@
+"""Evaluation in payoffs, against sums worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import payoff
+from payoff.baselines.evaluation import Yardsticks, evaluate, score, yardsticks
+from payoff.baselines.policies import ConstantPolicy, RandomPolicy
+from tests.baselines.fixtures import Match, Name
+
+TRUST, KEYS = "payoff/TrustDilemma-v0", "payoff/KeyRoom-v0"
+
+
+def pi(level):
+    """Payoff of a step of TrustDilemma-v0 when both contribute ``level`` of 100."""
+    a = 100 * level
+    return (100 - a) + 20 * np.log(1 + a) + 0.35 * a
+
+
+class Corner:
+    """Contributes 90 % in the first step and nothing after it; in KeyRoom turns, then walks."""
+
+    def act(self, obs, *, deterministic):
+        clock = np.rint(obs[:, :1, -1] * 100)
+        return np.broadcast_to(np.where(clock == 0, 0.8, -1.0)[..., None], (*obs.shape[:2], 1))
+
+
+@pytest.mark.parametrize("reward", ["private", "cooperative"])
+def test_payoffs_are_summed_whatever_the_reward(reward):
+    played = evaluate(ConstantPolicy(0.4), TRUST, episodes=3, seed=0, env_kwargs={"reward": reward})
+    assert played.payoffs == pytest.approx(np.full((3, 2), 100 * pi(0.4)), rel=1e-12)
+    assert played.welfare == pytest.approx(200 * pi(0.4), rel=1e-12)
+    assert (played.lengths == 100).all()
+    assert played.levels == pytest.approx(0.4)
+    assert played.cooperation == pytest.approx(0.4)
+    assert played.cooperation_by_step == pytest.approx(np.full(100, 0.4))
+
+
+def test_what_follows_the_end_of_an_episode_is_not_counted():
+    """Contributing nothing, trust T falls by 0.3 T (1 + 0.5 D) a step and soon the episode ends."""
+    played = evaluate(Corner(), TRUST, episodes=2, seed=0)
+    length = int(played.lengths[0])
+    assert 2 < length < 100
+    assert played.payoffs == pytest.approx(np.full((2, 2), pi(0.9) + (length - 1) * pi(0.0)), rel=1e-12)
+    assert played.cooperation_by_step == pytest.approx([0.9] + [0.0] * (length - 1))
+    assert played.levels == pytest.approx(0.9 / length)
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, None])
+def test_the_number_of_copies_makes_no_difference(num_envs):
+    """KeyRoom starts at random; walking ahead ends some episodes and not others."""
+    walk = ConstantPolicy(0.5, num_actions=5)
+    keywords = {"size": 5, "max_steps": 9}
+    played = evaluate(walk, KEYS, episodes=7, seed=3, num_envs=num_envs, env_kwargs=keywords)
+    expected = []
+    for k in range(7):
+        env = payoff.multi_agent_vec(KEYS, num_envs=1, **keywords)
+        env.reset(seed=3 + k)
+        total = 0.0
+        for _ in range(9):
+            *_, info = env.step(np.full((1, 1), 2))
+            total += info["payoff"][0, 0]
+        expected.append(total)
+    assert played.payoffs[:, 0].tolist() == expected
+    assert played.payoffs.shape == (7, 1)
+    assert np.isnan(played.cooperation)
+    assert np.isnan(played.cooperation_by_step).all()
+
+
+def test_one_seat_is_evaluated_against_its_partners():
+    keywords = {"partners": "constant:0.4", "agent": 1}
+    played = evaluate(ConstantPolicy(0.4), TRUST, episodes=2, seed=0, env_kwargs=keywords, view="single")
+    assert played.payoffs == pytest.approx(np.full((2, 2), 100 * pi(0.4)), rel=1e-12)
+    assert played.levels.shape == (2, 1)
+
+
+def test_yardsticks_of_trust_dilemma():
+    """Below 40 trust breaks down; from 40 on a constant pays pi, which falls: its largest value is at 29.8."""
+    found = yardsticks(TRUST)
+    assert found.best_level == 0.4
+    assert found.best_constant == pytest.approx(200 * pi(0.4), rel=1e-12)
+    # erratic contributions destroy trust within a few steps
+    assert 0 < found.random < 0.2 * found.best_constant
+
+
+def test_yardsticks_of_the_matching_stub(monkeypatch):
+    """With x and u uniform on [-1, 1], E (u - x)^2 is 2/3 for random u and 1/3 + u^2 for a constant u."""
+    monkeypatch.setattr(payoff, "multi_agent_vec", lambda env_id, num_envs, **kw: Match(num_envs, 2, 10))
+    found = yardsticks("stub", episodes=2000, episodes_per_level=200)
+    assert found.random == pytest.approx(20 * (1 - 2 / 3), rel=0.03)
+    assert found.best_constant == pytest.approx(20 * (1 - 1 / 3), rel=0.05)
+    assert found.best_level == pytest.approx(0.5, abs=0.1)
+
+
+def test_yardsticks_of_a_game_with_discrete_actions_try_each_action(monkeypatch):
+    monkeypatch.setattr(payoff, "multi_agent_vec", lambda env_id, num_envs, **kw: Name(num_envs, 1, 10))
+    found = yardsticks("stub", episodes=2000, episodes_per_level=500)
+    assert found.random == pytest.approx(2.5, rel=0.05)
+    assert found.best_constant == pytest.approx(2.5, rel=0.1)
+    assert found.best_level in (0.0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0)
+
+
+def test_score():
+    measured = Yardsticks(random=10.0, best_constant=30.0, best_level=0.4)
+    assert [score(x, measured) for x in (10.0, 20.0, 30.0, 32.0)] == [0.0, 0.5, 1.0, 1.1]
+    assert np.isnan(score(1.0, Yardsticks(random=1.0, best_constant=1.0, best_level=0.0)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"episodes": 0}, "episodes must be"), ({"view": "both"}, "view must be 'multi'")]
+)
+def test_bad_requests(changes, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(RandomPolicy(), TRUST, **{"episodes": 1, "seed": 0, **changes})

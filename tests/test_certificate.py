@@ -1,0 +1,223 @@
+"""Certificates: the stored ones hold, and a file that is none is refused with a clear line."""
+
+import copy
+import json
+import math
+
+import jsonschema
+import numpy as np
+import pytest
+
+import payoff
+from payoff.envs import registry
+from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, certificate, certify, check
+from payoff.envs.mdp import as_mdp
+
+KEY_ROOM = "payoff/KeyRoom-v0"
+
+SEVERAL = {
+    "id": "payoff/SomeDilemma-v1",
+    "players": 2,
+    "optimum": 8.0,
+    "optimum_kind": "exact_small",
+    "method": "closed form",
+    "levels": [],
+    "equilibria": [{"name": "private Nash", "actions": [0.0, 0.0], "payoffs": [1.0, 1.0], "gain": 0.0}],
+    "dilemma": "prisoners_dilemma",
+}
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return certificate("KeyRoom-v0")
+
+
+def test_schema_is_a_schema_and_the_stored_certificate_follows_it(stored):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(stored.to_dict(), SCHEMA)
+    jsonschema.validate(SEVERAL, SCHEMA)
+
+
+def test_every_certificate_is_stored_under_its_id():
+    found = [i for i in registry.ids() if "sparse" in registry.entry(i).tags]
+    assert KEY_ROOM in found
+    for env_id in found:
+        assert payoff.certificate(env_id).id == env_id
+
+
+def test_stored_figures_are_recomputed(stored):
+    """The easiest level in full; the starts of the default size against the closed form."""
+    easiest = stored.levels[0]
+    again = certify(KEY_ROOM, [easiest.parameters], starts=easiest.starts, gamma=easiest.gamma).levels[0]
+    assert again.max_steps == easiest.max_steps == 40
+    for name in ("optimum", "discounted_optimum", "random_success", "horizon_to_reward"):
+        ours, theirs = getattr(again, name), getattr(easiest, name)
+        assert ours.mean == pytest.approx(theirs.mean, rel=1e-10)
+        assert ours.standard_error == pytest.approx(theirs.standard_error, rel=1e-8, abs=1e-15)
+    level = next(v for v in stored.levels if v.parameters == {"size": 16})  # the default
+    env = payoff.multi_agent_vec(KEY_ROOM, level.starts)
+    env.reset(seed=level.first_seed)
+    game = registry.load(KEY_ROOM)
+    steps = np.array([game.optimum(env.engine.rows[0], row)[1] for row in env.engine.state])
+    assert steps.mean() == pytest.approx(level.horizon_to_reward.mean, rel=1e-12)
+    assert steps.std(ddof=1) / math.sqrt(len(steps)) == pytest.approx(level.horizon_to_reward.standard_error, rel=1e-9)
+    discounted = level.gamma ** (steps - 1.0)
+    assert discounted.mean() == pytest.approx(level.discounted_optimum.mean, rel=1e-10)
+
+
+def test_stored_ladder_is_sparse_and_can_be_climbed(stored):
+    assert (stored.players, stored.optimum, stored.optimum_kind) == (1, 1.0, "exact")
+    sizes = [v.parameters["size"] for v in stored.levels]
+    success = [v.random_success.mean for v in stored.levels]
+    assert sizes == sorted(sizes) and success == sorted(success, reverse=True)
+    assert min(n for n, p in zip(sizes, success, strict=True) if p < 1e-3) == 6
+    for level in stored.levels:
+        assert level.random_success.standard_error < 0.15 * level.random_success.mean
+        assert (level.optimum.mean, level.optimum.standard_error) == (1.0, 0.0)
+        assert level.max_steps == 8 * level.parameters["size"]
+        assert level.max_steps > 3 * level.horizon_to_reward.mean
+
+
+def test_file_round_trip(stored, tmp_path):
+    path = tmp_path / "c.json"
+    stored.write(path)
+    assert Certificate.read(path) == stored
+    several = Certificate.from_dict(SEVERAL)
+    assert several.equilibria == (Equilibrium("private Nash", [0.0, 0.0], [1.0, 1.0], 0.0),)
+    several.write(path)
+    assert Certificate.read(path).to_dict() == SEVERAL == json.loads(path.read_text())
+
+
+def changed(document, path, value):
+    document = copy.deepcopy(document)
+    *way, last = path
+    inner = document
+    for step in way:
+        inner = inner[step]
+    if value is KeyError:
+        del inner[last]
+    else:
+        inner[last] = value
+    return document
+
+
+FAULTS = [
+    (["id"], "KeyRoom", "c.id must be text that matches"),
+    (["id"], KeyError, "c lacks 'id'"),
+    (["players"], 0, r"c.players must be a finite number in \[1, inf\], got 0"),
+    (["players"], True, "c.players must be of type integer, got True"),
+    (["players"], 1.5, "c.players must be of type integer, got 1.5"),
+    (["optimum"], "1", "c.optimum must be of type number, got '1'"),
+    (["optimum_kind"], "guess", "c.optimum_kind must be one of 'exact', 'exact_small', 'reference', got 'guess'"),
+    (["method"], "", "c.method must be text that is not empty"),
+    (["remark"], "x", "c has an unknown entry 'remark'; known: id, players"),
+    (["levels"], [], "c.levels must be a list of at least 1 entries"),
+    (["levels"], {}, "c.levels must be of type array"),
+    (
+        ["levels", 0, "random_success", "mean"],
+        1.5,
+        r"c.levels\[0\].random_success.mean must be a finite number in \[0, 1\]",
+    ),
+    (["levels", 0, "random_success", "standard_error"], -1.0, r"standard_error must be a finite number in \[0, inf\]"),
+    (["levels", 0, "gamma"], 0, r"c.levels\[0\].gamma must be a finite number in \(0, 1\], got 0"),
+    (["levels", 0, "parameters", "size"], [5], "parameters.size must be of type number or string or boolean or null"),
+    (["levels", 0, "horizon_to_reward"], KeyError, r"c.levels\[0\] lacks 'horizon_to_reward'"),
+    (["equilibria"], SEVERAL["equilibria"], "c.equilibria must be a list of 0 to 0 entries"),
+    (["dilemma"], "stag_hunt", "c.dilemma must be of type null, got 'stag_hunt'"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), FAULTS)
+def test_a_fault_is_named_and_jsonschema_sees_it_too(stored, path, value, message):
+    document = changed(stored.to_dict(), path, value)
+    with pytest.raises(ValueError, match=message):
+        Certificate.from_dict(document, "c")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["dilemma"], None, "c.dilemma must be of type string, got None"),
+        (["dilemma"], "Stag Hunt", "c.dilemma must be text that matches"),
+        (["equilibria", 0, "actions"], [1.0], r"c.equilibria\[0\].actions must be a list of at least 2 entries"),
+        (["equilibria", 0, "gain"], -0.1, r"c.equilibria\[0\].gain must be a finite number in \[0, inf\]"),
+        (["players"], 1, "c.levels must be a list of at least 1 entries"),
+    ],
+)
+def test_a_fault_in_one_of_several_players(path, value, message):
+    document = changed(SEVERAL, path, value)
+    with pytest.raises(ValueError, match=message):
+        Certificate.from_dict(document, "c")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
+
+
+def test_schema_uses_only_what_the_checker_knows():
+    known = {"$schema", "title", "type", "properties", "required", "additionalProperties", "items", "enum", "const"}
+    known |= {
+        "pattern",
+        "minLength",
+        "minItems",
+        "maxItems",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "if",
+        "then",
+        "else",
+    }
+
+    def schemas(schema):
+        yield schema
+        for name in ("items", "additionalProperties", "if", "then", "else"):
+            if isinstance(schema.get(name), dict):
+                yield from schemas(schema[name])
+        for inner in schema.get("properties", {}).values():
+            yield from schemas(inner)
+
+    assert {key for schema in schemas(SCHEMA) for key in schema} <= known
+
+
+def test_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="c must be a finite number"):
+        check(math.nan, {"type": "number"}, "c")
+    with pytest.raises(ValueError, match="certificate of payoff/X-v0"):
+        Certificate("payoff/X-v0", 1, 1.0, "exact", "m")
+
+
+def test_files_that_are_none(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text('{"id": ')
+    with pytest.raises(ValueError, match=r"c\.json is no JSON"):
+        Certificate.read(path)
+    path.write_text("[]")
+    with pytest.raises(ValueError, match=r"c\.json must be of type object, got \[\]"):
+        Certificate.read(path)
+    with pytest.raises(FileNotFoundError):
+        Certificate.read(tmp_path / "none.json")
+
+
+def test_ids_without_a_certificate():
+    with pytest.raises(
+        ValueError, match=r"payoff/TrustDilemma-v0 has no certificate; these have one: .*payoff/KeyRoom-v0"
+    ):
+        certificate("payoff/TrustDilemma-v0")
+    with pytest.raises(ValueError, match=r"unknown environment 'KeyRom-v0' \(did you mean 'payoff/KeyRoom-v0'\?\)"):
+        certificate("KeyRom-v0")
+    with pytest.raises(ValueError, match=r"payoff/TrustDilemma-v0 cannot be certified"):
+        certify("payoff/TrustDilemma-v0")
+
+
+def test_standard_error_counts_repeated_starts():
+    """Size 5 repeats layouts among 50 seeds: figures are those of the list of starts, not of the distinct ones."""
+    mdp = as_mdp(KEY_ROOM, starts=range(50), size=5)
+    assert (mdp.initial > 0).sum() < 50
+    level = certify(KEY_ROOM, [{"size": 5}], starts=50).levels[0]
+    env = payoff.multi_agent_vec(KEY_ROOM, 50, size=5)
+    env.reset(seed=0)
+    game = registry.load(KEY_ROOM)
+    steps = np.array([game.optimum(env.engine.rows[0], row)[1] for row in env.engine.state])
+    assert level.horizon_to_reward.mean == pytest.approx(steps.mean())
+    assert level.horizon_to_reward.standard_error == pytest.approx(steps.std(ddof=1) / math.sqrt(50))
