@@ -12,7 +12,7 @@ What differs from common implementations, and why:
 - gradients are clipped for each network by itself;
 - exploration ends: the entropy bonus and the learning rate fall linearly to 0, the temperature of the policies falls
   geometrically. What is best with noise may be far from what is best without: where low contributions destroy trust, a
-  noisy learner stays well above the line, and the best guess that is evaluated with it.
+  noisy learner stays well above the line, and so does its best guess, which is what is evaluated.
 
 Logged to TensorBoard, every update:
 

@@ -44,7 +44,7 @@ class Settings:
     """clip the change of the values as well"""
     ent_coef: float = 0.01
     """weight of the entropy bonus at the start; falls linearly to 0"""
-    final_temperature: float = 0.1
+    final_temperature: float = 0.02
     """temperature of the policies at the end, 1 at the start; actions are drawn from densities to the power 1 / it"""
     value_coef: float = 0.5
     """weight of the value loss"""

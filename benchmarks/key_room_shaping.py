@@ -34,6 +34,8 @@ UNSEEN = 10_000_000  # first evaluation seed, far from those of training
 class Args:
     """What to run."""
 
+    size: int | None = None
+    """size of the room; None is the smallest certified size with a random success rate below 1e-3"""
     seeds: int = 5
     """runs of each arm"""
     total_steps: int = 30_000
@@ -54,12 +56,12 @@ class Args:
     """figure"""
 
 
-def hard_level() -> tuple[int, float]:
-    """Smallest certified size with a random success rate below 1e-3, and that rate."""
+def pick_level(size: int | None) -> tuple[int, float]:
+    """Size and its certified random success rate."""
     for level in payoff.certificate(KEY_ROOM).levels:
-        if level.random_success.mean < 1e-3:
+        if level.parameters["size"] == size or (size is None and level.random_success.mean < 1e-3):
             return int(level.parameters["size"]), level.random_success.mean
-    raise RuntimeError(f"no level of {KEY_ROOM} has a random success rate below 1e-3")
+    raise ValueError(f"size must be one of the certificate's levels, got {size}")
 
 
 def run(args: Args, size: int, shaping: str, seed: int) -> tuple[Result, float]:
@@ -123,7 +125,7 @@ def main(args: Args) -> None:
     """Train both arms, print and draw."""
     console = Console()
     console.print(describe())
-    size, random = hard_level()
+    size, random = pick_level(args.size)
     arms = [(shaping, seed) for shaping in ("progress", "none") for seed in range(1, args.seeds + 1)]
     found: dict[str, list[tuple[Result, float]]] = {"progress": [], "none": []}
     for shaping, seed in track(arms, description="training", console=console):

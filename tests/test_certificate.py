@@ -54,7 +54,7 @@ def test_stored_figures_are_recomputed(stored):
         ours, theirs = getattr(again, name), getattr(easiest, name)
         assert ours.mean == pytest.approx(theirs.mean, rel=1e-10)
         assert ours.standard_error == pytest.approx(theirs.standard_error, rel=1e-8, abs=1e-15)
-    level = next(v for v in stored.levels if v.parameters == {"size": 16})  # the default
+    level = next(v for v in stored.levels if v.parameters == {"size": 10})  # the default
     env = payoff.multi_agent_vec(KEY_ROOM, level.starts)
     env.reset(seed=level.first_seed)
     game = registry.load(KEY_ROOM)

@@ -52,11 +52,11 @@ and attain their least together. `progress` in `info` is one minus its share of 
   and then walk over it instead, which lasts equally long: on that leg the key may be treated as free.
 
 The certificate holds the exact success rate of uniformly random play: it falls about threefold with each cell of
-`size`, is below 1e-3 from size 6 on, and is below 1e-7 at the default. A potential for shaping is `progress - 1`,
+`size`, is below 1e-3 from size 6 on, and is about 1e-5 at the default. A potential for shaping is `progress - 1`,
 which is 0 at the goal.
 
 ## Parameters
-`size` 16, in 5 .. 32; `max_steps` None, which is 8 size; `layouts` None, which is unlimited; `view` 7, odd.
+`size` 10, in 5 .. 32; `max_steps` None, which is 8 size; `layouts` None, which is unlimited; `view` 7, odd.
 
 ## Version history
 v0: first version.
@@ -84,7 +84,7 @@ __all__ = ["SETTINGS", "V0", "KeyRoomParams", "Observe"]
 class KeyRoomParams(Params):
     """Keywords of KeyRoom-v0."""
 
-    size: int = 16  # cells along a side, outer walls included
+    size: int = 10  # cells along a side, outer walls included
     max_steps: int | None = None  # None: 8 size
     layouts: int | None = None  # number of fixed contexts; None: unlimited
     view: int = 7  # cells along a side of the window around the seat, odd

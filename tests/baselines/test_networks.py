@@ -60,6 +60,30 @@ def test_beta_is_finite_where_softplus_underflows():
         assert torch.isfinite(x).all()
 
 
+def test_temperature_sharpens_a_density_and_keeps_its_peak():
+    """The density to the power 1 / T, up to its normalisation; the best guess stays where it is."""
+    warm, cold = (Beta.from_output(OUTPUT[:1], t) for t in (1.0, 0.1))
+    assert torch.allclose(cold.mode(), warm.mode(), atol=1e-6)
+    a, b = torch.tensor([[-0.3, 0.2]]), torch.tensor([[0.4, 0.6]])
+    ratio = [p.log_prob(a) - p.log_prob(b) for p in (warm, cold)]
+    assert torch.allclose(ratio[1], 10 * ratio[0], rtol=1e-4)
+    warm, cold = (Categorical.from_output(torch.tensor([[0.0, 1.0, 3.0]]), 3, t) for t in (1.0, 0.1))
+    assert torch.equal(cold.mode(), warm.mode())
+    ratio = [p.log_probs[..., 2] - p.log_probs[..., 1] for p in (warm, cold)]
+    assert torch.allclose(ratio[1], 10 * ratio[0])
+
+
+def test_temperature_of_the_networks_is_that_of_their_draws():
+    net = seats()
+    policy = NetworkPolicy(net, ReturnScale(3))
+    spread, best = [], []
+    for net.temperature in (1.0, 0.01):
+        spread.append(policy.act(np.tile(observations(1), (500, 1, 1)), deterministic=False).std(axis=0))
+        best.append(policy.act(observations(1)))
+    assert (spread[1] < 0.2 * spread[0]).all()
+    assert best[1] == pytest.approx(best[0], abs=1e-5)
+
+
 def test_categorical_is_that_of_torch():
     output = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))  # A = 2, K = 3
     ours = Categorical.from_output(output, 3)

@@ -168,6 +168,7 @@ def test_the_policy_of_a_checkpoint_plays_like_the_trained_one(name, view, tmp_p
         for p in (result.policy, policy)
     )
     assert (ours.payoffs == theirs.payoffs).all()
+    assert policy.net.temperature == result.policy.net.temperature < 1
     obs = np.random.default_rng(0).random((4, result.policy.net.shape.num_agents, result.policy.net.shape.obs_size))
     assert (result.policy.value(obs) == policy.value(obs)).all()
 

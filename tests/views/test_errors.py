@@ -181,8 +181,8 @@ def test_reset_arguments():
         env.reset(seed=-1)
     with pytest.raises(ValueError, match="seed must be a non-negative integer or 2 of them, got 3"):
         env.reset(seed=[1, 2, 3])
-    with pytest.raises(ValueError, match="reset option must be one of 'group', 'reset_mask', got 'gruop'"):
-        env.reset(options={"gruop": 1})
+    with pytest.raises(ValueError, match="reset option must be one of 'group', 'reset_mask', got 'start'"):
+        env.reset(options={"start": 1})
     with pytest.raises(ValueError, match="non-negative integer, got -2"):
         env.reset(options={"group": [1, -2]})
 
