@@ -201,7 +201,8 @@ class PayoffCallback(BaseCallback):
         return True
 
     def _on_training_end(self) -> None:
-        self._evaluate()
+        if not self.history or self.history[-1]["step"] < self.num_timesteps:
+            self._evaluate()
 
     def _evaluate(self) -> None:
         played = evaluate(

@@ -72,9 +72,9 @@ def test_training_pays_off_and_is_measured_in_payoffs():
     """From erratic play, which ends episodes within a dozen steps, to whole episodes."""
     keywords = {"reward": "private"}
     model = sb3.make_sb3(TRUST, num_envs=16, env_kwargs=keywords, n_steps=50, batch_size=200)
-    callback = sb3.PayoffCallback(TRUST, keywords, every=8_000, episodes=2)
+    callback = sb3.PayoffCallback(TRUST, keywords, every=10_000, episodes=2)
     model.learn(24_000, callback=callback)
-    assert [h["step"] for h in callback.history] == [8_000, 16_000, 24_000, 24_000]
+    assert [h["step"] for h in callback.history] == [10_000, 20_000, 24_000]
     assert callback.history[-1]["episode_length"] == 100
     assert callback.history[-1]["score"] > 0.8
 
