@@ -4,8 +4,9 @@
     python benchmarks/stepping.py --ids payoff/TrustDilemma-v0 --repeats 9
 
 One process, one thread. Every repeat times the no-op environment and then ours, so that a machine that slows down
-slows both; the ratio is taken pair by pair. The no-op environment returns the same observation object every time, the
-least that an environment can do.
+slows both; the ratio is taken pair by pair. The no-op environment returns a new observation of zeros at every step, as
+Gymnasium asks of environments; one that hands out the same object again and again, which Gymnasium warns about, is
+measured too and shown in a row of its own.
 """
 
 from __future__ import annotations
@@ -45,23 +46,28 @@ class Args:
 
 
 class NoOp(gym.Env[np.ndarray, np.ndarray]):
-    """Does nothing, with the spaces of a two-seat game."""
+    """Does nothing, with the spaces of a two-seat game.
+
+    Args:
+        fresh: return a new observation at every step, or always the same object.
+    """
 
     observation_space = gym.spaces.Box(0.0, 1.0, (9,), np.float32)
     action_space = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
 
-    def __init__(self) -> None:
+    def __init__(self, fresh: bool = True) -> None:
         self.obs = np.zeros(9, np.float32)
+        self.fresh = fresh
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Nothing."""
-        return self.obs, {}
+        return np.zeros(9, np.float32) if self.fresh else self.obs, {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Nothing."""
-        return self.obs, 0.0, False, False, {}
+        return np.zeros(9, np.float32) if self.fresh else self.obs, 0.0, False, False, {}
 
 
 def single(env: gym.Env[Any, Any]) -> Callable[[int], float]:
@@ -126,20 +132,25 @@ def main(args: Args) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the checker's remark that the no-op env reuses its observation
         gym.register("NoOp-v0", entry_point=NoOp)
-        idle = single(gym.make("NoOp-v0"))
+        idle, careless = single(gym.make("NoOp-v0")), single(gym.make("NoOp-v0", fresh=False))
         idle(1000)
+        careless(1000)
     for env_id in args.ids:
         table = Table("view", "env steps/s (min / median / max)", "ratio to the no-op env's steps/s", title=env_id)
         rows: list[tuple[str, list[float], list[float]]] = []
         for name, run in timers(env_id, args.batch).items():
             steps = int(args.seconds * run(20_000))
-            ours, ratio, base = [], [], []
+            ours, ratio, base, same = [], [], [], []
             for _ in range(args.repeats):
                 base.append(idle(int(args.seconds * 1e6)))
+                same.append(careless(int(args.seconds * 1e6)))
                 ours.append(run(steps))
                 ratio.append(ours[-1] / base[-1])
             rows.append((name, ours, ratio))
         table.add_row("no-op env", spread(base), "1")
+        table.add_row(
+            "no-op env, same object", spread(same), spread([a / b for a, b in zip(same, base, strict=True)], 3)
+        )
         for name, ours, ratio in rows:
             table.add_row(name, spread(ours), spread(ratio, digits=3))
         console.print(table)
