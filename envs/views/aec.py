@@ -177,19 +177,21 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
             raise ValueError(f"{engine.game.id}: {agent} is alive, its action must not be None")
         chosen = engine.format.read(action, (engine.shape.action_size,), f"{engine.game.id} {agent}")
         engine.check_seat(seat, chosen)
+        closes = self._moved + 1 == len(self.possible_agents)
+        if closes:  # first of all: a user's reward function may raise, and then nobody has moved
+            self._seen = engine.advance()[0]
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
-        self._moved += 1
-        if self._moved == len(self.possible_agents):
-            self._play()
-            self._accumulate_rewards()
+        if closes:
+            self._close_round()
+        else:
+            self._moved += 1
         self.agent_selection = self._mover()
 
-    def _play(self) -> None:
-        engine = self.engine
-        self._seen = engine.advance()[0]
+    def _close_round(self) -> None:
         self._begin(self.agents, moved=0)
-        self.rewards = {a: engine.reward.item(i) for i, a in enumerate(self.possible_agents)}
+        self.rewards = {a: self.engine.reward.item(i) for i, a in enumerate(self.possible_agents)}
+        self._accumulate_rewards()
         self.show_if_human()
 
     def observe(self, agent: str) -> Array:

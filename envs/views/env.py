@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from payoff.envs.core import loop
-from payoff.envs.core.state import OVER, Array
+from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.drawing import METADATA, Drawn
@@ -157,8 +157,3 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         obs = self.engine.restore(snapshot)
         self._started = True
         return obs[0, 0], self._info()
-
-    @property
-    def over(self) -> bool:
-        """Whether the running episode has ended."""
-        return bool(self.engine.state[0, OVER] != 0.0)

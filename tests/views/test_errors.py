@@ -278,6 +278,10 @@ def test_a_failing_reward_function_undoes_the_step():
     with pytest.raises(RuntimeError, match="no reward for that"):
         env.step(np.array([60.0]))
     np.testing.assert_array_equal(env.unwrapped.engine.state, before)
+    assert env.agent_selection == "agent_1"
+    env.unwrapped.engine.raw[0, 0] = 40.0  # what the function can live with
+    env.step(np.array([60.0]))
+    assert env.unwrapped.engine.clock[0] == 1 and env.agent_selection == "agent_0"
 
 
 def test_a_reward_function_need_not_be_defined_where_nothing_was_played():
