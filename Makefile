@@ -20,12 +20,13 @@ $(shell rm -f $(STAMP))
 endif
 endif
 
-.PHONY: help ablation test lint bench clean
+.PHONY: help ablation test lint docs bench clean
 
 help:
 	@echo "make ablation   train three rewards on two games and write figures, a table and a report to $(RESULTS)"
 	@echo "make test       linters, types and tests"
 	@echo "make lint       linters and types only"
+	@echo "make docs       write docs/environments from the docstrings and the registry"
 	@echo "make bench      every script of benchmarks/"
 	@echo "make clean      remove $(VENV), caches and build output (results/ stays)"
 
@@ -65,6 +66,10 @@ lint: $(STAMP)
 test: lint
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest
+
+docs: $(STAMP)
+	@echo "==> docs/generate.py"
+	@$(BIN)/python docs/generate.py
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do \

@@ -12,8 +12,9 @@ published code).
 `n_agents` symmetric seats (4). `native` actions are efforts in [0, 50]; values outside are clipped, as published.
 
 ## Observations
-Shares, matrices, loyalty, ten-round window and clock in [0, 1], own seat first; see `Observe`. The published layout
-hides loyalty and window, so the process it shows is not Markov.
+Shares, matrices, loyalty, ten-round window and clock in [0, 1], own seat first
+(`payoff.envs.coopetition.observation.Observe` sets each block). `observe="published"`: n + 3 n^2 + 1 numbers in native
+units, the same for every seat; loyalty and window are hidden in it, so the process it shows is not Markov.
 
 ## Rewards
 Published names: `private` is pi_i, `integrated` (default) is pi_i + 0.55 sum_j min(T_ij, 1 - R_ij) pi_j, `cooperative`
@@ -59,13 +60,13 @@ __all__ = ["V0", "LoyaltyTeamParams"]
 class LoyaltyTeamParams(Params):
     """Keywords of LoyaltyTeam-v0."""
 
-    n_agents: int = 4
+    n_agents: int = 4  # seats
     omega: float = 25.0  # productivity
     beta: float = 0.7  # returns to scale
     c: float = 1.0  # cost per unit of effort
     phi_B: float = 0.8  # loyalty benefit
     phi_C: float = 0.3  # cost tolerance
-    max_steps: int = 100
+    max_steps: int = 100  # horizon, steps
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""

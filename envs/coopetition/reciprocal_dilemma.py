@@ -11,7 +11,8 @@ mean of j's last min(5, t - 1) actions, the running one included. Source: the pu
 Two symmetric seats. `native` actions are contributions in [0, 100]; values outside are clipped, as published.
 
 ## Observations
-Shares, matrices, memory averages and clock in [0, 1], own seat first; see `Observe`.
+Shares, matrices, memory averages and clock in [0, 1], own seat first (`payoff.envs.coopetition.observation.Observe`
+sets each block). `observe="published"`: 15 numbers in native units, the same for every seat.
 
 ## Rewards
 Published names: `private` is pi_i, `integrated` (default) is pi_i + 0.5 min(T_ij, 1 - R_ij) pi_j, `cooperative` the
@@ -54,7 +55,7 @@ __all__ = ["V0", "ReciprocalDilemmaParams"]
 class ReciprocalDilemmaParams(Params):
     """Keywords of ReciprocalDilemma-v0."""
 
-    max_steps: int = 100
+    max_steps: int = 100  # horizon, steps
     value_params: ValueParams = field(default_factory=ValueParams)
     trust_params: TrustParams = field(default_factory=TrustParams)
 

@@ -5,15 +5,22 @@ The symbols in the trailing comments are those of the reports (TR-1 to TR-4) and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from payoff.envs.core.params import check_integer, check_number
+from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.envs.core.state import Array
 
-__all__ = ["LoyaltyParams", "ReciprocityParams", "Rules", "TrustParams", "ValueParams", "pack"]
+__all__ = [
+    "CoalitionParams",
+    "LoyaltyParams",
+    "NegotiationParams",
+    "ReciprocityParams",
+    "ReputationParams",
+    "Rules",
+    "TrustParams",
+    "ValueParams",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +46,9 @@ class TrustParams:
     damage_decay: float = 0.03  # delta_R, per step
     amplification: float = 0.50  # xi
     trust_slope: float = 1.0  # kappa, per action unit
-    initial_trust: float = 0.50
-    initial_damage: float = 0.0
+    initial_trust: float = 0.50  # T_ij at the start, i != j
+    initial_damage: float = 0.0  # R_ij at the start
+    enabled: bool = True  # False: T = 1 and R = 0 for ever
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
@@ -50,6 +58,7 @@ class TrustParams:
             check_number(name, getattr(self, name), 0.0, 1.0)
         check_number("amplification", self.amplification, 0.0)
         check_number("trust_slope", self.trust_slope, 0.0, open_low=True)
+        check_flag("enabled", self.enabled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,9 @@ class LoyaltyParams:
     effort_cost: float = 1.0  # c
     benefit: float = 0.8  # phi_B
     tolerance: float = 0.3  # phi_C
+    keeps_endowment: bool = False  # the theory payoff contains e_i (public goods)
     initial_loyalty: float = 0.5  # theta at the start
+    loyalty_cap: float = 1.0  # largest theta
     loyalty_gain: float = 0.02
     loyalty_loss: float = 0.05
     free_rider_rate: float = 0.3  # r below it ...
@@ -97,6 +108,53 @@ class ReciprocityParams:
         check_integer("memory", self.memory, 1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoalitionParams:
+    """Membership by loyalty, as published (:mod:`payoff.envs.core.coalition`)."""
+
+    minimum: int = 3  # the coalition is never smaller
+    exit_threshold: float = 0.15  # theta below it: out
+    cooldown: int = 5  # steps, the one of the exit included
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("min_coalition_size", self.minimum, 1)
+        check_number("exit_threshold", self.exit_threshold, 0.0, 1.0)
+        check_integer("reentry_cooldown", self.cooldown, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NegotiationParams:
+    """Agreements between two seats, as published (:mod:`payoff.envs.core.negotiation`)."""
+
+    threshold: float = 10.0  # action units: how near two actions must be to agree, and how far one must go to breach
+    penalty: float = 3.0  # payoff units per action unit of deviation
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("agreement_threshold", self.threshold, 0.0)
+        check_number("breach_penalty_multiplier", self.penalty, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReputationParams:
+    """Public scores q, as published (:mod:`payoff.envs.core.reputation`)."""
+
+    keep: float = 1.0  # q <- keep q + gain (r - neutral)
+    gain: float = 0.1
+    neutral: float = 0.5  # rate that changes nothing when keep is 1
+    low: float = 0.0  # q is clipped to [low, high]
+    high: float = 1.0
+    initial: float = 0.5
+    tiers: bool = False  # whether tiers multiply payoffs
+    noise: float = 0.0  # standard deviation of what is seen of q
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_number("noise", self.noise, 0.0)
+        check_flag("tiers", self.tiers)
+
+
 WINDOW = 10  # rounds over which q_i, the mean rate of TR-3's loyalty bonus, is taken
 
 
@@ -114,7 +172,15 @@ class Rules:
         trust: TR-2 numbers.
         loyalty: TR-3 numbers, None where the game has no loyalty.
         reciprocity: TR-4 numbers, None where the game has no reciprocity.
-        collapse: the episode ends when mean trust falls below this; 0 never ends it.
+        coalition: membership rule, None where everybody is in.
+        negotiation: agreements, None where there are none.
+        public: public scores, None where there are none.
+        hidden_synergy: gamma is drawn from this range at every reset instead of taken from ``value``.
+        synergy_seen: the drawn gamma is observed.
+        collapse: the episode ends when the watched trust falls below this; 0 never ends it.
+        recovery: the episode ends when the watched trust reaches this; infinity never ends it.
+        watched: pairs (i, j) whose mean T_ij decides that; None: all pairs.
+        counts_defections: count the steps in which a seat's action, unclipped, is below its baseline.
     """
 
     endowment: tuple[float, ...]
@@ -126,7 +192,15 @@ class Rules:
     trust: TrustParams = field(default_factory=TrustParams)
     loyalty: LoyaltyParams | None = None
     reciprocity: ReciprocityParams | None = None
+    coalition: CoalitionParams | None = None
+    negotiation: NegotiationParams | None = None
+    public: ReputationParams | None = None
+    hidden_synergy: tuple[float, float] | None = None
+    synergy_seen: bool = False
     collapse: float = 0.0
+    recovery: float = math.inf
+    watched: tuple[tuple[int, int], ...] | None = None
+    counts_defections: bool = False
 
     @property
     def slots(self) -> int:
@@ -134,51 +208,8 @@ class Rules:
         return max(WINDOW if self.loyalty else 0, self.reciprocity.memory if self.reciprocity else 0)
 
 
-SEAT = np.dtype([("endowment", np.float64), ("baseline", np.float64), ("share", np.float64)])
-
-
 def symmetric(n: int, dependence: float) -> Array:
     """Dependence matrix ``(n, n)``: ``dependence`` off the diagonal."""
+    import numpy as np
+
     return np.where(np.eye(n, dtype=bool), 0.0, dependence)
-
-
-def _numbers(rules: Rules) -> dict[str, float]:
-    loyalty = rules.loyalty or LoyaltyParams()
-    reciprocity = rules.reciprocity or ReciprocityParams()
-    return {
-        "has_loyalty": float(rules.loyalty is not None),
-        "has_reciprocity": float(rules.reciprocity is not None),
-        "collapse": rules.collapse,
-        "slots": float(rules.slots),
-        **asdict(rules.value),
-        **asdict(rules.trust),
-        **asdict(loyalty),
-        **asdict(reciprocity),
-    }
-
-
-# One object for all games: numba looks a dtype up by identity first, and comparing thirty fields costs a microsecond.
-NUMBERS = np.dtype(
-    [
-        (name, np.float64)
-        for name in _numbers(
-            Rules(endowment=(1.0,), baseline=(0.0,), share=(1.0,), depend=np.zeros((1, 1)), max_steps=1)
-        )
-    ]
-)
-
-
-def pack(rows: Sequence[Rules]) -> tuple[Array, Array, Array]:
-    """Arrays for the kernels, P = ``len(rows)``.
-
-    Returns:
-        Numbers ``(P,)`` (one structured record a row), seats ``(P, N)`` of dtype SEAT, dependence ``(P, N, N)``.
-
-    Raises:
-        ValueError: the rows differ in the number of seats or in the rounds of history they need.
-    """
-    if len({(len(r.endowment), r.slots) for r in rows}) > 1:
-        raise ValueError("copies of one batch must have the same number of agents and the same memory length")
-    numbers = np.array([tuple(_numbers(r).values()) for r in rows], dtype=NUMBERS)
-    seats = np.array([list(zip(r.endowment, r.baseline, r.share, strict=True)) for r in rows], dtype=SEAT)
-    return numbers, seats, np.stack([np.asarray(r.depend, dtype=np.float64) for r in rows])

@@ -11,7 +11,8 @@ texts unverified, numbers from the published code).
 Two symmetric seats. `native` actions are contributions in [0, 100]; values outside are clipped, as published.
 
 ## Observations
-Shares, matrices and clock in [0, 1], own seat first; see `Observe`.
+Shares, matrices and clock in [0, 1], own seat first (`payoff.envs.coopetition.observation.Observe` sets
+each block). `observe="published"`: 15 numbers in native units, the same for every seat.
 
 ## Rewards
 Published names: `private` is pi_i, `integrated` (default) is pi_i + 0.6 min(T_ij, 1 - R_ij) pi_j with the trust after
@@ -57,7 +58,7 @@ __all__ = ["V0", "TrustDilemmaParams"]
 class TrustDilemmaParams(Params):
     """Keywords of TrustDilemma-v0."""
 
-    max_steps: int = 100
+    max_steps: int = 100  # horizon, steps
     trust_sensitivity: float = 1.5  # kappa, per action unit
     trust_building_rate: float = 0.15  # lambda_plus, per step
     trust_erosion_rate: float = 0.45  # lambda_minus, per step
@@ -88,6 +89,7 @@ def rules(params: TrustDilemmaParams) -> Rules:
             trust_slope=params.trust_sensitivity,
         ),
         collapse=0.05,
+        counts_defections=True,
     )
 
 

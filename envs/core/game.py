@@ -66,11 +66,22 @@ class ObservationPlan:
         table: what the game's ``observe_row`` needs, any structured or plain array.
         names: one name per entry of a seat's observation, ``len(names) == O``.
         sees_actions: whether a seat sees what the others did (decides what AEC reveals).
+        low: ``(O,)`` float32 lower bounds of the entries; None: 0.
+        high: ``(O,)`` float32 upper bounds; None: 1.
     """
 
     table: Array
     names: tuple[str, ...]
     sees_actions: bool
+    low: Array | None = None
+    high: Array | None = None
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of the entries, ``(O,)`` float32 each; fresh arrays."""
+        size = len(self.names)
+        low = np.zeros(size, np.float32) if self.low is None else self.low.copy()
+        return low, np.ones(size, np.float32) if self.high is None else self.high.copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +131,10 @@ class Game(Generic[P]):
         plan: (parameter rows, seats looked at, setting) -> observation plan.
         observations: names of the observation settings.
         fields: state field -> key of ``info``.
+        flag_fields: those of ``fields`` that are booleans.
         readouts: further entries of ``info``, worked out when ``info="full"``.
+        more_info: further entries of ``info`` under ``info="published"``: (parameter rows, state ``(B, S)``) -> name ->
+            array, batch first; None where there are none.
         captions: texts of ``info["caption"]``, indexed by the readout "caption".
         default_reward: reward layer when the user names none.
         default_actions: how actions are written when the user does not say.
@@ -144,7 +158,9 @@ class Game(Generic[P]):
     frame: Callable[[P, Array, Shape], Array]
     observations: tuple[str, ...] = ("full", "private", "minimal")
     fields: Mapping[str, str] = field(default_factory=dict)
+    flag_fields: tuple[str, ...] = ()
     readouts: tuple[Readout, ...] = ()
+    more_info: Callable[[Sequence[P], Array], dict[str, Array]] | None = None
     captions: tuple[str, ...] = ()
     default_reward: str = "private"
     default_actions: str = "native"

@@ -142,6 +142,18 @@ def begin(wiring, state, buffers):
 
 
 @jit
+def sent(wiring, buffers, b, i):
+    """First action component of seat i in native units, as it was sent: not clipped where it was sent in native units.
+
+    Only a published game clips native actions (and some of its counts read what was sent); elsewhere this is what was
+    played.
+    """
+    if wiring[0][MODE] == NATIVE and wiring[3][i].code == partners.EXTERNAL:
+        return buffers[0][b, i, 0]
+    return buffers[1][b, i, 0]
+
+
+@jit
 def restart(row):
     """Begin the copy's next episode: new draws, the clock at zero."""
     row[EPISODE] += 1.0

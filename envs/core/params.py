@@ -13,7 +13,7 @@ import numpy as np
 HUGE = 1e12  # larger parameters would overflow products of payoffs
 LARGEST = 2**53  # whole numbers up to here are exact in a float64 state
 
-__all__ = ["Params", "check_integer", "check_number", "is_whole", "unknown_keyword"]
+__all__ = ["Params", "check_flag", "check_integer", "check_number", "is_whole", "unknown_keyword"]
 
 
 def is_whole(value: Any) -> bool:
@@ -35,6 +35,12 @@ def check_number(
     if not inside:
         left, right = "(" if open_low else "[", ")" if open_high else "]"
         raise ValueError(f"{name} must be a number in {left}{low:g}, {high:g}{right}, got {value!r}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise ValueError unless ``value`` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
 def check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:

@@ -7,12 +7,14 @@ generators" (2014) give the mixing function.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from payoff.envs.core.jit import jit
 from payoff.envs.core.state import COUNTER, EPISODE, KEY
 
-__all__ = ["below", "group_key", "seed_key", "uniform"]
+__all__ = ["below", "group_key", "normal", "seed_key", "uniform"]
 
 _GROUP_STREAM = 0x67726F7570  # keeps the keys of start groups apart from those of seeds
 
@@ -48,3 +50,10 @@ def uniform(row):
 def below(row, n):
     """Next draw of this copy among 0 .. n - 1; the bias, below n / 2**53, is far under what a test could see."""
     return int(uniform(row) * n)
+
+
+@jit
+def normal(row):
+    """Next standard normal draw of this copy, from two uniform ones (Box and Muller 1958)."""
+    radius = math.sqrt(-2.0 * math.log1p(-uniform(row)))
+    return radius * math.cos(2.0 * math.pi * uniform(row))

@@ -63,7 +63,8 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         observe: observation setting.
         actions: ``"native"``, ``"unit"`` or ``"discrete:K"``; None is the game's default.
         clip_actions: clip actions to their bounds instead of raising.
-        info: ``"full"``, or ``"minimal"`` for payoff and rewards only.
+        info: ``"full"``, ``"minimal"`` for payoff and rewards only, or ``"published"`` for what the published code
+            reported as well (published games only).
         render_mode: None, ``"rgb_array"`` or ``"human"`` (needs the extra ``play``).
         **parameters: the game's own keywords.
 
@@ -83,12 +84,11 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         observe: Any = "full",
         actions: str | None = None,
         clip_actions: bool = False,
-        info: Literal["full", "minimal"] = "full",
+        info: Literal["full", "minimal", "published"] = "full",
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
         super().__init__()
-        common.check_choice("info", info, ["full", "minimal"])
         common.check_choice("render_mode", render_mode, [None, *_METADATA["render_modes"]])
         self.engine = common.build_engine(
             type(self),
@@ -99,19 +99,21 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
             observe=observe,
             actions=actions,
             clip_actions=clip_actions,
+            info=info,
         )
         engine = self.engine
         n = engine.shape.n_agents
         self.metadata = {**_METADATA, "name": engine.game.id}
-        self.full_info = info == "full"
+        self.full_info = info != "minimal"
         self.render_mode = render_mode
         self.possible_agents = common.agent_names(n)
         self._order = list(range(n)) if order is None else [common.seat_index(a, n) for a in list(order)]
         if sorted(self._order) != list(range(n)):
             raise ValueError(f"order must name each of {self.possible_agents} once, got {list(order or [])}")
         self._revealed_size = n * engine.shape.action_size
-        low = np.concatenate([np.zeros(len(engine.plan.names)), np.full(self._revealed_size, -1.0)]).astype(np.float32)
-        space = gym.spaces.Box(low, np.ones_like(low))
+        low, high = engine.plan.bounds
+        revealed = np.ones(self._revealed_size, np.float32)
+        space = gym.spaces.Box(np.concatenate([low, -revealed]), np.concatenate([high, revealed]))
         self.observation_spaces = dict.fromkeys(self.possible_agents, space)
         self.action_spaces = {a: engine.format.space(i) for i, a in enumerate(self.possible_agents)}
         self.state_space = gym.spaces.Box(0.0, 1.0, (engine.global_size,), np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -123,13 +124,19 @@ def seat_index(agent: Any, n: int) -> int:
 def parameter_rows(game: Game[Any], keywords: Mapping[str, Any], n_copies: int) -> list[Params]:
     """Parameter record of each copy, or a single one for all.
 
-    A list or array of length B gives each copy its own value.
+    A list or array of length B gives each copy its own value. Of a parameter that is itself a pair, a flat list is one
+    value and a list of B pairs gives each copy its own.
 
     Raises:
         TypeError: an unknown keyword.
         ValueError: a value out of range, or a list of another length.
     """
-    lists = {k: v for k, v in keywords.items() if isinstance(v, list | np.ndarray)}
+    tuples = {f.name for f in fields(game.params) if isinstance(f.default, tuple)}
+    lists = {
+        k: v
+        for k, v in keywords.items()
+        if isinstance(v, list | np.ndarray) and not (k in tuples and all(np.ndim(x) == 0 for x in v))
+    }
     for name, values in lists.items():
         if len(values) != n_copies:
             raise ValueError(f"{name} must be one value or {n_copies} (one a copy), got {len(values)}")
@@ -138,7 +145,7 @@ def parameter_rows(game: Game[Any], keywords: Mapping[str, Any], n_copies: int) 
     rows = []
     for b in range(n_copies):
         own = {
-            name: values[b].item() if isinstance(values, np.ndarray) else values[b] for name, values in lists.items()
+            name: values[b].tolist() if isinstance(values, np.ndarray) else values[b] for name, values in lists.items()
         }
         rows.append(game.params.from_keywords(game.id, {**keywords, **own}))
     return rows
@@ -154,6 +161,7 @@ def build_engine(
     look: Sequence[int] | None = None,
     partners: Any = "reciprocator",
     autoreset: Literal["next_step", "same_step", "disabled"] = "disabled",
+    info: str = "full",
     **wiring: Any,
 ) -> Engine:
     """Engine of a view.
@@ -167,6 +175,7 @@ def build_engine(
         look: seats whose observations are built; None: the learned ones.
         partners: who plays the other seats.
         autoreset: what happens to finished copies.
+        info: how much ``info`` holds: "full", "minimal", or "published" where the game has that.
         **wiring: reward, observe, actions, clip_actions, num_threads of :class:`Engine`.
 
     Raises:
@@ -178,6 +187,7 @@ def build_engine(
     for name in parameters:
         if name not in game.params.names():
             raise unknown_keyword(game.id, name, {*own, *game.params.names()})
+    check_choice("info", info, ["full", "minimal", *(["published"] if game.more_info else [])])
     check_integer("num_envs", n_copies, 1)
     rows = parameter_rows(game, parameters, n_copies)
     n_copies = int(n_copies)
@@ -191,6 +201,7 @@ def build_engine(
         partners=partner_policies.resolve(partners, others),
         seats=seats if look is None else look,
         autoreset=autoreset,
+        published_info=info == "published",
         **wiring,
     )
 

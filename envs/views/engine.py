@@ -44,6 +44,7 @@ class Engine:
         actions: action format; None is the game's default.
         clip_actions: clip what lies outside the bounds instead of raising.
         autoreset: what happens to copies whose episode is over.
+        published_info: add the published entries to :meth:`features`.
         num_threads: threads that share the batch; results do not depend on it.
     """
 
@@ -60,9 +61,11 @@ class Engine:
         actions: str | None,
         clip_actions: bool,
         autoreset: Literal["next_step", "same_step", "disabled"],
+        published_info: bool = False,
         num_threads: int = 1,
     ) -> None:
         self.game = game
+        self._more_info = game.more_info if published_info else None
         self.rows = list(rows)
         self.n_copies = n_copies
         self.shape = game.shape(self.rows[0])
@@ -333,6 +336,8 @@ class Engine:
         state = self.state if state is None else state
         layout = self.shape.layout
         found = {key: layout.view(state, name).copy() for name, key in self.game.fields.items()}
+        for name in self.game.flag_fields:
+            found[self.game.fields[name]] = layout.view(state, name) != 0.0
         if self.game.readouts:
             widths = [self.shape.n_agents if r.per_agent else 1 for r in self.game.readouts]
             out = np.empty((len(state), sum(widths)))
@@ -341,7 +346,7 @@ class Engine:
             for r, width in zip(self.game.readouts, widths, strict=True):
                 found[r.name] = out[:, at : at + width] if r.per_agent else out[:, at]
                 at += width
-        return found
+        return found if self._more_info is None else found | self._more_info(self.rows, state)
 
     @property
     def payoff(self) -> Array:
@@ -352,11 +357,6 @@ class Engine:
     def reward(self) -> Array:
         """Rewards of the last step ``(B, N)``, a view."""
         return self.work[:, loop.REWARD]
-
-    @property
-    def clock(self) -> Array:
-        """Steps taken in each copy's episode ``(B,)``, a view."""
-        return self.state[:, CLOCK]
 
     def snapshot(self) -> Snapshot:
         """Copy of everything that the next step depends on.

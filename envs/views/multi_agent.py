@@ -32,7 +32,8 @@ class MultiAgentVec(common.Rebuilt):
         observe: observation setting.
         actions: ``"native"``, ``"unit"`` or ``"discrete:K"``; None is the game's default.
         clip_actions: clip actions to their bounds instead of raising.
-        info: ``"full"``, or ``"minimal"`` for payoff and rewards only.
+        info: ``"full"``, ``"minimal"`` for payoff and rewards only, or ``"published"`` for what the published code
+            reported as well (published games only).
         **parameters: the game's own keywords; a list of length B gives each copy its own value.
 
     Attributes:
@@ -65,11 +66,10 @@ class MultiAgentVec(common.Rebuilt):
         observe: Any = "full",
         actions: str | None = None,
         clip_actions: bool = False,
-        info: Literal["full", "minimal"] = "full",
+        info: Literal["full", "minimal", "published"] = "full",
         **parameters: Any,
     ) -> None:
         autoreset_mode = common.autoreset_mode(autoreset_mode)
-        common.check_choice("info", info, ["full", "minimal"])
         self.engine: Engine = common.build_engine(
             type(self),
             game,
@@ -80,6 +80,7 @@ class MultiAgentVec(common.Rebuilt):
             observe=observe,
             actions=actions,
             clip_actions=clip_actions,
+            info=info,
             num_threads=num_threads,
         )
         engine = self.engine
@@ -97,7 +98,7 @@ class MultiAgentVec(common.Rebuilt):
         self.endowment = native if engine.shape.n_actions is None else None
         self.max_steps = engine.shape.max_steps
         self.autoreset_mode = autoreset_mode
-        self._full = info == "full"
+        self._full = info != "minimal"
         self._shape = (num_envs, self.num_agents, self.action_size)
         self._started = False
 

@@ -47,7 +47,8 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
         observe: observation setting.
         actions: ``"native"``, ``"unit"`` or ``"discrete:K"``; None is the game's default.
         clip_actions: clip actions to their bounds instead of raising.
-        info: ``"full"``, or ``"minimal"`` for payoff and rewards only.
+        info: ``"full"``, ``"minimal"`` for payoff and rewards only, or ``"published"`` for what the published code
+            reported as well (published games only).
         render_mode: None, ``"rgb_array"`` or ``"human"`` (needs the extra ``play``).
         **parameters: the game's own keywords.
 
@@ -66,11 +67,10 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
         observe: Any = "full",
         actions: str | None = None,
         clip_actions: bool = False,
-        info: Literal["full", "minimal"] = "full",
+        info: Literal["full", "minimal", "published"] = "full",
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
-        common.check_choice("info", info, ["full", "minimal"])
         common.check_choice("render_mode", render_mode, [None, *_METADATA["render_modes"]])
         self.engine = common.build_engine(
             type(self),
@@ -81,14 +81,15 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
             observe=observe,
             actions=actions,
             clip_actions=clip_actions,
+            info=info,
         )
         engine = self.engine
         self.metadata = {**_METADATA, "name": engine.game.id}
-        self.full_info = info == "full"
+        self.full_info = info != "minimal"
         self.render_mode = render_mode
         self.possible_agents = common.agent_names(engine.shape.n_agents)
         self.agents: list[str] = []
-        space = gym.spaces.Box(0.0, 1.0, (len(engine.plan.names),), np.float32)
+        space = gym.spaces.Box(*engine.plan.bounds)
         self.observation_spaces = dict.fromkeys(self.possible_agents, space)
         self.action_spaces = {a: engine.format.space(i) for i, a in enumerate(self.possible_agents)}
         self.state_space = gym.spaces.Box(0.0, 1.0, (engine.global_size,), np.float32)

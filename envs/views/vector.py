@@ -70,12 +70,11 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         actions: str | None = None,
         control: Literal["single", "joint"] = "single",
         clip_actions: bool = False,
-        info: Literal["full", "minimal"] = "full",
+        info: Literal["full", "minimal", "published"] = "full",
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
         common.check_choice("control", control, ["single", "joint"])
-        common.check_choice("info", info, ["full", "minimal"])
         common.check_choice("render_mode", render_mode, [None, *self.metadata["render_modes"]])
         kept = common.autoreset_mode(autoreset_mode)
         mode = _MODES[kept]
@@ -92,6 +91,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
             observe=observe,
             actions=actions,
             clip_actions=clip_actions,
+            info=info,
             num_threads=num_threads,
         )
         engine = self.engine
@@ -101,11 +101,11 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         self.seat = 0 if control == "joint" else common.seat_index(agent, engine.shape.n_agents)
         self._mode = mode
         self._joint = control == "joint"
-        self._full = info == "full"
+        self._full = info != "minimal"
         self._target = engine.raw if self._joint else engine.raw[:, self.seat]
         self._everyone = np.ones(num_envs, dtype=np.bool_)
         self._everyone.flags.writeable = False  # one mask serves every info
-        self.single_observation_space = gym.spaces.Box(0.0, 1.0, (len(engine.plan.names),), np.float32)
+        self.single_observation_space = gym.spaces.Box(*engine.plan.bounds)
         self.single_action_space = engine.format.joint_space() if self._joint else engine.format.space(self.seat)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

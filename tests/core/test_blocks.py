@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payoff.envs.coopetition import loyalty_team, published, reciprocal_dilemma, trust_dilemma
+import payoff
+from payoff.envs.coopetition import published, trust_dilemma
+from payoff.envs.coopetition.packing import pack
 from payoff.envs.coopetition.rules import (
     LoyaltyParams,
     ReciprocityParams,
     Rules,
     TrustParams,
     ValueParams,
-    pack,
     symmetric,
 )
 from payoff.envs.core import history, loyalty, rng, trust, value
@@ -30,7 +31,7 @@ def packed(n=2, depend=0.6, baseline=50.0, **trust_numbers):
         loyalty=LoyaltyParams(),
         reciprocity=ReciprocityParams(),
     )
-    numbers, seats, dependence = pack([rules])
+    numbers, seats, dependence, _ = pack([rules])
     return numbers[0], seats[0], dependence[0]
 
 
@@ -112,13 +113,13 @@ def test_memory_example_of_the_specification():
 
 def test_free_riding_effort_maximises_the_team_payoff():
     """a* = (omega beta / (c n^(2 - beta)))^(1 / (1 - beta)) = 34.240 solves the first-order condition of the team."""
-    p, _, _ = packed(n=4)
+    p, seats, _ = packed(n=4)
     best = (25 * 0.7 / 4**1.3) ** (1 / 0.3)
     assert best == pytest.approx(34.240, abs=5e-4)
 
     def payoff_of_first(a):
         out = np.zeros(4)
-        loyalty.theory_payoffs(p, np.array([[a], [best], [best], [best]]), np.zeros(4), out)
+        loyalty.theory_payoffs(p, seats, np.array([[a], [best], [best], [best]]), np.zeros(4), out)
         return out[0]
 
     assert payoff_of_first(best) > max(payoff_of_first(best + d) for d in (-1.0, -0.1, 0.1, 1.0))
@@ -140,28 +141,34 @@ def test_random_numbers_are_a_pure_function_of_the_row():
     assert ((counts - 1000) ** 2 / 1000).sum() < 20.5  # chi-square, 5 degrees of freedom, p = 0.001
 
 
-@settings(max_examples=40, deadline=None)
+PUBLISHED = [i for i in payoff.ids() if "published" in payoff.envs.registry.entry(i).tags]
+
+
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_compiled_step_equals_its_python_source(data):
-    """`step_row` compiled and interpreted, along random play of each kind of game."""
-    module = data.draw(st.sampled_from([trust_dilemma, loyalty_team, reciprocal_dilemma]))
-    rules = module.rules(module.V0.params())
-    n, most = len(rules.endowment), rules.endowment[0]
-    params = pack([rules])
-    layout = published.layout(n, rules.slots)
-    row = np.zeros(layout.size)
-    published.reset_row(params, 0, row)
-    records = (params[0].view(np.recarray), params[1].view(np.recarray), params[2])
+    """`reset_row` and `step_row` compiled and interpreted, along random play of each published game."""
+    engine = payoff.multi_agent_vec(data.draw(st.sampled_from(PUBLISHED)), 1).engine
+    n, most = engine.shape.n_agents, engine.params[1]["endowment"][0]
+    numbers, seats, depend, watched = engine.params
+    records = (numbers.view(np.recarray), seats.view(np.recarray), depend, watched)
+    wiring = (*engine._wiring[:3], engine._wiring[3].view(np.recarray), *engine._wiring[4:])
+    row = np.zeros(engine.state.shape[1])
+    row[KEY], row[EPISODE] = rng.seed_key(3), 1
     slow_row = row.copy()
-    share = st.floats(0, 1)
+    published.reset_row(engine.params, 0, row)
+    with np.errstate(over="ignore"):
+        published.reset_row.py_func(records, 0, slow_row)
+    np.testing.assert_array_equal(row, slow_row)
     for step in range(data.draw(st.integers(1, 8))):
-        action = np.array([[most * data.draw(share)] for _ in range(n)])
-        work, slow_work = np.ones((5, n)), np.ones((5, n))
-        over = published.step_row(params, 0, row, action.copy(), work)
-        slow_over = published.step_row.py_func(records, 0, slow_row, action.copy(), slow_work)
+        sent = np.array([[[e * data.draw(st.floats(-0.2, 1.2))] for e in most]])
+        played, work = np.clip(sent, 0.0, most[:, None]), np.ones((1, 5, n))
+        fast, slow = [(sent, played.copy(), work.copy(), np.zeros((1, 2), bool), np.zeros((0, 1))) for _ in range(2)]
+        over = published.step_row(engine.params, engine._wiring, fast, 0, row)
+        slow_over = published.step_row.py_func(records, wiring, slow, 0, slow_row)
         assert over == slow_over
         np.testing.assert_allclose(row, slow_row, rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(work, slow_work, rtol=1e-12)
+        np.testing.assert_allclose(fast[2], slow[2], rtol=1e-12)
         row[0] = slow_row[0] = step + 1
 
 

@@ -45,7 +45,7 @@ def test_unknown_reward_lists_the_known(make):
         ("observe", "everything", "observe must be one of 'full', 'private', 'minimal'"),
         ("actions", "discrete:1", "K >= 2"),
         ("actions", "squashed", "actions must be 'native', 'unit' or 'discrete:K'"),
-        ("info", "some", "info must be one of 'full', 'minimal', got 'some'"),
+        ("info", "some", "info must be one of 'full', 'minimal', 'published', got 'some'"),
     ],
 )
 def test_values_out_of_range(make, keyword, value, message):
@@ -281,7 +281,7 @@ def test_a_failing_reward_function_undoes_the_step():
     assert env.agent_selection == "agent_1"
     env.unwrapped.engine.raw[0, 0] = 40.0  # what the function can live with
     env.step(np.array([60.0]))
-    assert env.unwrapped.engine.clock[0] == 1 and env.agent_selection == "agent_0"
+    assert env.unwrapped.engine.state[:, 0][0] == 1 and env.agent_selection == "agent_0"
 
 
 def test_a_reward_function_need_not_be_defined_where_nothing_was_played():

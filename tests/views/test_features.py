@@ -202,7 +202,7 @@ def test_a_strided_reset_mask_restarts_the_right_copies():
     mask = np.zeros((6, 2), bool)
     mask[:3, 0] = True
     env.reset(options={"reset_mask": mask[:, 0]})
-    np.testing.assert_array_equal(env.engine.clock, [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(env.engine.state[:, 0], [0, 0, 0, 1, 1, 1])
 
 
 def test_a_copy_keeps_what_gymnasium_keeps():
