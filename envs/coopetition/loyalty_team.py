@@ -50,7 +50,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from payoff.envs.coopetition.build import published_game
-from payoff.envs.coopetition.rules import LoyaltyParams, Rules, TrustParams, symmetric
+from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.rules import LoyaltyParams, Rules, TrustParams
 from payoff.envs.core.params import Params, check_integer
 
 __all__ = ["V0", "LoyaltyTeamParams"]

@@ -156,7 +156,7 @@ def plan(rows: Sequence[Rules], layout: Layout, seats: Sequence[int], setting: A
         setting: a name of SETTINGS, ``"published"``, or an :class:`Observe`.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or copies that would see different entries.
         TypeError: neither a name nor an Observe.
     """
     if isinstance(setting, str):
@@ -172,6 +172,8 @@ def plan(rows: Sequence[Rules], layout: Layout, seats: Sequence[int], setting: A
     else:
         lists = [[list(_entries(rules, layout, seat, setting)) for seat in seats] for rules in rows]
         sees_actions = setting.actions == "all"
+    if len({tuple(e.name for e in row[0]) for row in lists}) > 1:
+        raise ValueError("copies of one batch must observe the same entries; a parameter that adds one must be equal")
     table = np.array([[[(e.column, e.scale, e.offset) for e in seat] for seat in row] for row in lists], dtype=TABLE)
     everything = [seat for row in lists for seat in row]
     return ObservationPlan(

@@ -2,7 +2,8 @@
 
 Entries that were lists, dictionaries keyed "i->j" or None are arrays here: ``(B,)`` one number a copy, ``(B, N)`` one a
 seat, ``(B, N, N)`` one a pair (row: observer). What was None is nan. Names are the published ones, except
-``free_riders`` (mask for ``free_rider_indices``).
+``free_riders`` (mask for ``free_rider_indices``) and ``reputation_rank`` (place of each seat, for
+``reputation_ranking``, the list of seats).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from payoff.envs.coopetition.packing import layout, pack
 from payoff.envs.coopetition.rules import Rules
 from payoff.envs.core.state import CLOCK, Array
 
-__all__ = ["Facts", "common", "ranking"]
+__all__ = ["Facts", "common", "rank"]
 
 
 class Facts:
@@ -73,14 +74,14 @@ class Facts:
 
     def mean_off_diagonal(self, matrix: Array) -> Array:
         """Mean over i != j of ``(B, N, N)``: ``(B,)``."""
-        n = self.n
-        mean: Array = (matrix.sum(axis=(1, 2)) - np.trace(matrix, axis1=1, axis2=2)) / (n * (n - 1))
+        mean: Array = matrix[:, ~np.eye(self.n, dtype=bool)].mean(axis=1)
         return mean
 
 
-def ranking(score: Array) -> Array:
-    """Seats from the highest score to the lowest, ``(B, N)`` integers; ties in seat order."""
-    return np.argsort(-score, axis=1, kind="stable")
+def rank(score: Array) -> Array:
+    """Place of each seat by its score, 0 the highest, ``(B, N)`` integers; ties in seat order."""
+    best_first = np.argsort(-score, axis=1, kind="stable")
+    return np.argsort(best_first, axis=1, kind="stable")
 
 
 def common(f: Facts) -> dict[str, Array]:

@@ -45,7 +45,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from payoff.envs.coopetition.build import published_game
-from payoff.envs.coopetition.rules import ReciprocityParams, Rules, TrustParams, ValueParams, symmetric
+from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.rules import ReciprocityParams, Rules, TrustParams, ValueParams
 from payoff.envs.core.params import Params, check_integer
 
 __all__ = ["V0", "ReciprocalDilemmaParams"]

@@ -206,10 +206,3 @@ class Rules:
     def slots(self) -> int:
         """Rounds of history that the state holds: the loyalty window or the memory, 0 without either."""
         return max(WINDOW if self.loyalty else 0, self.reciprocity.memory if self.reciprocity else 0)
-
-
-def symmetric(n: int, dependence: float) -> Array:
-    """Dependence matrix ``(n, n)``: ``dependence`` off the diagonal."""
-    import numpy as np
-
-    return np.where(np.eye(n, dtype=bool), 0.0, dependence)

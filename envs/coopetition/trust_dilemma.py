@@ -48,7 +48,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from payoff.envs.coopetition.build import published_game
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams, symmetric
+from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
 from payoff.envs.core.params import Params, check_integer, check_number
 
 __all__ = ["V0", "TrustDilemmaParams"]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import payoff
 from payoff.envs.coopetition import published, trust_dilemma
+from payoff.envs.coopetition.interdependence import symmetric
 from payoff.envs.coopetition.packing import pack
 from payoff.envs.coopetition.rules import (
     LoyaltyParams,
@@ -14,7 +15,6 @@ from payoff.envs.coopetition.rules import (
     Rules,
     TrustParams,
     ValueParams,
-    symmetric,
 )
 from payoff.envs.core import history, loyalty, rng, trust, value
 from payoff.envs.core.state import COUNTER, EPISODE, KEY
@@ -107,8 +107,19 @@ def test_memory_example_of_the_specification():
     signals = []
     for t, a in enumerate((10.0, 10.0, 10.0, 90.0), start=1):
         history.write(ring, 5, t, np.array([[a]]))
-        signals.append(a - history.mean(ring, 5, t, min(5, t - 1), 1, 0))
+        signals.append(a - history.mean(ring, 5, t, min(5, t - 1), 1, 0, 1.0))
     np.testing.assert_allclose(signals, [10, 0, 0, 90 - 110 / 3], atol=1e-5)
+
+
+def test_window_means_are_numpys_to_the_last_bit():
+    """The published code takes np.mean of float32 actions, eight interleaved sums from eight rounds on."""
+    draws = np.random.default_rng(0)
+    for length in (1, 3, 7, 8, 9, 10, 15, 16, 17, 40):
+        ring = (draws.random(length) * 100).astype(np.float32)
+        for rounds in (length, length + 3):
+            order = [(rounds - length + k) % length for k in range(length)]
+            ours = history.mean(ring.astype(np.float64), length, rounds, length, 1, 0, 1.0)
+            assert ours == float(np.mean(ring[order])), (length, rounds)
 
 
 def test_free_riding_effort_maximises_the_team_payoff():
