@@ -6,7 +6,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from payoff.envs.coopetition.rules import Rules
 from payoff.envs.core.game import TABLE, ObservationPlan
-from payoff.envs.core.state import CLOCK, Layout
+from payoff.envs.core.state import CLOCK, Array, Layout
 
 __all__ = ["PUBLISHED", "SETTINGS", "Observe", "plan"]
 
@@ -64,86 +64,110 @@ SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One number of an observation: ``row[column] * scale + offset``."""
+class _Block:
+    """Some numbers of an observation, ``row[column] * scale + offset`` each; arrays ``(k,)`` or one value for all.
 
-    name: str
-    column: int
-    scale: float = 1.0
-    offset: float = 0.0
-    low: float = 0.0
-    high: float = 1.0
+    Names are made on demand: a game of forty seats has 200,000 entries, and only one seat's are ever asked for.
+    """
 
-
-def _hidden(rules: Rules, layout: Layout, i: int) -> Iterator[_Entry]:
-    if rules.loyalty:
-        yield _Entry(f"loyalty[{i}]", layout.at("loyalty") + i)
-        yield _Entry(f"window[{i}]", layout.at("window") + i)
-    if rules.reciprocity:
-        yield _Entry(f"memory[{i}]", layout.at("memory") + i, 1.0 / rules.endowment[i])
-    if rules.coalition:
-        yield _Entry(f"member[{i}]", layout.at("member") + i)
-        yield _Entry(f"timer[{i}]", layout.at("timer") + i, 1.0 / max(1, rules.coalition.cooldown))
-        yield _Entry(f"rank[{i}]", layout.at("rank") + i, 1.0 / (len(rules.endowment) - 1))
+    names: Callable[[], list[str]]
+    column: Array
+    scale: Any = 1.0
+    offset: Any = 0.0
+    low: Any = 0.0
+    high: Any = 1.0
 
 
-def _public(rules: Rules, layout: Layout, order: Sequence[int]) -> Iterator[_Entry]:
-    if rules.public:
-        for i in order:
-            yield _Entry(f"score[{i}]", layout.at("seen") + i)
-    if rules.negotiation:
-        for i in order:
-            yield _Entry(f"agreement[{i}]", layout.at("agreement") + i, 1.0 / rules.endowment[i])
-        yield _Entry("standing", layout.at("standing"))
-    if rules.synergy_seen:
-        yield _Entry("gamma", layout.at("synergy"))
+def _seat_names(field: str, seats: Array) -> Callable[[], list[str]]:
+    return lambda: [f"{field}[{i}]" for i in seats]
 
 
-def _entries(rules: Rules, layout: Layout, seat: int, setting: Observe) -> Iterator[_Entry]:
+def _pair_names(field: str, rows: Array, columns: Array) -> Callable[[], list[str]]:
+    return lambda: [f"{field}[{i},{j}]" for i, j in zip(rows, columns, strict=True)]
+
+
+def _single(name: str, column: int, scale: float = 1.0, high: float = 1.0) -> _Block:
+    return _Block(lambda: [name], np.array([column]), scale, high=high)
+
+
+def _seats(layout: Layout, field: str, seats: Array, scale: Any = 1.0) -> _Block:
+    return _Block(_seat_names(field, seats), layout.at(field) + seats, scale)
+
+
+def _hidden(rules: Rules, layout: Layout, seats: Array) -> Iterator[_Block]:
+    """Seat by seat, what the published code hides."""
     n = len(rules.endowment)
-    order = [seat, *(j for j in range(n) if j != seat)]
+    fields: list[tuple[str, Any]] = []
+    if rules.loyalty:
+        fields += [("loyalty", np.ones(n)), ("window", np.ones(n))]
+    if rules.reciprocity:
+        fields.append(("memory", 1.0 / np.array(rules.endowment)))
+    if rules.coalition:
+        timer, rank = 1.0 / max(1, rules.coalition.cooldown), 1.0 / (n - 1)
+        fields += [("member", np.ones(n)), ("timer", np.full(n, timer)), ("rank", np.full(n, rank))]
+    if fields and len(seats):
+        columns = np.array([layout.at(name) + seats for name, _ in fields]).T.ravel()
+        scales = np.array([scale[seats] for _, scale in fields]).T.ravel()
+        yield _Block(lambda: [f"{name}[{i}]" for i in seats for name, _ in fields], columns, scales)
 
-    def pairs(scope: str) -> list[tuple[int, int]]:
-        rows = order if scope == "all" else order[:1] if scope == "row" else []
-        return [(i, j) for i in rows for j in order if i != j]
 
-    for i in order if setting.actions == "all" else order[:1]:
-        yield _Entry(f"action[{i}]", layout.at("action") + i, 1.0 / rules.endowment[i])
+def _public(rules: Rules, layout: Layout, order: Array) -> Iterator[_Block]:
+    if rules.public:
+        yield _Block(_seat_names("score", order), layout.at("seen") + order)
+    if rules.negotiation:
+        yield _seats(layout, "agreement", order, 1.0 / np.array(rules.endowment)[order])
+        yield _single("standing", layout.at("standing"))
+    if rules.synergy_seen:
+        yield _single("gamma", layout.at("synergy"))
+
+
+def _blocks(rules: Rules, layout: Layout, seat: int, setting: Observe) -> Iterator[_Block]:
+    n = len(rules.endowment)
+    order = np.array([seat, *(j for j in range(n) if j != seat)])
+    own = order[:1]
+
+    def pairs(scope: str) -> tuple[Array, Array]:
+        rows = order if scope == "all" else own if scope == "row" else own[:0]
+        i, j = np.repeat(rows, n), np.tile(order, len(rows))
+        return i[i != j], j[i != j]
+
+    acting = order if setting.actions == "all" else own
+    yield _seats(layout, "action", acting, 1.0 / np.array(rules.endowment)[acting])
     for name, scope in (("trust", setting.trust), ("damage", setting.damage)):
-        for i, j in pairs(scope):
-            yield _Entry(f"{name}[{i},{j}]", layout.at(name) + i * n + j)
-    for i, j in pairs(setting.dependence):
-        yield _Entry(f"dependence[{i},{j}]", CLOCK, 0.0, float(rules.depend[i, j]))
-    for i in order if setting.hidden == "all" else order[:1] if setting.hidden == "own" else []:
-        yield from _hidden(rules, layout, i)
+        i, j = pairs(scope)
+        yield _Block(_pair_names(name, i, j), layout.at(name) + i * n + j)
+    i, j = pairs(setting.dependence)
+    yield _Block(_pair_names("dependence", i, j), np.full(len(i), CLOCK), 0.0, np.asarray(rules.depend)[i, j])
+    yield from _hidden(rules, layout, order if setting.hidden == "all" else own if setting.hidden == "own" else own[:0])
     if setting.public:
         yield from _public(rules, layout, order)
     if setting.clock:
-        yield _Entry("clock", CLOCK, 1.0 / rules.max_steps)
+        yield _single("clock", CLOCK, 1.0 / rules.max_steps)
 
 
-def _published(rules: Rules, layout: Layout) -> Iterator[_Entry]:
+def _published(rules: Rules, layout: Layout) -> Iterator[_Block]:
     """Actions, T, R and D row by row, the raw step count, then what a game appends (one step late, as published)."""
     n = len(rules.endowment)
-    for i in range(n):
-        yield _Entry(f"action[{i}]", layout.at("action") + i, high=rules.endowment[i])
+    order, endowment = np.arange(n), np.array(rules.endowment)
+    i, j = np.repeat(order, n), np.tile(order, n)
+    yield _Block(_seat_names("action", order), layout.at("action") + order, high=endowment)
     for name in ("trust", "damage"):
-        for i in range(n):
-            for j in range(n):
-                yield _Entry(f"{name}[{i},{j}]", layout.at(name) + i * n + j)
-    for i in range(n):
-        for j in range(n):
-            yield _Entry(f"dependence[{i},{j}]", CLOCK, 0.0, float(rules.depend[i, j]))
-    yield _Entry("step", CLOCK, high=float(rules.max_steps))
+        yield _Block(_pair_names(name, i, j), layout.at(name) + i * n + j)
+    yield _Block(_pair_names("dependence", i, j), np.full(n * n, CLOCK), 0.0, np.asarray(rules.depend)[i, j])
+    yield _single("step", CLOCK, high=float(rules.max_steps))
     if rules.synergy_seen:
-        yield _Entry("gamma", layout.at("synergy"))
+        yield _single("gamma", layout.at("synergy"))
     if rules.negotiation:
-        for i in range(n):
-            yield _Entry(f"agreement[{i}]", layout.at("shown_deal") + i, high=rules.endowment[i])
-        yield _Entry("standing", layout.at("shown_deal") + n)
+        yield _Block(_seat_names("agreement", order), layout.at("shown_deal") + order, high=endowment)
+        yield _single("standing", layout.at("shown_deal") + n)
     if rules.public:
-        for i in range(n):
-            yield _Entry(f"score[{i}]", layout.at("shown") + i, low=rules.public.low, high=rules.public.high)
+        bounds = {"low": rules.public.low, "high": rules.public.high}
+        yield _Block(_seat_names("score", order), layout.at("shown") + order, **bounds)
+
+
+def _column(blocks: Sequence[_Block], name: str) -> Array:
+    """One attribute of all entries, ``(O,)``."""
+    return np.concatenate([np.broadcast_to(getattr(block, name), block.column.shape) for block in blocks])
 
 
 def plan(rows: Sequence[Rules], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
@@ -167,19 +191,22 @@ def plan(rows: Sequence[Rules], layout: Layout, seats: Sequence[int], setting: A
     elif not isinstance(setting, Observe):
         raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
     if setting == PUBLISHED:
-        lists = [[list(_published(rules, layout))] * len(seats) for rules in rows]
+        seen = [[list(_published(rules, layout))] * len(seats) for rules in rows]
         sees_actions = True
     else:
-        lists = [[list(_entries(rules, layout, seat, setting)) for seat in seats] for rules in rows]
+        seen = [[list(_blocks(rules, layout, seat, setting)) for seat in seats] for rules in rows]
         sees_actions = setting.actions == "all"
-    if len({tuple(e.name for e in row[0]) for row in lists}) > 1:
+    names = [[name for block in row[0] for name in block.names()] for row in seen]
+    if any(other != names[0] for other in names):
         raise ValueError("copies of one batch must observe the same entries; a parameter that adds one must be equal")
-    table = np.array([[[(e.column, e.scale, e.offset) for e in seat] for seat in row] for row in lists], dtype=TABLE)
-    everything = [seat for row in lists for seat in row]
+    table = np.empty((len(rows), len(seats), len(names[0])), dtype=TABLE)
+    for column in ("column", "scale", "offset"):
+        table[column] = [[_column(blocks, column) for blocks in row] for row in seen]
+    everything = [blocks for row in seen for blocks in row]
     return ObservationPlan(
         table,
-        tuple(e.name for e in lists[0][0]),
+        tuple(names[0]),
         sees_actions,
-        low=np.array([[e.low for e in seat] for seat in everything]).min(axis=0).astype(np.float32),
-        high=np.array([[e.high for e in seat] for seat in everything]).max(axis=0).astype(np.float32),
+        low=np.min([_column(blocks, "low") for blocks in everything], axis=0).astype(np.float32),
+        high=np.max([_column(blocks, "high") for blocks in everything], axis=0).astype(np.float32),
     )

@@ -35,12 +35,12 @@ def update(p, seats, action, loyalty, single):
         single: hold and update theta in float32, as published; it decides ties with a threshold.
     """
     for i in range(action.shape[0]):
-        rate = action[i, 0] / seats[i].endowment
+        rate = np.float32(action[i, 0]) / np.float32(seats[i].endowment)  # as in the multipliers
         if single:
             loyalty[i] = _advance_single(
-                np.float32(loyalty[i]), np.float32(rate), np.float32(p.loyalty_gain), np.float32(p.loyalty_loss)
+                np.float32(loyalty[i]), rate, np.float32(p.loyalty_gain), np.float32(p.loyalty_loss)
             )
-        elif rate >= 0.5:
+        elif rate >= np.float32(0.5):
             loyalty[i] += p.loyalty_gain * rate
         else:
             loyalty[i] -= p.loyalty_loss * (0.5 - rate)

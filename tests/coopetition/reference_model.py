@@ -265,11 +265,13 @@ def theory_payoff(g, a, loyalty):
 def coalition_update(g, s):
     """Leave below the exit threshold while the coalition stays large enough; come back after the cooldown."""
     for i in list(s.members):
+        s.near([s.loyalty[i] or np.inf], g.exit_threshold)  # no loyalty at all is exact
         if s.loyalty[i] < g.exit_threshold and len(s.members) > g.minimum:
             s.members.remove(i)
             s.timers[i] = g.reentry_cooldown
     for i in list(s.timers):  # in the order of leaving, those who left just now included
         s.timers[i] -= 1
+        s.near(s.loyalty[i], 0.4)
         if s.timers[i] <= 0 and s.loyalty[i] >= 0.4:
             del s.timers[i]
             s.members.append(i)
@@ -288,8 +290,6 @@ def loyalty_factor(g, s, a):
     s.loyalty = np.clip(s.loyalty + step, 0, g.cap)
     if g.minimum is not None:
         s.loyalty = s.loyalty.astype(np.float32).astype(float)  # decides an exact tie with the exit threshold
-        s.near(s.loyalty[s.loyalty > 0], g.exit_threshold)
-        s.near(s.loyalty, 0.4)
         coalition_update(g, s)
     s.rates.append(r32)
     # numpy's float32 mean over each agent's own window: of the usual sums only this one gives the published returns of
@@ -316,15 +316,20 @@ def reciprocity_factor(g, s, a, T):
     return np.maximum(0.01, 1 + U / g.e.mean())
 
 
+def build(name, **keywords):
+    """The game of an id, its keywords as published where they are not given."""
+    defaults, from_keywords = GAMES[name]
+    if unknown := set(keywords) - set(defaults):
+        raise TypeError(f"{name} has no keyword {sorted(unknown)}")
+    return from_keywords(SimpleNamespace(**(defaults | keywords)))
+
+
 def play(name, actions, mode="integrated", **keywords):
     """Records of the rounds that ``actions[t][i]`` (as submitted) play from a reset, up to the end of the episode.
 
     ``rewards`` are those of the mode, ``private`` those of the private mode: what the game adds is in both.
     """
-    defaults, build = GAMES[name]
-    if unknown := set(keywords) - set(defaults):
-        raise TypeError(f"{name} has no keyword {sorted(unknown)}")
-    g = build(SimpleNamespace(**(defaults | keywords)))
+    g = build(name, **keywords)
     T = np.where(np.eye(g.n), 1.0, g.initial_trust if g.trust_enabled else 1.0)
     R = np.where(np.eye(g.n), 0.0, g.initial_reputation if g.trust_enabled else 0.0)
     s = State(history=[], rates=[], members=list(range(g.n)), timers={}, agreement=None, q=np.zeros(g.n))

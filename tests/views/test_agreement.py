@@ -90,7 +90,7 @@ def same_info(ours, reference, seat=None):
 @pytest.mark.parametrize("reward", ["private", None])
 def test_single_agent_views(env_id, reward, draw_actions):
     """Env and a row of VectorEnv, the other seats played by functions that replay the recorded actions."""
-    probe = payoff.multi_agent_vec(env_id, 1)
+    probe = payoff.multi_agent_vec(env_id, 1, **short(env_id))
     n, actions = probe.num_agents, draw_actions(probe, STEPS, seed=1)
     rows = 3
     for seat in {0, n - 1}:
@@ -128,7 +128,7 @@ def test_single_agent_views(env_id, reward, draw_actions):
 
 def test_parallel_and_aec_views(env_id, draw_actions):
     """Parallel equals the batch; AEC, fed the same actions, equals it too, with the revealed block behind."""
-    probe = payoff.multi_agent_vec(env_id, 1)
+    probe = payoff.multi_agent_vec(env_id, 1, **short(env_id))
     actions = draw_actions(probe, STEPS, seed=2)
     reference = vector_reference(env_id, actions, 9)
     env, turns = payoff.parallel_env(env_id, **short(env_id)), payoff.aec_env(env_id, **short(env_id))
