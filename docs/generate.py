@@ -117,12 +117,19 @@ def observations(game: Game[Any]) -> list[str]:
     lines = [
         "## Observation space",
         "",
-        "A float32 `Box`; `observe=` (`full` by default) says which. Tables show what seat 0 sees.",
+        "A float32 `Box`; `observe=` says which: one of the names below (`full` by default), or an `Observe` of "
+        f"`{observe_module(game)}`, block by block. Tables show what seat 0 sees.",
     ]
     for entries, settings in found.items():
         lines += ["", f"### {', '.join(settings)}: {len(entries)} number{'' if len(entries) == 1 else 's'}", ""]
         lines += table(("Num", "Observation", "Min", "Max"), observation_rows(entries))
     return lines
+
+
+def observe_module(game: Game[Any]) -> str:
+    """Where the ``Observe`` of a game is defined: in its own module, or in ``observation`` beside it."""
+    own = game.params.__module__
+    return own if hasattr(sys.modules[own], "Observe") else f"{own.rpartition('.')[0]}.observation"
 
 
 def observation_rows(entries: Sequence[tuple[str, float, float]]) -> Iterator[tuple[str, ...]]:

@@ -52,30 +52,20 @@ v0: the published dynamics in float64, from a clean reset. Memory averages are t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import ReciprocityParams, Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Rules
 
 __all__ = ["V0", "GraduatedSanctionParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraduatedSanctionParams(Params):
+class GraduatedSanctionParams(ReciprocityKeywords):
     """Keywords of GraduatedSanction-v0."""
 
-    max_steps: int = 200  # steps
-    value_params: ValueParams = field(default_factory=ValueParams)
-    trust_params: TrustParams = field(default_factory=TrustParams)
-
-    def __post_init__(self) -> None:
-        """Check types and ranges (TypeError, ValueError)."""
-        check_integer("max_steps", self.max_steps, 1)
-        for name, kind in (("value_params", ValueParams), ("trust_params", TrustParams)):
-            if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} must be a {kind.__name__}, got {type(getattr(self, name)).__name__}")
+    max_steps: int = 200  # horizon, steps
 
 
 def rules(params: GraduatedSanctionParams) -> Rules:

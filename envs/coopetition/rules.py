@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = [
     "CoalitionParams",
     "LoyaltyParams",
     "NegotiationParams",
+    "ReciprocityKeywords",
     "ReciprocityParams",
     "ReputationParams",
     "Rules",
@@ -206,3 +207,19 @@ class Rules:
     def slots(self) -> int:
         """Rounds of history that the state holds: the loyalty window or the memory, 0 without either."""
         return max(WINDOW if self.loyalty else 0, self.reciprocity.memory if self.reciprocity else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReciprocityKeywords(Params):
+    """What the games of reciprocity take: a horizon, and two records that pass through to the engine."""
+
+    max_steps: int = 100  # horizon, steps
+    value_params: ValueParams = field(default_factory=ValueParams)
+    trust_params: TrustParams = field(default_factory=TrustParams)
+
+    def __post_init__(self) -> None:
+        """Check types and ranges (TypeError, ValueError)."""
+        check_integer("max_steps", self.max_steps, 1)
+        for name, kind in (("value_params", ValueParams), ("trust_params", TrustParams)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, got {type(getattr(self, name)).__name__}")
