@@ -51,7 +51,7 @@ from dataclasses import dataclass
 
 from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import LoyaltyParams, Rules, TrustParams
+from payoff.envs.coopetition.rules import COLLECTIVE_DEPENDENCE, COLLECTIVE_TRUST, LoyaltyParams, Rules
 from payoff.envs.core.params import Params, check_integer
 
 __all__ = ["V0", "LoyaltyTeamParams"]
@@ -83,9 +83,9 @@ def rules(params: LoyaltyTeamParams) -> Rules:
         endowment=(50.0,) * n,
         baseline=(20.0,) * n,
         share=(1.0 / n,) * n,
-        depend=symmetric(n, 0.55),
+        depend=symmetric(n, COLLECTIVE_DEPENDENCE),
         max_steps=params.max_steps,
-        trust=TrustParams(trust_loss=0.25, damage_gain=0.40, damage_decay=0.02),
+        trust=COLLECTIVE_TRUST,
         loyalty=LoyaltyParams(
             productivity=params.omega,
             returns=params.beta,

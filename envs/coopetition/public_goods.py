@@ -65,7 +65,7 @@ import numpy as np
 from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import LoyaltyParams, Rules, TrustParams
+from payoff.envs.coopetition.rules import COLLECTIVE_DEPENDENCE, COLLECTIVE_TRUST, LoyaltyParams, Rules
 from payoff.envs.core.params import Params, check_integer, check_number
 from payoff.envs.core.state import Array
 
@@ -101,9 +101,9 @@ def rules(params: PublicGoodsParams) -> Rules:
         endowment=(endowment,) * n,
         baseline=(0.4 * endowment,) * n,
         share=(1.0 / n,) * n,
-        depend=symmetric(n, 0.55),
+        depend=symmetric(n, COLLECTIVE_DEPENDENCE),
         max_steps=params.max_steps,
-        trust=TrustParams(trust_loss=0.25, damage_gain=0.40, damage_decay=0.02),
+        trust=COLLECTIVE_TRUST,
         loyalty=LoyaltyParams(
             productivity=params.multiplier,
             returns=1.0,

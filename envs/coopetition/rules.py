@@ -12,6 +12,8 @@ from payoff.envs.core.params import Params, check_flag, check_integer, check_num
 from payoff.envs.core.state import Array
 
 __all__ = [
+    "COLLECTIVE_DEPENDENCE",
+    "COLLECTIVE_TRUST",
     "CoalitionParams",
     "LoyaltyParams",
     "NegotiationParams",
@@ -223,3 +225,8 @@ class ReciprocityKeywords(Params):
         for name, kind in (("value_params", ValueParams), ("trust_params", TrustParams)):
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name} must be a {kind.__name__}, got {type(getattr(self, name)).__name__}")
+
+
+# what the games of collective action share
+COLLECTIVE_TRUST = TrustParams(trust_loss=0.25, damage_gain=0.40, damage_decay=0.02)
+COLLECTIVE_DEPENDENCE = 0.55  # D_ij, i != j
