@@ -12,6 +12,7 @@ and what kind of dilemma lies between them. ``optimum_kind`` is
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,15 +20,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from payoff.envs import registry
-from payoff.envs.core.game import Game
-from payoff.envs.core.state import Array
-from payoff.envs.mdp import as_mdp
-from payoff.envs.theory import tabular
 
-__all__ = ["SCHEMA", "Certificate", "Equilibrium", "Estimate", "Level", "certificate", "certify", "check"]
+__all__ = ["SCHEMA", "Certificate", "Equilibrium", "Estimate", "Level", "certificate", "check"]
 
 _FOLDER = "certificates"
 
@@ -46,6 +41,7 @@ def _record(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
 _NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2}
 _ERROR = {"type": "number", "minimum": 0}
 _ESTIMATE = _record({"mean": {"type": "number"}, "standard_error": _ERROR})
+_MAYBE = _ESTIMATE | {"type": ["object", "null"]}
 _SHARE = _record({"mean": {"type": "number", "minimum": 0, "maximum": 1}, "standard_error": _ERROR})
 _LEVEL = _record(
     {
@@ -55,9 +51,10 @@ _LEVEL = _record(
         "starts": {"type": "integer", "minimum": 1},
         "gamma": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "optimum": _ESTIMATE,
-        "discounted_optimum": _ESTIMATE,
+        "discounted_optimum": _MAYBE,
         "random_success": _SHARE,
-        "horizon_to_reward": _ESTIMATE,
+        "horizon_to_reward": _MAYBE,
+        "bound": {"type": ["number", "null"]},
     }
 )
 _EQUILIBRIUM = _record(
@@ -119,9 +116,10 @@ class Level:
         starts: ... to this many.
         gamma: discount of ``discounted_optimum``, per step.
         optimum: best undiscounted return within ``max_steps``.
-        discounted_optimum: best discounted return without a horizon.
-        random_success: probability that uniformly random play is paid more than 0 within ``max_steps``.
-        horizon_to_reward: least number of steps to the first payment.
+        discounted_optimum: best discounted return without a horizon; None where only play within the horizon is solved.
+        random_success: probability that uniformly random play succeeds within ``max_steps``.
+        horizon_to_reward: least number of steps to the first payment; None where that is not known.
+        bound: proven upper bound of the return, where the optimum is that of a reference; else None.
     """
 
     parameters: Mapping[str, float | str | bool | None]
@@ -130,9 +128,10 @@ class Level:
     starts: int
     gamma: float
     optimum: Estimate
-    discounted_optimum: Estimate
+    discounted_optimum: Estimate | None
     random_success: Estimate
-    horizon_to_reward: Estimate
+    horizon_to_reward: Estimate | None
+    bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ class Certificate:
         def level(d: Mapping[str, Any]) -> Level:
             entries: dict[str, Any] = {**d}
             for name, schema in _LEVEL["properties"].items():
-                if schema in (_ESTIMATE, _SHARE):
+                if schema in (_ESTIMATE, _MAYBE, _SHARE) and d[name] is not None:
                     entries[name] = Estimate(**d[name])
             return Level(**entries)
 
@@ -255,13 +254,13 @@ def _fault(value: Any, schema: Mapping[str, Any]) -> str | None:
         if len(value) < schema.get("minLength", 0):
             return "text that is not empty"
     elif isinstance(value, list):
-        low, high = schema.get("minItems", 0), schema.get("maxItems", np.inf)
+        low, high = schema.get("minItems", 0), schema.get("maxItems", math.inf)
         if not low <= len(value) <= high:
-            return f"a list of {low} to {high} entries" if high < np.inf else f"a list of at least {low} entries"
+            return f"a list of {low} to {high} entries" if high < math.inf else f"a list of at least {low} entries"
     elif _has_type(value, "number"):
-        above = schema.get("exclusiveMinimum", -np.inf)
-        low, high = schema.get("minimum", above), schema.get("maximum", np.inf)
-        if not (low <= value <= high and value > above and np.isfinite(value)):
+        above = schema.get("exclusiveMinimum", -math.inf)
+        low, high = schema.get("minimum", above), schema.get("maximum", math.inf)
+        if not (low <= value <= high and value > above and math.isfinite(value)):
             return f"a finite number in {'[' if 'minimum' in schema else '('}{low}, {high}]"
     return None
 
@@ -318,73 +317,3 @@ def certificate(env_id: str) -> Certificate:
         stored = sorted(f"payoff/{f.name.removesuffix('.json')}" for f in folder.iterdir() if f.name.endswith(".json"))
         raise ValueError(f"{full} has no certificate; these have one: {', '.join(stored)}")
     return _parse((folder / name).read_text(encoding="utf-8"), name)
-
-
-def _estimate(values: Array, counts: Array) -> Estimate:
-    """Mean over starts, of which ``counts`` begin in the states that have these values."""
-    n = counts.sum()
-    mean = (counts * values).sum() / n
-    variance = (counts * (values - mean) ** 2).sum() / max(n - 1, 1)
-    return Estimate(float(mean), float(np.sqrt(variance / n)))
-
-
-def _level(game: Game[Any], parameters: Mapping[str, Any], first_seed: int, starts: int, gamma: float) -> Level:
-    params = game.params.from_keywords(game.id, dict(parameters))
-    assert game.optimum is not None
-    max_steps = game.shape(params).max_steps
-    mdp = as_mdp(game.id, starts=range(first_seed, first_seed + starts), **parameters)
-    best = tabular.value_iteration(mdp, gamma)
-    within = tabular.finite_horizon(mdp, None, max_steps)
-    success = tabular.success_probability(mdp, tabular.uniform_policy(mdp), max_steps)
-    begun = np.flatnonzero(mdp.initial)
-    counts = np.rint(mdp.initial[begun] * starts).astype(np.int64)
-    closed = [game.optimum(params, row) for row in mdp.states[begun]]
-    returns, steps = np.array([c[0] for c in closed]), np.array([c[1] for c in closed])
-    if not np.allclose(returns, within[begun], rtol=0.0, atol=1e-12):
-        raise ArithmeticError(f"{game.id} {dict(parameters)}: optimum() and dynamic programming disagree on the return")
-    return Level(
-        parameters=dict(parameters),
-        max_steps=max_steps,
-        first_seed=first_seed,
-        starts=starts,
-        gamma=gamma,
-        optimum=_estimate(returns, counts),
-        discounted_optimum=_estimate(best.values[begun], counts),
-        random_success=_estimate(success[begun], counts),
-        horizon_to_reward=_estimate(steps, counts),
-    )
-
-
-def certify(
-    env_id: str, levels: Sequence[Mapping[str, Any]] | None = None, *, starts: int = 1000, gamma: float = 0.99
-) -> Certificate:
-    """Work out the certificate of a tabular game of one player.
-
-    Args:
-        env_id: environment.
-        levels: keywords of each level, easiest first; None: the levels, starts and gamma of the stored certificate.
-        starts: number of start states, those of the seeds 0, 1, ...
-        gamma: discount, per step.
-
-    Raises:
-        ValueError: an unknown id, a game that this cannot certify, or (with None) no stored certificate.
-        ArithmeticError: the game's closed-form optimum contradicts its dynamics.
-    """
-    game = registry.load(env_id)
-    if not game.tabular or game.optimum is None:
-        raise ValueError(f"{game.id} cannot be certified: that takes a tabular game of one player with a known optimum")
-    if levels is None:
-        made = [_level(game, v.parameters, v.first_seed, v.starts, v.gamma) for v in certificate(game.id).levels]
-    else:
-        made = [_level(game, parameters, 0, starts, gamma) for parameters in levels]
-    return Certificate(
-        id=game.id,
-        players=1,
-        optimum=max(v.optimum.mean for v in made),
-        optimum_kind="exact",
-        method=(
-            "Random success and optima by dynamic programming over every state that the starts lead to, exact up to "
-            "rounding; horizon from the game's closed form; means and standard errors are over the starts."
-        ),
-        levels=tuple(made),
-    )

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from payoff.envs import registry
+from payoff.envs.core import chance
 from payoff.envs.core.game import Game
 from payoff.envs.core.params import Params, is_whole
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, NEVER, OVER, TERMINATED, Array, Layout
 from payoff.envs.views.engine import Engine
 
-__all__ = ["MDP", "as_mdp"]
+__all__ = ["MDP", "as_mdp", "canonical", "from_rows"]
 
 _CHUNK = 1024  # rows that are stepped at once
-_REPORTED = "event"  # name of the state field that records the last step for `info`: no rule reads it
+_REPORTED = ("event", "aux")  # state fields that record the last step for `info`: no rule reads them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +89,8 @@ def as_mdp(env: Any, starts: Sequence[int] | None = None, *, max_states: int = 1
 
     Raises:
         TypeError: ``env`` is neither an id nor an environment of ours, or keywords were given with an environment.
-        ValueError: the game is not tabular, draws random numbers after the reset, or has several players; there is no
-            start; or there are too many states.
+        ValueError: the game is not tabular, draws random numbers after the reset that are not its ``chance``, or has
+            several players; there is no start; or there are too many states.
     """
     game, params, state = _source(env, parameters)
     if not game.tabular:
@@ -98,6 +99,21 @@ def as_mdp(env: Any, starts: Sequence[int] | None = None, *, max_states: int = 1
         raise ValueError(f"{game.id} has several players: as_mdp models the decisions of one")
     first = _running_starts(game, state) if starts is None else _seeded_starts(game, params, starts)
     return _Search(game, params, max_states).run(first)
+
+
+def from_rows(game: Game[Any], params: Params, rows: Array, *, max_states: int = 1_000_000) -> MDP:
+    """The exact model of a tabular game of one player, from given states on.
+
+    Args:
+        game: the game.
+        params: its parameters.
+        rows: ``(K, S_row)`` state rows, equally likely to begin with; their header does not matter.
+        max_states: give up beyond this many states.
+
+    Raises:
+        ValueError: as :func:`as_mdp`.
+    """
+    return _Search(game, params, max_states).run(rows)
 
 
 def _source(env: Any, parameters: dict[str, Any]) -> tuple[Game[Any], Params, Array | None]:
@@ -151,14 +167,15 @@ def _engine(game: Game[Any], params: Params, n_copies: int) -> Engine:
     )
 
 
-def _canonical(state: Array, layout: Layout) -> Array:
+def canonical(state: Array, layout: Layout) -> Array:
     """State rows without what is no part of a state: header (but for the end), record of the last step, -0."""
     rows = state + 0.0
     terminated = np.floor_divide(rows[:, OVER], TERMINATED) % 2
     rows[:, :HEADER] = 0.0
     rows[:, OVER] = terminated * TERMINATED
-    if _REPORTED in layout:
-        layout.view(rows, _REPORTED)[...] = 0.0
+    for name in (*_REPORTED, chance.FORCED):
+        if name in layout:
+            layout.view(rows, name)[...] = 0.0
     return rows
 
 
@@ -171,6 +188,7 @@ class _Search:
         self.game = game
         self.layout = shape.layout
         self.max_states = max_states
+        self.outcomes = np.ones(1) if game.chance is None else np.asarray(game.chance(params), dtype=np.float64)
         self.actions = np.array(list(itertools.product(range(shape.n_actions), repeat=shape.action_size)), dtype=float)
         self.engine = _engine(game, params, _CHUNK)
         self.engine.reset()
@@ -178,7 +196,7 @@ class _Search:
         self.rows: list[Array] = []
 
     def run(self, first: Array) -> MDP:
-        started = self._number(_canonical(first, self.layout))
+        started = self._number(canonical(first, self.layout))
         following: list[Array] = []
         paid: list[Array] = []
         done = 0
@@ -186,14 +204,14 @@ class _Search:
             level = np.array(self.rows[done:])
             done = len(self.rows)
             successor, reward = self._expand(level)
-            following.append(self._number(successor).reshape(len(level), -1, 1))
-            paid.append(reward.reshape(len(level), -1, 1))
+            following.append(self._number(successor).reshape(len(level), -1, len(self.outcomes)))
+            paid.append(reward.reshape(len(level), -1, len(self.outcomes)))
         states = np.array(self.rows)
         next_state = np.concatenate(following)
         return MDP(
             states=states,
             next_state=next_state,
-            probability=np.ones(next_state.shape),
+            probability=np.broadcast_to(self.outcomes, next_state.shape).copy(),
             reward=np.concatenate(paid),
             initial=np.bincount(started, minlength=len(states)) / len(started),
             terminal=states[:, OVER] != 0.0,
@@ -212,10 +230,13 @@ class _Search:
         return found
 
     def _expand(self, level: Array) -> tuple[Array, Array]:
-        """Canonical successors and payoffs of every state under every action, state by state."""
-        n_actions = len(self.actions)
-        pairs = np.repeat(level, n_actions, axis=0)
-        chosen = np.tile(self.actions, (len(level), 1))
+        """Canonical successors and payoffs: state by state, in it action by action, in it outcome by outcome."""
+        n_outcomes = len(self.outcomes)
+        pairs = np.repeat(level, len(self.actions) * n_outcomes, axis=0)
+        chosen = np.repeat(np.tile(self.actions, (len(level), 1)), n_outcomes, axis=0)
+        if self.game.chance is not None:
+            number = np.tile(np.arange(1.0, n_outcomes + 1.0), len(level) * len(self.actions))
+            self.layout.view(pairs, chance.FORCED)[...] = number
         after, reward = pairs.copy(), np.zeros(len(pairs))
         running = np.flatnonzero(pairs[:, OVER] == 0.0)
         engine = self.engine
@@ -226,7 +247,9 @@ class _Search:
             engine.raw[:, 0] = chosen[padded]
             engine.advance()
             if engine.state[:, COUNTER].any() or engine.state[:, EPISODE].any():
-                raise ValueError(f"{self.game.id} draws random numbers after the reset: it has no single successor")
+                raise ValueError(
+                    f"{self.game.id} draws random numbers after the reset that are not its chance outcomes"
+                )
             after[part] = engine.state[: len(part)]
             reward[part] = engine.payoff[: len(part), 0]
-        return _canonical(after, self.layout), reward
+        return canonical(after, self.layout), reward

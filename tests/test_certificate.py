@@ -10,7 +10,8 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, certificate, certify, check
+from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, certificate, check
+from payoff.envs.certifying import certify
 from payoff.envs.mdp import as_mdp
 
 KEY_ROOM = "payoff/KeyRoom-v0"

@@ -25,14 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
 from payoff.envs.core.params import Params
 from payoff.envs.core.state import Array, Layout
 
-__all__ = ["TABLE", "Game", "Kernels", "ObservationPlan", "Readout", "Shape"]
+__all__ = ["TABLE", "Episode", "Game", "Kernels", "ObservationPlan", "Readout", "Shape", "paid"]
 
 P = TypeVar("P", bound=Params)
 
@@ -91,10 +91,38 @@ class Readout:
     Attributes:
         name: key in ``info``.
         per_agent: True for one number a seat, False for one a copy.
+        size: length of an entry that is a list, such as ``checks``; None for a number.
+        flag: the entry is one of booleans.
     """
 
     name: str
     per_agent: bool
+    size: int | None = None
+    flag: bool = False
+
+    def width(self, n_agents: int) -> int:
+        """Numbers that the kernel writes for it."""
+        return n_agents if self.per_agent else 1 if self.size is None else self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A finished episode, as ``success`` judges it.
+
+    Attributes:
+        payoff: ``(T, N)`` payoffs of its steps.
+        last: ``(S,)`` state row at its end.
+        terminated: whether the game ended it; False: the horizon did.
+    """
+
+    payoff: Array
+    last: Array
+    terminated: bool
+
+
+def paid(params: Any, episode: Episode) -> bool:
+    """The usual ``success`` of a sparse game: something above 0 was paid."""
+    return bool((episode.payoff > 0.0).any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +168,18 @@ class Game(Generic[P]):
         default_actions: how actions are written when the user does not say.
         reward_names: what a layer name means here, where that is not the layer of that name.
         clips_native: native actions outside the bounds are clipped, as published.
-        tabular: the state without header is finite and its dynamics draw nothing after the reset.
+        tabular: the state without header is finite, and after the reset its dynamics draw nothing but ``chance``.
+        chance: probabilities of the outcomes of :func:`payoff.envs.core.chance.outcome`, the same in every state; None
+            for a game that draws nothing after the reset.
         frame: draws a state row as an RGB picture: ``(params, row, shape) -> (H, W, 3)`` uint8.
-        optimum: ``(params, row) -> (return, steps)`` of the best policy from that state, where known.
+        optimum: ``(params, row) -> (return, steps)``: best expected return from that state within the horizon, and the
+            least number of steps to a payment above 0; None where not known.
+        optimum_kind: how the optimum is known: ``"exact"``, ``"exact_small"`` (exact for small sizes, an exact oracle
+            for actions elsewhere) or ``"reference"`` (scripted solution and a proven upper bound).
+        bound: proven upper bound of the return for given parameters, where ``optimum_kind`` is ``"reference"``.
+        policy: ``(params, row) -> (A,)``: native action of the policy that attains the optimum (of the reference).
+        success: whether an episode solved the problem: ``(params, episode)``.
+        levels: difficulty -> keywords, easiest first; ``"hard"`` is where undirected search fails.
     """
 
     id: str
@@ -167,4 +204,10 @@ class Game(Generic[P]):
     reward_names: Mapping[str, str] = field(default_factory=dict)
     clips_native: bool = False
     tabular: bool = False
+    chance: Callable[[P], Array] | None = None
     optimum: Callable[[P, Array], tuple[float, int]] | None = None
+    optimum_kind: Literal["exact", "exact_small", "reference"] | None = None
+    bound: Callable[[P], float] | None = None
+    policy: Callable[[P, Array], Array] | None = None
+    success: Callable[[P, Episode], bool] | None = None
+    levels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -71,7 +71,7 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape
+from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
 from payoff.envs.core.params import Params, check_integer
 from payoff.envs.core.state import CLOCK, OVER, Array
 from payoff.envs.sparse import key_room_kernels as kernels
@@ -258,4 +258,7 @@ V0 = Game(
     captions=kernels.CAPTIONS,
     tabular=True,
     optimum=optimum,
+    optimum_kind="exact",
+    success=paid,
+    levels={"easy": {"size": 5}, "medium": {"size": 6}, "hard": {"size": 10}},
 )

@@ -271,13 +271,19 @@ def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[
     return info
 
 
-def seat_terms(info: Mapping[str, Array], seat: Any) -> tuple[dict[str, Array], Array]:
-    """``reward_terms`` and ``true_reward`` of a seat (or all, with ``slice(None)``), batch first."""
+def seat_terms(info: dict[str, Array], seat: Any) -> tuple[dict[str, Array], Array]:
+    """``reward_terms`` and ``true_reward`` of a seat (or all, with ``slice(None)``), batch first.
+
+    An auxiliary reward that the game reports moves from ``info`` to the terms; it is part of no reward.
+    """
     payoff, reward = info["payoff"][:, seat].copy(), info["rewards"][:, seat].copy()
-    return {"payoff": payoff, "layer": reward - payoff}, reward
+    terms = {"payoff": payoff, "layer": reward - payoff}
+    if "aux" in info:
+        terms["aux"] = info.pop("aux")[:, seat]
+    return terms, reward
 
 
-def joint_terms(info: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
+def joint_terms(info: dict[str, Array]) -> tuple[dict[str, Array], Array]:
     """``reward_terms`` and ``true_reward`` of one controller for all seats: means over seats, ``(B,)``."""
-    payoff, reward = info["payoff"].mean(axis=1), info["rewards"].mean(axis=1)
-    return {"payoff": payoff, "layer": reward - payoff}, reward
+    terms, reward = seat_terms(info, slice(None))
+    return {name: term.mean(axis=1) for name, term in terms.items()}, reward.mean(axis=1)

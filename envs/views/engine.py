@@ -339,12 +339,13 @@ class Engine:
         for name in self.game.flag_fields:
             found[self.game.fields[name]] = layout.view(state, name) != 0.0
         if self.game.readouts:
-            widths = [self.shape.n_agents if r.per_agent else 1 for r in self.game.readouts]
+            widths = [r.width(self.shape.n_agents) for r in self.game.readouts]
             out = np.empty((len(state), sum(widths)))
             self.kernels.read(self.params, self._wiring, state, out)
             at = 0
             for r, width in zip(self.game.readouts, widths, strict=True):
-                found[r.name] = out[:, at : at + width] if r.per_agent else out[:, at]
+                value = out[:, at : at + width] if r.per_agent or r.size is not None else out[:, at]
+                found[r.name] = value != 0.0 if r.flag else value
                 at += width
         return found if self._more_info is None else found | self._more_info(self.rows, state)
 

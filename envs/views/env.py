@@ -134,10 +134,10 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
 
     def _info(self) -> dict[str, Any]:
         arrays = common.info_arrays(self.engine, self._full)
-        info: dict[str, Any] = {k: v[0] if v.ndim > 1 else v.item(0) for k, v in arrays.items()}
         if not self._full:
-            return info
+            return {"payoff": arrays["payoff"][0], "rewards": arrays["rewards"][0]}
         terms, reward = common.joint_terms(arrays) if self._joint else common.seat_terms(arrays, self.seat)
+        info: dict[str, Any] = {k: v[0] if v.ndim > 1 else v.item(0) for k, v in arrays.items()}
         if "caption" in info:
             info["caption"] = self.caption(int(info["caption"]))
         info["reward_terms"] = {k: v.item(0) for k, v in terms.items()}

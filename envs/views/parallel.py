@@ -24,11 +24,15 @@ def agent_infos(env: Any) -> dict[str, dict[str, Any]]:
     engine = env.engine
     arrays = common.info_arrays(engine, env.full_info)
     terms, rewards = common.seat_terms(arrays, slice(None))
+    lists = {r.name for r in engine.game.readouts if r.size is not None}  # one list a copy, not one number a seat
     infos: dict[str, dict[str, Any]] = {}
     for i, agent in enumerate(env.possible_agents):
         info: dict[str, Any] = {}
         for key, value in arrays.items():
-            info[key] = value.item(0) if value.ndim == 1 else value.item(i) if value.ndim == 2 else value[0].copy()
+            if key in lists or value.ndim > 2:
+                info[key] = value[0].copy()
+            else:
+                info[key] = value.item(0 if value.ndim == 1 else i)
         if "caption" in info:
             info["caption"] = engine.game.captions[int(info["caption"])]
         if env.full_info:

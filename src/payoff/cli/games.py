@@ -143,10 +143,11 @@ def _certificate(game: Game[Any]) -> Iterator[tuple[str, str]]:
     yield "certificate", f"optimum {held.optimum:.6g} ({held.optimum_kind}){kind}; {held.method}"
     for level in held.levels:
         name = ", ".join(f"{key}={value}" for key, value in level.parameters.items())
+        first = level.horizon_to_reward
         yield (
             f"  {name}",
-            f"optimum {level.optimum.mean:.4g}, random success {level.random_success.mean:.3g}, "
-            f"first payment after {level.horizon_to_reward.mean:.4g} steps at best",
+            f"optimum {level.optimum.mean:.4g}, random success {level.random_success.mean:.3g}"
+            + (f", first payment after {first.mean:.4g} steps at best" if first else ""),
         )
     for point in held.equilibria:
         payoffs = ", ".join(f"{payoff:.6g}" for payoff in point.payoffs)
