@@ -172,6 +172,7 @@ class Game(Generic[P]):
         chance: probabilities of the outcomes of :func:`payoff.envs.core.chance.outcome`, the same in every state; None
             for a game that draws nothing after the reset.
         frame: draws a state row as an RGB picture: ``(params, row, shape) -> (H, W, 3)`` uint8.
+        noisy: steps draw random numbers that ``chance`` does not list.
         optimum: ``(params, row) -> (return, steps)``: best expected return from that state within the horizon, and the
             least number of steps to a payment above 0; None where not known.
         optimum_kind: how the optimum is known: ``"exact"``, ``"exact_small"`` (exact for small sizes, an exact oracle
@@ -205,6 +206,7 @@ class Game(Generic[P]):
     clips_native: bool = False
     tabular: bool = False
     chance: Callable[[P], Array] | None = None
+    noisy: bool = False
     optimum: Callable[[P, Array], tuple[float, int]] | None = None
     optimum_kind: Literal["exact", "exact_small", "reference"] | None = None
     bound: Callable[[P], float] | None = None

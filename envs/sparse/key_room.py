@@ -72,6 +72,7 @@ import numpy as np
 
 from payoff.envs import render
 from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
+from payoff.envs.core.loop import WORK_ROWS
 from payoff.envs.core.params import Params, check_integer
 from payoff.envs.core.state import CLOCK, OVER, Array
 from payoff.envs.sparse import key_room_kernels as kernels
@@ -199,6 +200,18 @@ def optimum(params: KeyRoomParams, row: Array) -> tuple[float, int]:
     return float(row[OVER] == 0 and steps <= params.horizon - row[CLOCK]), steps
 
 
+def policy(params: KeyRoomParams, row: Array) -> Array:
+    """An action ``(1,)`` that brings the goal one step nearer."""
+    arrays, work = pack([params]), np.zeros((WORK_ROWS, 1))
+    left = kernels.remaining(params.size, row)
+    for action in range(5):
+        trial = row.copy()
+        kernels.step_row(arrays, 0, trial, np.array([[float(action)]]), work)
+        if kernels.remaining(params.size, trial) < left:
+            break
+    return np.array([float(action)])
+
+
 FLOOR, WALL, DOOR = (250, 250, 247), (90, 96, 106), (160, 82, 20)
 GOLD, GREEN, BLUE = (230, 159, 0), (0, 158, 115), (0, 114, 178)
 _TILE = 32  # pixels
@@ -259,6 +272,7 @@ V0 = Game(
     tabular=True,
     optimum=optimum,
     optimum_kind="exact",
+    policy=policy,
     success=paid,
     levels={"easy": {"size": 5}, "medium": {"size": 6}, "hard": {"size": 10}},
 )
