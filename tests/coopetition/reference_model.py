@@ -263,16 +263,17 @@ def theory_payoff(g, a, loyalty):
 
 
 def coalition_update(g, s):
-    """Leave below the exit threshold while the coalition stays large enough; come back after the cooldown."""
+    """Leave below the exit threshold while the coalition stays large enough; come back after the cooldown.
+
+    Loyalty is float32 here, as published, and its arithmetic too: steps of 0.02 and 0.025 like to end on a threshold.
+    """
     for i in list(s.members):
-        s.near([s.loyalty[i] or np.inf], g.exit_threshold)  # no loyalty at all is exact
-        if s.loyalty[i] < g.exit_threshold and len(s.members) > g.minimum:
+        if s.loyalty[i] < np.float32(g.exit_threshold) and len(s.members) > g.minimum:
             s.members.remove(i)
             s.timers[i] = g.reentry_cooldown
     for i in list(s.timers):  # in the order of leaving, those who left just now included
         s.timers[i] -= 1
-        s.near(s.loyalty[i], 0.4)
-        if s.timers[i] <= 0 and s.loyalty[i] >= 0.4:
+        if s.timers[i] <= 0 and s.loyalty[i] >= np.float32(0.4):
             del s.timers[i]
             s.members.append(i)
 
@@ -286,10 +287,10 @@ def loyalty_factor(g, s, a):
         s.near(a / g.e, threshold, exact=True)
     if g.kind == "team":
         return np.where(r < 0.2, 0.9, 1.0)
-    step = np.where(r >= 0.5, 0.02 * r, -0.05 * (0.5 - r))
-    s.loyalty = np.clip(s.loyalty + step, 0, g.cap)
+    real = np.float64 if g.minimum is None else np.float32
+    step = np.where(r >= 0.5, real(0.02) * r.astype(real), real(-0.05) * (real(0.5) - r.astype(real)))
+    s.loyalty = np.clip(s.loyalty.astype(real) + step, real(0), real(g.cap))
     if g.minimum is not None:
-        s.loyalty = s.loyalty.astype(np.float32).astype(float)  # decides an exact tie with the exit threshold
         coalition_update(g, s)
     s.rates.append(r32)
     # numpy's float32 mean over each agent's own window: of the usual sums only this one gives the published returns of
@@ -348,7 +349,7 @@ def play(name, actions, mode="integrated", **keywords):
         record = {"trust": T, "reputation_damage": R, "total_value": f.sum() + surplus}
         if g.kind in ("team", "loyalty"):
             factor = loyalty_factor(g, s, a)
-            record |= {"loyalty": s.loyalty.copy(), "theory_payoff": theory_payoff(g, a, s.loyalty)}
+            record |= {"loyalty": s.loyalty, "theory_payoff": theory_payoff(g, a, s.loyalty.astype(float))}
             if g.minimum is not None:
                 record["members"] = np.isin(np.arange(g.n), s.members)
         elif g.kind == "reciprocity":

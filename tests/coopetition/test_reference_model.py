@@ -294,9 +294,10 @@ def compare(name, actions, keywords, edges=False):
             np.testing.assert_array_equal(info["rewards"][0], rewards[0])
 
 
+MIDDLE = {"SynergySearch-v0": {"gamma": 0.5}}  # for what does not depend on the draw
 EXAMPLES = int(os.environ.get("PAYOFF_EXAMPLES", "0"))
 comparison = settings(
-    max_examples=EXAMPLES or 6,
+    max_examples=EXAMPLES or 12,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
@@ -312,10 +313,50 @@ def test_package_follows_the_model(name, data):
     steps = data.draw(st.sampled_from([60, 40, 20, 8, 1]), label="steps")
     patterns = data.draw(st.lists(st.sampled_from(PATTERNS[name]), min_size=1, max_size=3), label="patterns")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
-    endowment = model.build(name, **keywords | ({"gamma": 0.5} if name == "SynergySearch-v0" else {})).e
+    endowment = model.build(name, **MIDDLE.get(name, {}) | keywords).e
     n = len(endowment)
     if n > 10:
         steps = min(steps, 12)
     chosen = np.stack([rates(rng, pattern, steps, n) for pattern in patterns])
     of_agent = rng.integers(len(patterns), size=n)  # each agent behaves in one of the drawn ways
     compare(name, chosen[of_agent, :, np.arange(n)].T * endowment, keywords)
+
+
+@pytest.mark.parametrize("name", model.GAMES)
+@pytest.mark.parametrize("rate", [0.2, 0.3, 0.5, 0.6])
+def test_threshold_rates(name, rate):
+    """All agents exactly on a threshold, then all but one above it."""
+    e = model.build(name, **MIDDLE.get(name, {})).e
+    above = np.where(np.arange(len(e)) == 1, rate, rate + 0.25)
+    compare(name, np.round(np.vstack([np.full((12, len(e)), rate), np.tile(above, (4, 1))]) * e, 6), {}, edges=True)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_coalitions_that_change(seed):
+    """Agents leave, come back at the end of the list, and leave in another order."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 8))
+    keywords = {
+        "n_agents": n,
+        "min_coalition_size": int(rng.integers(1, n)),
+        "exit_threshold": float(rng.choice([0.15, 0.3, 0.42, 0.45])),
+        "reentry_cooldown": int(rng.integers(0, 9)),
+    }
+    levels = rng.choice([0, 0.013, 0.1, 0.6, 0.95, 1], (8, n))
+    actions = np.repeat(levels, rng.integers(4, 16, 8), axis=0)[:60] * 50
+    compare("CoalitionFormation-v0", actions, keywords, edges=True)
+
+
+def test_those_who_left_first_come_back_first():
+    """Two return in the same round in the order in which they left, which decides who is excluded next."""
+    spells = [
+        (4, [0.6, 1, 0.6, 0.6, 0.6]),
+        (3, [0.1, 0.1, 0, 0.6, 0]),
+        (7, [0.1, 0, 0, 0.6, 0.6]),
+        (5, [1, 1, 1, 1, 0.1]),
+        (3, [0.1, 0, 1, 0.1, 0]),
+        (1, [0, 0.1, 0.1, 0, 0]),
+    ]
+    actions = 50 * np.repeat([rates for _, rates in spells], [rounds for rounds, _ in spells], axis=0)
+    keywords = {"n_agents": 5, "min_coalition_size": 3, "exit_threshold": 0.42, "reentry_cooldown": 0}
+    compare("CoalitionFormation-v0", actions, keywords, edges=True)
