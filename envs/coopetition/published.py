@@ -188,7 +188,7 @@ def step_row(params, wiring, buffers, b, row):
         history.write(row[p.at_history :], p.slots, rounds, action)  # (1)
     if p.enabled > 0.0:
         trust.update(p, seats, depend, action, trusts, row[p.at_damage : p.at_damage + n * n])  # (2)
-    value.private_payoffs(seats, action, p.scale, _synergy(p, row), base)  # (3)
+    value.private_payoffs(seats, action, p.scale, p.exponent, _synergy(p, row), base)  # (3)
     if p.at_loyalty >= 0:
         _loyalty(p, seats, action, rounds, row, factor)  # (4)
     if p.at_memory >= 0:
@@ -255,7 +255,7 @@ def read(params, wiring, state, out):
         seats = params[1][loop.pick(b, params[1].shape[0])]
         n = seats.shape[0]
         action = row[p.at_action : p.at_action + n].reshape((n, 1))
-        out[b, 0] = value.total(action, p.scale, _synergy(p, row))
+        out[b, 0] = value.total(action, p.scale, p.exponent, _synergy(p, row))
         if out.shape[1] > 1:
             loyalty.theory_payoffs(p, seats, action, row[p.at_loyalty : p.at_loyalty + n], out[b, 1:])
 

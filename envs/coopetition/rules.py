@@ -28,14 +28,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueParams:
-    """Value creation (TR-1), logarithmic form."""
+    """Value creation (TR-1)."""
 
     scale: float = 20.0  # theta, payoff units
+    exponent: float = 0.0  # beta of the power form a^beta; 0: the logarithmic form theta ln(1 + a)
     complementarity: float = 0.65  # gamma
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
         check_number("scale", self.scale, 0.0, open_low=True)
+        check_number("exponent", self.exponent, 0.0, 1.0)
         check_number("complementarity", self.complementarity, 0.0, 1.0)
 
 

@@ -1,6 +1,6 @@
 """Value creation of TR-1 (arXiv 2510.18802), as the published system evaluates it.
 
-(1) individual value   f(a) = theta ln(1 + a)
+(1) individual value   f(a) = theta ln(1 + a), or in the power form max(a, 1e-10)^beta
 (2) synergy            g(a) = (prod_i a_i)^(1/N), exactly 0 as soon as one a_i <= 1e-10
 (3) total value        V(a) = sum_i f(a_i) + gamma g(a)
 (4) private payoff     pi_i(a) = (e_i - a_i) + f(a_i) + alpha_i gamma g(a)      (TR-1 equation 11)
@@ -18,8 +18,10 @@ __all__ = ["individual", "private_payoffs", "synergy", "total"]
 
 
 @jit
-def individual(action, scale):
-    """f(a), equation (1); ``action`` >= 0, ``scale`` is theta."""
+def individual(action, scale, exponent):
+    """f(a), equation (1); ``action`` >= 0, ``scale`` is theta, ``exponent`` is beta, 0 for the logarithmic form."""
+    if exponent > 0.0:
+        return max(action, 1e-10) ** exponent
     return scale * math.log1p(action)
 
 
@@ -35,26 +37,27 @@ def synergy(action):
 
 
 @jit
-def total(action, scale, complementarity):
+def total(action, scale, exponent, complementarity):
     """V(a), equation (3)."""
     value = complementarity * synergy(action)
     for i in range(action.shape[0]):
-        value += individual(action[i, 0], scale)
+        value += individual(action[i, 0], scale, exponent)
     return value
 
 
 @jit
-def private_payoffs(seats, action, scale, complementarity, payoff):
+def private_payoffs(seats, action, scale, exponent, complementarity, payoff):
     """pi_i(a), equation (4).
 
     Args:
         seats: ``(N,)`` records with ``endowment`` (e) and ``share`` (alpha).
         action: ``(N, A)`` native actions.
         scale: theta.
+        exponent: beta, 0 for the logarithmic form.
         complementarity: gamma.
         payoff: ``(N,)`` modified in place.
     """
     surplus = complementarity * synergy(action)
     for i in range(action.shape[0]):
         a = action[i, 0]
-        payoff[i] = (seats[i].endowment - a) + individual(a, scale) + seats[i].share * surplus
+        payoff[i] = (seats[i].endowment - a) + individual(a, scale, exponent) + seats[i].share * surplus

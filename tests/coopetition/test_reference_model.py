@@ -106,7 +106,10 @@ def unit(low=0.0, high=1.0):
 
 positive = st.one_of(st.floats(1e-3, 1.0), st.floats(1.0, 100.0))
 agents = st.integers(2, 7)
-VALUE_PARAMS = st.fixed_dictionaries({}, optional={"theta": st.floats(0.1, 60), "gamma": unit()})
+VALUE_PARAMS = st.one_of(
+    st.fixed_dictionaries({}, optional={"theta": st.floats(0.1, 60), "gamma": unit()}),
+    st.fixed_dictionaries({"form": st.just("power"), "beta": unit(0.1, 1.0)}, optional={"gamma": unit()}),
+)
 TRUST_PARAMS = st.fixed_dictionaries(
     {},
     optional={
@@ -244,7 +247,7 @@ def rates(rng, pattern, steps, n):
 
 def parameters(keywords):
     """The package's names for what the published parameter objects hold."""
-    value = {"theta": "scale", "gamma": "complementarity"}
+    value = {"theta": "scale", "gamma": "complementarity", "beta": "exponent"}  # "form" follows from it
     trust = {
         "lambda_plus": "trust_gain",
         "lambda_minus": "trust_loss",
@@ -259,7 +262,7 @@ def parameters(keywords):
     result = dict(keywords)
     for key, kind, names in (("value_params", ValueParams, value), ("trust_params", TrustParams, trust)):
         if key in keywords:
-            result[key] = kind(**{names[name]: x for name, x in keywords[key].items()})
+            result[key] = kind(**{names[name]: x for name, x in keywords[key].items() if name in names})
     return result
 
 

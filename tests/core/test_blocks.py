@@ -37,9 +37,15 @@ def packed(n=2, depend=0.6, baseline=50.0, **trust_numbers):
 
 def test_individual_value_and_total_of_the_specification():
     for a, f in ((25, 65.161931), (50, 78.636513), (75, 86.614667)):
-        assert value.individual(float(a), 20.0) == pytest.approx(f, abs=5e-7)
+        assert value.individual(float(a), 20.0, 0.0) == pytest.approx(f, abs=5e-7)
     for pair, total in (((50, 50), 189.773025), ((30, 70), 183.720084), ((40, 40), 174.542883)):
-        assert value.total(np.array(pair, float)[:, None], 20.0, 0.65) == pytest.approx(total, abs=5e-7)
+        assert value.total(np.array(pair, float)[:, None], 20.0, 0.0, 0.65) == pytest.approx(total, abs=5e-7)
+
+
+def test_power_form_of_the_specification():
+    """beta 0.75; an action of 0 is floored at 1e-10 before it is raised."""
+    for a, f in ((25, 11.180340), (50, 18.803015), (75, 25.485664), (0, 3.162278e-8)):
+        assert value.individual(float(a), 20.0, 0.75) == pytest.approx(f, abs=5e-7, rel=1e-7)
 
 
 def test_private_payoffs_of_the_slcd_example():
@@ -48,10 +54,10 @@ def test_private_payoffs_of_the_slcd_example():
     seats["share"] = [0.55, 0.45]
     out = np.zeros(2)
     action = np.array([[60.0], [55.0]])
-    value.private_payoffs(seats, action, 20.0, 0.65, out)
+    value.private_payoffs(seats, action, 20.0, 0.0, 0.65, out)
     np.testing.assert_allclose(out, (142.754289, 142.309880), atol=5e-7)
     # identity: the payoffs add up to what is kept plus the total value
-    assert out.sum() == pytest.approx((100 - action).sum() + value.total(action, 20.0, 0.65), abs=1e-12)
+    assert out.sum() == pytest.approx((100 - action).sum() + value.total(action, 20.0, 0.0, 0.65), abs=1e-12)
 
 
 def test_synergy_is_zero_as_soon_as_one_action_is():
