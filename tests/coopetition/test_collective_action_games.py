@@ -117,7 +117,7 @@ def test_stage_game(module, keywords, nash, optimum, ratio):
 
     def payoffs(action):
         out = np.zeros(n)
-        value.private_payoffs(seats[0], action[:, None], numbers[0]["scale"], numbers[0]["complementarity"], out)
+        value.private_payoffs(seats[0], action[:, None], numbers[0]["scale"], 0.0, numbers[0]["complementarity"], out)
         return out
 
     a, b = 20 / (1 - 0.65 / n**2) - 1, 20 / (1 - 0.65 / n) - 1
