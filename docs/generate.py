@@ -174,8 +174,10 @@ def information(game: Game[Any]) -> list[str]:
         kind = "flag" if name in game.flag_fields else "number"
         rows.append((f"`{key}`", shape.layout.shapes[name] or "scalar", kind))
     for readout in game.readouts:
-        kind = "text" if readout.name == "caption" else "number"
-        rows.append((f"`{readout.name}`", (shape.n_agents,) if readout.per_agent else "scalar", kind))
+        name = '`reward_terms["aux"]`' if readout.name == "aux" else f"`{readout.name}`"
+        kind = "text" if readout.name == "caption" else "flag" if readout.flag else "number"
+        size = (shape.n_agents,) if readout.per_agent else "scalar" if readout.size is None else (readout.size,)
+        rows.append((name, size, kind))
     lines = ["## Info", "", "Beside `payoff`, `rewards`, `reward_terms` and `true_reward`, which every game reports."]
     if rows:
         lines += ["", *table(("Key", "Shape", "Kind"), rows)]

@@ -19,6 +19,7 @@ from payoff.envs.views.engine import Engine
 __all__ = ["MDP", "as_mdp", "canonical", "from_rows"]
 
 _CHUNK = 1024  # rows that are stepped at once
+_MOST_OUTCOMES = 50_000_000  # states x actions x outcomes that are tabulated: about two gigabytes
 _REPORTED = ("event", "aux")  # state fields that record the last step for `info`: no rule reads them
 
 
@@ -201,6 +202,9 @@ class _Search:
         paid: list[Array] = []
         done = 0
         while done < len(self.rows):
+            if len(self.rows) * len(self.actions) * len(self.outcomes) > _MOST_OUTCOMES:
+                most = f"{_MOST_OUTCOMES:,} states x actions x outcomes"
+                raise ValueError(f"{self.game.id} has too many states to tabulate: more than {most}")
             level = np.array(self.rows[done:])
             done = len(self.rows)
             successor, reward = self._expand(level)

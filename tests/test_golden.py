@@ -41,19 +41,23 @@ def line(t, obs, reward, payoff_, terminated, truncated):
 
 
 def rollout(env_id):
-    """Text of two episodes of one stream: 24 steps, then 8 after a second reset."""
+    """Text of one stream: 24 steps, then 8 after a second reset; where an episode ends, the next one goes on."""
     env = payoff.multi_agent_vec(env_id, 1, autoreset_mode="disabled", actions=None)
     lines = [f"# {env_id}, seed {SEED}: step flags | payoffs, last the sum | rewards likewise | observation sums"]
-    for episode, steps in enumerate((24, 8)):
-        obs, info = env.reset(seed=SEED) if episode == 0 else env.reset()
-        zero = np.zeros(env.num_agents)
-        lines.append(line("reset", obs[0], zero, info["payoff"][0], False, False))
+    for stretch, steps in enumerate((24, 8)):
+        lines.append(begin(env, SEED if stretch == 0 else None))
         for t in range(steps):
             obs, reward, terminated, truncated, info = env.step(action(env, t))
             lines.append(line(t, obs[0], reward[0], info["payoff"][0], terminated[0], truncated[0]))
             if terminated[0] or truncated[0]:
-                break
+                lines.append(begin(env, None))
     return "\n".join(lines) + "\n"
+
+
+def begin(env, seed):
+    """Start an episode; its line."""
+    obs, info = env.reset(seed=seed)
+    return line("reset", obs[0], np.zeros(env.num_agents), info["payoff"][0], False, False)
 
 
 def path(env_id):

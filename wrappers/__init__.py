@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from payoff.wrappers.adapters.vector import VectorRewardWrapper
     from payoff.wrappers.base import RewardMethod, Transition, WrapperSnapshot
     from payoff.wrappers.potential.shaping import PotentialShaping, from_info, from_table
+    from payoff.wrappers.redistribution.delay import DelayReward
     from payoff.wrappers.rows import BatchInfo
 
 __all__ = [
     "BatchInfo",
+    "DelayReward",
     "MultiAgentVecRewardWrapper",
     "ParallelRewardWrapper",
     "PotentialShaping",
@@ -41,6 +43,7 @@ __all__ = [
 
 _WHERE = {
     "BatchInfo": "rows",
+    "DelayReward": "redistribution.delay",
     "MultiAgentVecRewardWrapper": "adapters.multi_agent",
     "ParallelRewardWrapper": "adapters.parallel",
     "PotentialShaping": "potential.shaping",

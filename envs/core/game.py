@@ -172,7 +172,8 @@ class Game(Generic[P]):
         chance: probabilities of the outcomes of :func:`payoff.envs.core.chance.outcome`, the same in every state; None
             for a game that draws nothing after the reset.
         frame: draws a state row as an RGB picture: ``(params, row, shape) -> (H, W, 3)`` uint8.
-        noisy: steps draw random numbers that ``chance`` does not list.
+        noisy: an episode's return is not certain even under the optimal policy, and not by ``chance``: steps draw other
+            random numbers, or the seat does not see what the reset drew. The optimum is then an expectation.
         optimum: ``(params, row) -> (return, steps)``: best expected return from that state within the horizon, and the
             least number of steps to a payment above 0; None where not known.
         optimum_kind: how the optimum is known: ``"exact"``, ``"exact_small"`` (exact for small sizes, an exact oracle

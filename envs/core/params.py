@@ -13,7 +13,7 @@ import numpy as np
 HUGE = 1e12  # larger parameters would overflow products of payoffs
 LARGEST = 2**53  # whole numbers up to here are exact in a float64 state
 
-__all__ = ["Params", "check_flag", "check_integer", "check_number", "is_whole", "unknown_keyword"]
+__all__ = ["Params", "check_flag", "check_integer", "check_number", "check_word", "is_whole", "unknown_keyword"]
 
 
 def is_whole(value: Any) -> bool:
@@ -41,6 +41,13 @@ def check_flag(name: str, value: Any) -> None:
     """Raise ValueError unless ``value`` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
+def check_word(name: str, value: Any, allowed: Iterable[str]) -> None:
+    """Raise ValueError unless ``value`` is one of these words."""
+    words = list(allowed)
+    if not isinstance(value, str) or value not in words:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, got {value!r}")
 
 
 def check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:

@@ -92,7 +92,9 @@ def test_pickle_and_deepcopy_go_on_alike(env_id):
     env = gym.make(env_id)
     env.reset(seed=5)
     env.action_space.seed(5)
-    env.step(env.action_space.sample())
+    _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+    if terminated or truncated:
+        env.reset()
     action = env.action_space.sample()
     twins = [env, copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
     results = [twin.step(action) for twin in twins]

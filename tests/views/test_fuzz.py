@@ -80,7 +80,7 @@ def test_nothing_leaves_its_bounds(env_id, data):
             else:
                 x = data.draw(st.one_of(st.floats(-0.3, 1.3), st.sampled_from([0.0, 1.0, 1e-300, 1e9, -1e300])))
                 top = float(space.high[0])
-                sent[a] = np.array([x * top if game.clips_native else min(1, max(0, x)) * top])
+                sent[a] = np.full(space.shape, x * top if game.clips_native else min(1, max(0, x)) * top)
         obs, rewards, _, _, info = env.step(sent)
         for a, o in obs.items():
             assert env.observation_space(a).contains(o), (a, own, env.engine.plan.names)

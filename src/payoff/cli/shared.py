@@ -56,4 +56,4 @@ def console() -> Console:
     """Console for results; a file or pipe has no width of its own, and a folded table helps nobody."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=200)
+    return Console() if sys.stdout.isatty() else Console(width=300)

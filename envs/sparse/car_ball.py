@@ -1,0 +1,274 @@
+"""CarBall: cars push a ball about a box; a goal pays one team 1, costs the other 1, and ends the episode.
+
+## Model
+Cars and ball are discs (radius 0.35 and 0.25 m, mass 3 and 1 kg) in a box of 10 x 7 m, whose middle is (0, 0). A car
+has a position, a heading, a velocity and `fuel` seconds of boost. A step of 0.1 seconds is four sub-steps of h = 0.025
+seconds; in each, for a car with throttle a, steering s and boost b, f and l being its velocity along and across its
+heading:
+
+(1) the heading turns by 4 s h min(1, max(-1, f)) radians
+
+(2) f = exp(-h) f + 4 a h + 6 b' h, l = exp(-7 h) l, with b' h = min(b h, fuel left), which is burnt; at most 6 m/s
+
+(3) positions move by h times the velocities; the ball first loses the share 1 - exp(-`drag` h) of its velocity
+
+(4) cars that touch the ball: an impulse along the line between the middles, of restitution `restitution`, and both are
+    moved apart, the lighter one further. If c cars touch it at once, each meets a ball of mass 1 / c, and the ball gets
+    the sum of the impulses; so the order of seats does not matter, momentum is kept and energy never made
+
+(5) cars that touch each other: likewise with restitution 0.2, pair by pair; the ball is at most 10 m/s fast
+
+(6) the walls: the ball comes back with `restitution` of its speed, a car stops. If the ball touches the left or right
+    wall with its middle within the `mouth` around the middle of that wall, this is a goal
+
+The mini version of a game of cars, ball and boost goes back to Lucy-SKG (Moschopoulos et al., "Lucy-SKG: Learning to
+Play Rocket League Efficiently Using Deep Reinforcement Learning", 2023, arXiv:2305.15801); box, restitution of the ball
+and payment follow a small rebuild of it, all other numbers are ours. Cars cannot enter a goal, jump or be destroyed.
+
+## Players and actions
+`players` seats: 2 for one against one, 4 for two against two, 1 for a car alone with the ball. The first half of them
+attacks to the right, the second to the left. Three numbers each: throttle in [-1, 1], steering in [-1, 1] (to the left
+above 0), boost in [0, 1].
+
+A partner by name steers straight and never boosts: its one number is the throttle. `chaser` is a partner that plays,
+for `actions="unit"`, the default: `gym.make(id, partners=chaser)`.
+
+## Observations
+In [0, 1], under every setting, turned so that every seat attacks to the right: position and velocity of the ball; then
+of the seat itself, of its team and of the opponents, each with position, heading (cosine and sine), velocity and fuel
+left. Positions are over the box, velocities over 6 m/s for cars and 10 m/s for the ball.
+
+## Rewards
+At a goal 1 for each seat of the team that attacks that side and -1 for each of the other, else 0. `info["touched"]`
+says which seats touched the ball in the step.
+
+Three functions of observations are meant as potentials for `payoff.wrappers.potential.shaping`: `ball_nearness`, exp of
+minus half the distance from the ball to the middle of the opponents' goal over 10 m; `car_nearness`, the same from the
+car to the ball over 2 m; and `alignment`, the mean of two cosines: of the ways from the car to the ball and to the
+opponents' goal, and of the ways from the own goal to the car and from there to the ball. Shapes and alignment are those
+of the paper, scales ours.
+
+## Starting state
+The ball at rest in the middle. The first team's cars at x uniform over [-4, -2] and y uniform over equal parts of
+[-2.5, 2.5], at rest, facing the ball, from the copy's own stream; the other team's the same, turned by half a turn.
+
+## Episode end
+Terminated by a goal, truncated after `max_steps`.
+
+## Theory
+The game is zero-sum between the teams, and turning a state by half a turn while the teams change places turns its
+future likewise. So from every kick-off equally good teams have the same chance, and the value of one against one is 0:
+whatever one seat can secure, the other can by the same play. Two seats that play one deterministic policy mirror each
+other to the last bit, keep the ball in the middle, and never score: self-play needs noise or another partner. No
+optimal policy is known. With full throttle a car approaches 4 m/s; boost takes it to the limit of 6.
+
+## Parameters
+`players` 2: 1, 2 or 4; `mouth` 2.4, in [0.5, 7]; `restitution` 0.6, in [0, 1]; `drag` 0.3, in [0, 10]; `fuel` 3, in
+[0, 30]; `max_steps` 300.
+
+## Version history
+v0: first version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape
+from payoff.envs.core.params import Params, check_integer, check_number
+from payoff.envs.core.state import Array
+from payoff.envs.sparse import car_ball_kernels as kernels
+from payoff.envs.sparse.car_ball_kernels import HALF_X, HALF_Y, layout
+from payoff.envs.sparse.continuous import SETTINGS, Observe
+from payoff.envs.sparse.settings import chosen
+
+__all__ = ["SETTINGS", "V0", "CarBallParams", "Observe", "alignment", "ball_nearness", "car_nearness", "chaser"]
+
+CAPTIONS = (
+    "kick-off",
+    "played on",
+    "touched the ball",
+    "the first team scored",
+    "the second team scored",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarBallParams(Params):
+    """Keywords of CarBall-v0."""
+
+    players: int = 2  # seats: 1, 2 or 4
+    mouth: float = 2.4  # width of a goal, m
+    restitution: float = 0.6  # of the ball
+    drag: float = 0.3  # of the ball, 1/s
+    fuel: float = 3.0  # s of full boost
+    max_steps: int = 300  # steps after which an episode is truncated
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("players", self.players, 1, 4)
+        if self.players == 3:
+            raise ValueError("players must be 1, 2 or 4, got 3")
+        check_number("mouth", self.mouth, 0.5, 2.0 * HALF_Y)
+        check_number("restitution", self.restitution, 0.0, 1.0)
+        check_number("drag", self.drag, 0.0, 10.0)
+        check_number("fuel", self.fuel, 0.0, 30.0)
+        check_integer("max_steps", self.max_steps, 1)
+
+
+def pack(rows: Sequence[CarBallParams]) -> tuple[Array, ...]:
+    """Parameters as the kernels read them.
+
+    Raises:
+        ValueError: copies of several numbers of players.
+    """
+    players = sorted({p.players for p in rows})
+    if len(players) > 1:
+        raise ValueError(f"players must be the same in all copies of a batch, got {players}")
+    return (np.array([(p.mouth, p.restitution, p.drag, p.fuel) for p in rows], dtype=kernels.NUMBERS),)
+
+
+def plan(rows: Sequence[CarBallParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Observation plan.
+
+    Raises:
+        ValueError: an unknown setting.
+        TypeError: neither a name nor an Observe.
+    """
+    half = max(1, rows[0].players // 2)
+    clock = ["clock"] if chosen(setting, SETTINGS, Observe).clock else []
+    cars = ["own", *(f"mate[{i}]" for i in range(half - 1)), *(f"opponent[{i}]" for i in range(rows[0].players - half))]
+    parts = ("x", "y", "heading x", "heading y", "velocity x", "velocity y", "fuel")
+    names = [f"ball {part}" for part in ("x", "y", "velocity x", "velocity y")]
+    names += [f"{car} {part}" for car in cars for part in parts]
+    table = np.array([[(seat, 1.0 / p.max_steps) for seat in seats] for p in rows], dtype=kernels.SEEN)
+    return ObservationPlan(table, (*names, *clock), sees_actions=False)
+
+
+def _places(obs: Array) -> tuple[Array, Array, Array, Array]:
+    """Ball, own position ``(..., 2)`` and heading, and the way from ball to the opponents' goal, in metres."""
+    centred = 2.0 * np.asarray(obs, dtype=np.float64) - 1.0
+    box = np.array([HALF_X, HALF_Y])
+    ball, car = centred[..., 0:2] * box, centred[..., 4:6] * box
+    return ball, car, centred[..., 6:8], np.array([HALF_X, 0.0]) - ball
+
+
+def ball_nearness(obs: Array, info: Mapping[str, Any] | None = None) -> Array:
+    """exp(-d / (2 * 10 m)), d the distance from the ball to the middle of the opponents' goal.
+
+    Args:
+        obs: ``(..., O)`` observations.
+        info: not used; potentials take it.
+
+    Returns:
+        ``(...)`` in (0, 1].
+    """
+    near: Array = np.exp(-0.05 * np.linalg.norm(_places(obs)[3], axis=-1))
+    return near
+
+
+def car_nearness(obs: Array, info: Mapping[str, Any] | None = None) -> Array:
+    """exp(-d / (2 * 2 m)), d the distance from the car to the ball; arguments as :func:`ball_nearness`."""
+    ball, car, _, _ = _places(obs)
+    near: Array = np.exp(-0.25 * np.linalg.norm(ball - car, axis=-1))
+    return near
+
+
+def _cosine(a: Array, b: Array) -> Array:
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    cosine: Array = (a * b).sum(axis=-1) / np.maximum(lengths, 1e-9)
+    return cosine
+
+
+def alignment(obs: Array, info: Mapping[str, Any] | None = None) -> Array:
+    """Half of cos(car to ball, car to the opponents' goal) + cos(own goal to car, car to ball).
+
+    Arguments as :func:`ball_nearness`.
+
+    Returns:
+        ``(...)`` in [-1, 1].
+    """
+    ball, car, _, _ = _places(obs)
+    goal = np.array([HALF_X, 0.0])
+    return 0.5 * (_cosine(ball - car, goal - car) + _cosine(car + goal, ball - car))
+
+
+def chaser(obs: Array) -> Array:
+    """A scripted partner for ``actions="unit"``: gets behind the ball, then pushes it at the goal.
+
+    Args:
+        obs: ``(B, O)`` observations of its seat.
+
+    Returns:
+        ``(B, 3)`` actions in [-1, 1].
+    """
+    ball, car, heading, way = _places(obs)
+    way /= np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-9)
+    offset = car - ball
+    behind = -(offset * way).sum(axis=-1)  # m by which the ball is between the car and the goal
+    beside = way[..., 0] * offset[..., 1] - way[..., 1] * offset[..., 0]  # m to the left of that line
+    ready = (behind > 0.3) & (abs(beside) < 0.4 * behind + 0.1)
+    left = np.stack([-way[..., 1], way[..., 0]], axis=-1)
+    around = np.where((behind < 0.3) & (abs(beside) < 1.0), np.where(beside < 0.0, -1.2, 1.2), 0.0)  # not through it
+    aim = np.where(ready[..., None], ball, ball - 1.0 * way + around[..., None] * left) - car
+    aim = aim / np.maximum(np.linalg.norm(aim, axis=-1, keepdims=True), 1e-9)
+    ahead = (aim * heading).sum(axis=-1)
+    turn = np.arctan2(heading[..., 0] * aim[..., 1] - heading[..., 1] * aim[..., 0], ahead)
+    throttle = np.where(ahead > 0.3, 1.0, 0.35)
+    boost = np.where(ready & (ahead > 0.95), 1.0, -1.0)
+    return np.stack([throttle, np.clip(2.0 * turn, -1.0, 1.0), boost], axis=-1)
+
+
+GRASS, WALL, GOALS = (206, 222, 198), (90, 96, 106), (250, 250, 247)
+BLUE, ORANGE, INK = (0, 114, 178), (230, 159, 0), (40, 44, 52)
+_PIXELS = 36  # per m
+
+
+def frame(params: CarBallParams, row: Array, shape: Shape) -> Array:
+    """The box from above: first team blue, second orange, ball white, goals white in the walls.
+
+    Returns:
+        ``(288, 396, 3)`` uint8.
+    """
+    width, height = round((2 * HALF_X + 1) * _PIXELS), round((2 * HALF_Y + 1) * _PIXELS)
+    across = (np.arange(width) + 0.5) / _PIXELS - HALF_X - 0.5
+    up = HALF_Y + 0.5 - (np.arange(height) + 0.5) / _PIXELS
+    x, y = np.meshgrid(across, up)
+    picture = np.full((height, width, 3), WALL, dtype=np.uint8)
+    picture[(abs(x) > HALF_X) & (abs(y) < 0.5 * params.mouth)] = GOALS
+    picture[(abs(x) < HALF_X) & (abs(y) < HALF_Y)] = GRASS
+    for i in range(params.players):
+        at_x, at_y, cos, sin = row[kernels.car_at(params.players, i) :][:4]
+        forward, aside = (x - at_x) * cos + (y - at_y) * sin, (y - at_y) * cos - (x - at_x) * sin
+        disc = np.hypot(forward, aside)
+        picture[disc < kernels.CAR_RADIUS] = BLUE if kernels.side(params.players, i) > 0 else ORANGE
+        picture[(disc < kernels.CAR_RADIUS) & (forward > 0.0) & (abs(aside) < 0.08)] = INK
+    ball = np.hypot(x - row[kernels.BALL], y - row[kernels.BALL + 1])
+    picture[ball < kernels.BALL_RADIUS] = INK
+    picture[ball < kernels.BALL_RADIUS - 0.05] = GOALS
+    return picture
+
+
+_ONE_SEAT = np.array([[-1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]])
+
+V0 = Game(
+    id="payoff/CarBall-v0",
+    params=CarBallParams,
+    doc=__doc__,
+    kernels=kernels.KERNELS,
+    shape=lambda p: Shape(p.players, 3, None, layout(p.players), p.max_steps),
+    pack=pack,
+    bounds=lambda p: np.stack([_ONE_SEAT] * p.players),
+    baseline=lambda p: np.zeros(p.players),  # no throttle
+    dependence=lambda p: np.zeros((p.players, p.players)),
+    plan=plan,
+    frame=frame,
+    observations=tuple(SETTINGS),
+    readouts=(Readout("touched", True), Readout("caption", False)),
+    captions=CAPTIONS,
+    default_actions="unit",
+)

@@ -1,0 +1,376 @@
+"""HyperGrid: build an object step by step and stop; a few far corners are worth most.
+
+## Model
+A cell s of a grid with `dimensions` d axes of `height` H cells each; the seat starts in the corner where all s_i are 0.
+A step either moves one cell up along an axis, or stops, which ends the episode with the cell as the object. A move
+beyond the last cell of an axis changes nothing. With x_i = 2 s_i / (H - 1) - 1, an object is worth
+
+(1) R(s) = `r0` + 0.5 if all abs(x_i) > 0.5, + 2 more if all 0.6 < abs(x_i) < 0.8.
+
+The cells of the first kind are the plateau, those of the second the modes. All comparisons are made between whole
+numbers, 2 m > H - 1 and 3 (H - 1) < 5 m < 4 (H - 1) with m the size of 2 s_i - (H - 1): where H - 1 is a multiple of 5,
+some abs(x_i) is exactly 0.6 or 0.8, and rounding would count it in. At H = 6 and 11 there is no mode at all.
+
+With `stop_at_edge` a move that brings some coordinate to H - 1 ends the episode as well, so that an object has at most
+one such coordinate. Then some cells are no objects any more, and Z, below, is another number.
+
+The grid is the one on which flow networks are compared (Bengio et al., 2021, arXiv 2106.04399; Pan et al., 2023, arXiv
+2302.01687): there the aim is not the best object but to draw objects in proportion to R.
+
+## Players and actions
+One seat, d + 1 integer actions: 0 .. d - 1 move up along that axis, d stops. A move is impossible exactly where the
+observation shows that coordinate at H - 1.
+
+## Observations
+Flat, in [0, 1]. `full` and `private` are the same: each coordinate one-hot, axis by axis. `minimal`: s_i / (H - 1) of
+each axis. Where copies of a batch differ in `height`, each axis has as many entries as the largest needs.
+
+## Rewards
+With `reward_mode` "terminal": R of the object, on the step that ends the episode. With "delta_energy": with the energy
+E(s) = log R(start) - log R(s) of every cell, each step pays what it lowers E by; they add up to log R(object) - log
+R(start), and stopping pays nothing. `info["energy"]` is E(s) in both modes, `info["progress"]` is R(s) over the largest
+value.
+
+## Starting state
+Always the same.
+
+## Episode end
+Terminated by stopping, and by `stop_at_edge`; truncated after `max_steps`, which pays nothing.
+
+## Theory
+With A coordinates of an axis that have abs(x) > 0.5, and B that are within a mode, the sum of all objects' values is
+
+(2) Z = `r0` H^d + 0.5 A^d + 2 B^d.
+
+With `stop_at_edge` the powers change: from c coordinates below the last one, c^d + d c^(d - 1) objects can be made if
+the last one is allowed too, c^d if not. `partition` gives Z, `distribution` R / Z of every cell, `sample` exact draws
+from it: first which of the three terms, then a cell uniformly among those that it counts.
+
+The best return with n steps left is that of the best kind of cell within reach: coordinates only grow, so each axis
+goes to its next coordinate of that kind, whatever the others do, and (in terminal mode) one step stops. An episode is a
+success when it ends in an object of the largest value. A payment above 0 comes at the first stop; in delta mode, at
+the first arrival in a better cell than the one before. Since uniformly random play stops after d + 1 steps on average,
+what it hardly ever finds are modes that are many steps away: at the level "hard" it succeeds with probability 1.25e-4,
+by the exact distribution of its cell.
+
+## Parameters
+`height` 8, in 6 .. 256; `dimensions` 4, in 1 .. 8; `r0` 0.1; `reward_mode` "terminal" or "delta_energy"; `stop_at_edge`
+False; `max_steps` None, which is d (H - 1) + 1: enough for every object, with no step to lose on the farthest.
+
+## Version history
+v0: first version.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from payoff.envs import render
+from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number
+from payoff.envs.core.state import CLOCK, OVER, Array
+from payoff.envs.sparse import hyper_grid_kernels as kernels
+from payoff.envs.sparse.hyper_grid_kernels import CELL, MODE, PLAIN, PLATEAU, SCOPES, layout
+from payoff.envs.sparse.settings import chosen
+
+__all__ = ["SETTINGS", "V0", "HyperGridParams", "Observe", "distribution", "kinds", "partition", "rewards", "sample"]
+
+REWARD_MODES = ("terminal", "delta_energy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HyperGridParams(Params):
+    """Keywords of HyperGrid-v0."""
+
+    height: int = 8  # H, cells along an axis
+    dimensions: int = 4  # d, axes
+    r0: float = 0.1  # R0, value of every object, at least 1e-12
+    reward_mode: Literal["terminal", "delta_energy"] = "terminal"  # paid at the end, or as energy falls
+    stop_at_edge: bool = False  # whether reaching the last cell of an axis ends the episode
+    max_steps: int | None = None  # None: d (H - 1) + 1
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("height", self.height, 6, 256)
+        check_integer("dimensions", self.dimensions, 1, 8)
+        check_number("r0", self.r0, 1e-12)
+        if self.reward_mode not in REWARD_MODES:
+            raise ValueError(
+                f"reward_mode must be one of {', '.join(map(repr, REWARD_MODES))}, got {self.reward_mode!r}"
+            )
+        check_flag("stop_at_edge", self.stop_at_edge)
+        if self.max_steps is not None:
+            check_integer("max_steps", self.max_steps, 1)
+
+    @property
+    def horizon(self) -> int:
+        """Steps after which an episode is truncated."""
+        return self.dimensions * (self.height - 1) + 1 if self.max_steps is None else self.max_steps
+
+    @property
+    def values(self) -> Array:
+        """R ``(3,)`` of a plain cell, a cell of the plateau, a mode."""
+        return self.r0 + np.array([0.0, 0.5, 2.5])
+
+    @property
+    def best_kind(self) -> int:
+        """Kind of the most valuable objects: MODE, or PLATEAU where there is no mode."""
+        return int(kinds(self.height).max())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observe:
+    """An observation setting, the same object in every view.
+
+    Attributes:
+        scope: coordinates one-hot, or as numbers.
+        clock: whether steps taken over the horizon come last.
+    """
+
+    scope: Literal["one_hot", "coordinates"] = "one_hot"
+    clock: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the fields (ValueError names the field and what is allowed)."""
+        if self.scope not in SCOPES:
+            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
+        check_flag("observe.clock", self.clock)
+
+
+SETTINGS = {"full": Observe(), "private": Observe(), "minimal": Observe(scope="coordinates")}
+
+
+def plan(rows: Sequence[HyperGridParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Observation plan, the same for every seat that is looked at: there is one.
+
+    Args:
+        rows: parameters of each copy, or one for all.
+        seats: ``[0]``.
+        setting: a name of SETTINGS or an :class:`Observe`.
+
+    Raises:
+        ValueError: an unknown name, or several numbers of axes in one batch.
+        TypeError: neither a name nor an Observe.
+    """
+    setting = chosen(setting, SETTINGS, Observe)
+    axes = {p.dimensions for p in rows}
+    if len(axes) > 1:
+        raise ValueError(f"dimensions must be the same in all copies of a batch, got {sorted(axes)}")
+    (d,) = axes
+    width = max(p.height for p in rows)
+    one_hot = setting.scope == "one_hot"
+    names = [f"axis {i}[{k}]" for i in range(d) for k in range(width)] if one_hot else [f"axis {i}" for i in range(d)]
+    table = np.array([(one_hot, d, width, 1.0 / (p.height - 1), 1.0 / p.horizon) for p in rows], dtype=kernels.SEEN)
+    return ObservationPlan(table, (*names, *(["clock"] if setting.clock else [])), sees_actions=False)
+
+
+def pack(rows: Sequence[HyperGridParams]) -> tuple[Array, ...]:
+    """Parameters as the kernels read them."""
+    numbers = [(p.height, p.dimensions, p.reward_mode == "delta_energy", p.stop_at_edge, p.best_kind) for p in rows]
+    values = np.stack([p.values for p in rows])
+    return np.array(numbers, dtype=kernels.NUMBERS), values, np.log(values)
+
+
+def kinds(height: int) -> Array:
+    """Kind ``(H,)`` of each coordinate: PLAIN, PLATEAU, MODE. A cell is of the least kind among its coordinates."""
+    return np.array([kernels.kind(height, s) for s in range(height)], dtype=np.int64)
+
+
+def rewards(params: HyperGridParams, cells: Any) -> Array:
+    """R of cells ``(..., d)``.
+
+    Raises:
+        ValueError: no cells of this grid.
+    """
+    s = np.asarray(cells)
+    if not np.issubdtype(s.dtype, np.integer) or s.shape[-1:] != (params.dimensions,):
+        raise ValueError(f"cells must be whole numbers (..., {params.dimensions}), got {s.dtype} of shape {s.shape}")
+    if s.size and not (0 <= s.min() and s.max() < params.height):
+        raise ValueError(f"cells must be in 0 .. {params.height - 1}, got {s.min()} .. {s.max()}")
+    value: Array = params.values[kinds(params.height)[s].min(axis=-1)]
+    return value
+
+
+def _terms(params: HyperGridParams) -> list[tuple[float, Array]]:
+    """The terms of (1): weight, and the coordinates that each axis of a cell must have for it."""
+    kind = kinds(params.height)
+    return [(w, np.flatnonzero(kind >= k)) for w, k in ((params.r0, PLAIN), (0.5, PLATEAU), (2.0, MODE))]
+
+
+def _ways(params: HyperGridParams, coordinates: Array) -> tuple[int, int]:
+    """Number of objects with these coordinates: without one at the edge that ends an episode, and with one."""
+    d, edge = params.dimensions, params.height - 1
+    if not params.stop_at_edge:
+        return len(coordinates) ** d, 0
+    inside = int((coordinates < edge).sum())
+    return inside**d, d * inside ** (d - 1) if edge in coordinates else 0
+
+
+def partition(params: HyperGridParams) -> float:
+    """Z, equation (2): the sum of R over all objects."""
+    return math.fsum(weight * sum(_ways(params, coordinates)) for weight, coordinates in _terms(params))
+
+
+def distribution(params: HyperGridParams) -> Array:
+    """R / Z ``(H, ..., H)`` of every cell, 0 where a cell is no object.
+
+    Raises:
+        ValueError: more than ten million cells.
+    """
+    h, d = params.height, params.dimensions
+    if h**d > 10_000_000:
+        raise ValueError(f"height ** dimensions must be at most 10000000 to list the cells, got {h**d}")
+    cells = np.indices((h,) * d).reshape(d, -1).T
+    value = rewards(params, cells)
+    if params.stop_at_edge:
+        value = np.where((cells == h - 1).sum(axis=1) > 1, 0.0, value)
+    return (value / partition(params)).reshape((h,) * d)
+
+
+def sample(params: HyperGridParams, rng: np.random.Generator, n: int) -> Array:
+    """Objects ``(n, d)`` int64, drawn independently with probability R / Z.
+
+    Args:
+        params: the grid.
+        rng: source of the draws.
+        n: how many.
+    """
+    check_integer("n", n, 0)
+    d, edge = params.dimensions, params.height - 1
+    groups = [
+        (weight * count, coordinates, at_edge)
+        for weight, coordinates in _terms(params)
+        for at_edge, count in enumerate(_ways(params, coordinates))
+        if count
+    ]
+    weights = np.array([g[0] for g in groups])
+    group = rng.choice(len(groups), size=n, p=weights / weights.sum())
+    cells = np.empty((n, d), dtype=np.int64)
+    for g, (_, coordinates, at_edge) in enumerate(groups):
+        mine = np.flatnonzero(group == g)
+        allowed = coordinates[coordinates < edge] if params.stop_at_edge else coordinates
+        cells[mine] = rng.choice(allowed, size=(len(mine), d))
+        if at_edge:
+            cells[mine, rng.integers(d, size=len(mine))] = edge
+    return cells
+
+
+def _target(params: HyperGridParams, cell: Array, left: int) -> Array:
+    """Best cell ``(d,)`` that can be reached and, in terminal mode, stopped in within ``left`` steps."""
+    kind = kinds(params.height)
+    moves = left - (params.reward_mode == "terminal")
+    for wanted in range(params.best_kind, int(kind[cell].min()), -1):
+        after = [np.flatnonzero(kind[s:] >= wanted) for s in cell]
+        if all(len(a) for a in after) and sum(int(a[0]) for a in after) <= moves:
+            cell = cell + np.array([a[0] for a in after])
+            break
+    return cell
+
+
+def _cell(params: HyperGridParams, row: Array) -> Array:
+    return row[CELL : CELL + params.dimensions].astype(np.int64)
+
+
+def _steps_to_payment(params: HyperGridParams, cell: Array) -> int:
+    """Least number of steps to a payment above 0."""
+    if params.reward_mode == "terminal":
+        return 1
+    kind = kinds(params.height)
+    own = int(kind[cell].min())
+    found = [params.horizon + 1]
+    for wanted in range(own + 1, MODE + 1):  # upwards at once
+        after = [np.flatnonzero(kind[s:] >= wanted) for s in cell]
+        if all(len(a) for a in after):
+            found.append(sum(int(a[0]) for a in after))
+    if own > PLAIN:  # or down and up again: along one axis, over its plain middle or out of the mode's band
+        for s in cell:
+            for again in range(PLATEAU, own + 1):
+                path = kind[s:] >= again
+                if not path.all() and path[path.argmin() :].any():
+                    gap = int(path.argmin())
+                    found.append(gap + int(path[gap:].argmax()))
+    return min(found)
+
+
+def optimum(params: HyperGridParams, row: Array) -> tuple[float, int]:
+    """Best return from a state within the steps that are left, and the least number of steps to a payment."""
+    cell = _cell(params, row)
+    left = params.horizon - int(row[CLOCK])
+    if row[OVER] != 0.0 or left <= 0:
+        return 0.0, params.horizon + 1
+    best, here = (rewards(params, c).item() for c in (_target(params, cell, left), cell))
+    return best if params.reward_mode == "terminal" else math.log(best) - math.log(here), _steps_to_payment(
+        params, cell
+    )
+
+
+def policy(params: HyperGridParams, row: Array) -> Array:
+    """Best action ``(1,)``: to the nearest of the best cells, the first axis first, then stop."""
+    cell = _cell(params, row)
+    short = np.flatnonzero(_target(params, cell, params.horizon - int(row[CLOCK])) > cell)
+    return np.array([float(short[0]) if short.size else float(params.dimensions)])
+
+
+def best_object(params: HyperGridParams, episode: Episode) -> bool:
+    """Whether it ended in an object of the largest value."""
+    cell = _cell(params, episode.last)
+    return episode.terminated and int(kinds(params.height)[cell].min()) == params.best_kind
+
+
+_COLOURS = np.array([render.PAPER, (190, 208, 222), (230, 159, 0)], dtype=np.uint8)  # plain, plateau, mode
+_SEAT = (0, 114, 178)
+
+
+def frame(params: HyperGridParams, row: Array, shape: Shape) -> Array:
+    """With two axes the grid, axis 0 to the right and axis 1 upwards; else a strip for each axis; the seat is blue.
+
+    Returns:
+        ``(rows, columns, 3)`` uint8; plain cells are white, the plateau is grey, modes are gold.
+    """
+    h, d = params.height, params.dimensions
+    cell, kind = _cell(params, row), kinds(params.height)
+    tile = max(3, min(32, 512 // h))
+    if d == 2:
+        picture = render.tiles(_COLOURS[np.minimum(kind[None, :], kind[::-1, None])], tile)
+        spots = [(h - 1 - cell[1], cell[0])]
+    else:
+        picture = render.tiles(np.repeat(_COLOURS[kind][None], d, axis=0), tile)
+        spots = [(i, s) for i, s in enumerate(cell)]
+    inset = 0 if tile < 8 else tile // 5
+    for down, right in spots:
+        top, left = down * tile + inset, right * tile + inset
+        picture[top + 1 : top + tile - 2 * inset, left + 1 : left + tile - 2 * inset] = _SEAT
+    return picture
+
+
+V0 = Game(
+    id="payoff/HyperGrid-v0",
+    params=HyperGridParams,
+    doc=__doc__,
+    kernels=kernels.KERNELS,
+    shape=lambda p: Shape(1, 1, p.dimensions + 1, layout(p.dimensions), p.horizon),
+    pack=pack,
+    bounds=lambda p: np.array([[[0.0, float(p.dimensions)]]]),
+    baseline=lambda p: np.zeros(1),
+    dependence=lambda p: np.zeros((1, 1)),
+    plan=plan,
+    frame=frame,
+    observations=tuple(SETTINGS),
+    readouts=(Readout("progress", False), Readout("energy", False), Readout("caption", False)),
+    captions=kernels.CAPTIONS,
+    tabular=True,
+    optimum=optimum,
+    optimum_kind="exact",
+    policy=policy,
+    success=best_object,
+    levels={
+        "easy": {"height": 8, "dimensions": 2},
+        "medium": {"height": 8, "dimensions": 4},
+        "hard": {"height": 100, "dimensions": 2},
+    },
+)
