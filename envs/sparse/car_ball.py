@@ -268,7 +268,7 @@ V0 = Game(
     plan=plan,
     frame=frame,
     observations=tuple(SETTINGS),
-    readouts=(Readout("touched", True), Readout("caption", False)),
+    readouts=(Readout("touched", True, flag=True), Readout("caption", False)),
     captions=CAPTIONS,
     default_actions="unit",
 )

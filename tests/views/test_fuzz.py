@@ -108,7 +108,7 @@ def test_a_rejected_action_changes_nothing(env_id, data):
             [
                 {**good, victim: np.array([np.nan])},
                 {**good, victim: np.array([np.inf])},
-                {**good, victim: np.zeros(3)},
+                {**good, victim: np.zeros(99)},
                 {**good, victim: "high"},
                 {**good, victim: None},
                 {**good, "agent_99": good[victim]},
