@@ -144,7 +144,10 @@ def test_a_number_that_is_not_finite_stops_the_training(trainer, game, tmp_path)
 
 @pytest.mark.parametrize("actions", ["unit", "discrete:11"])
 def test_every_game_trains(env_id, actions):
-    params = {} if env_id == "payoff/KeyRoom-v0" else {"actions": actions}
+    discrete = payoff.multi_agent_vec(env_id, 1).discrete
+    if discrete and actions != "unit":
+        return  # a game of whole numbers has one way to write them, and trained already
+    params = {} if discrete else {"actions": actions}
     for trainer in (ppo, ippo):
         result = trainer.train(trainer.Args(env_id=env_id, env_params=params, total_steps=512, **SMALL))
         shape = result.policy.net.shape
