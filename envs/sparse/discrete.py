@@ -23,6 +23,7 @@ from payoff.envs.core.game import Game, Kernels, ObservationPlan, Shape
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import check_word
 from payoff.envs.core.state import CLOCK, Array, Layout
+from payoff.envs.sparse.settings import chosen
 
 __all__ = [
     "ENCODINGS",
@@ -96,16 +97,6 @@ class Symbol:
     divide: int = 1
 
 
-def _resolve(setting: Any, settings: Mapping[str, Observe]) -> Observe:
-    if isinstance(setting, str):
-        if setting not in settings:
-            raise ValueError(f"observe must be one of {', '.join(map(repr, settings))} or an Observe, got {setting!r}")
-        return settings[setting]
-    if not isinstance(setting, Observe):
-        raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
-    return setting
-
-
 def _shown(rows: Sequence[Any], symbols: Callable[[Any], Sequence[Symbol]], observe: Observe) -> list[list[Symbol]]:
     """Symbols of each parameter row that are shown.
 
@@ -137,7 +128,7 @@ def plan(
         ValueError: an unknown name, or a joint encoding of copies that differ in size.
         TypeError: neither a name nor an Observe.
     """
-    observe = _resolve(setting, settings)
+    observe = chosen(setting, settings, Observe)
     shown = _shown(rows, symbols, observe)
     most = [max(counts) for counts in zip(*([s.count for s in of_row] for of_row in shown), strict=True)]
     words = [s.name for s in shown[0]]

@@ -77,6 +77,7 @@ from payoff.envs.core.params import Params, check_integer
 from payoff.envs.core.state import CLOCK, OVER, Array
 from payoff.envs.sparse import key_room_kernels as kernels
 from payoff.envs.sparse.key_room_kernels import CHANNELS, HEADINGS, LAYOUT, SCOPES
+from payoff.envs.sparse.settings import chosen
 
 __all__ = ["SETTINGS", "V0", "KeyRoomParams", "Observe"]
 
@@ -171,12 +172,7 @@ def plan(rows: Sequence[KeyRoomParams], seats: Sequence[int], setting: Any) -> O
         ValueError: an unknown name, or windows of several sizes in one batch.
         TypeError: neither a name nor an Observe.
     """
-    if isinstance(setting, str):
-        if setting not in SETTINGS:
-            raise ValueError(f"observe must be one of {', '.join(map(repr, SETTINGS))} or an Observe, got {setting!r}")
-        setting = SETTINGS[setting]
-    if not isinstance(setting, Observe):
-        raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
+    setting = chosen(setting, SETTINGS, Observe)
     if setting.scope == "window" and len({p.view for p in rows}) > 1:
         raise ValueError(f"view must be the same in all copies of a batch, got {sorted({p.view for p in rows})}")
     width = rows[0].view if setting.scope == "window" else max(p.size for p in rows) - 2
