@@ -1,14 +1,16 @@
 """Evaluation in payoffs, whatever a policy was trained on, and the yardsticks that make games comparable.
 
-``score = (welfare - random) / (best constant - random)``: 0 is uniform random play, 1 the best of the 101 policies in
-which every seat always contributes the same whole per cent of its own endowment. Policies that react may score above 1.
+``score = (welfare - random) / (best - random)`` is the normalised return. 0 is uniform random play. 1 is, in a game of
+one player with a known optimum, that optimum (or what the scripted reference returns), and elsewhere the best of the
+101 policies in which every seat always contributes the same whole per cent of its own endowment; policies that react
+may score above that one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from payoff.baselines.rollout import SeatEnv, make_all_seats, make_one_seat, sha
 __all__ = ["Evaluation", "Yardsticks", "evaluate", "score", "yardsticks"]
 
 LEVELS = 101
+Kind: TypeAlias = Literal["constant", "optimum", "reference"]
 _NO_MATTER = ("actions", "reward", "agent", "partners", "control")
 
 
@@ -55,17 +58,20 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Yardsticks:
-    """Welfare of policies that know nothing.
+    """What welfare is measured against.
 
     Attributes:
-        random: of uniform random play.
-        best_constant: of the best constant.
-        best_level: that constant, a share of the endowment; where actions are no amounts, the action over the last one.
+        random: welfare of uniform random play.
+        best: welfare that counts as 1.
+        kind: what that is: ``"optimum"``, ``"reference"`` (of the game's scripted solution) or ``"constant"``.
+        level: the constant, a share of the endowment; where actions are no amounts, the action over the last one. None
+            where ``best`` is no constant's.
     """
 
     random: float
-    best_constant: float
-    best_level: float
+    best: float
+    kind: Kind
+    level: float | None = None
 
 
 def evaluate(
@@ -119,8 +125,9 @@ def yardsticks(
     episodes: int = 100,
     episodes_per_level: int = 5,
     seed: int = 0,
+    starts: Sequence[int] | None = None,
 ) -> Yardsticks:
-    """Welfare of uniform random play and of the best constant, all constants in one batch.
+    """Welfare of uniform random play, and the best there is: the optimum where it is known, else the best constant.
 
     Args:
         env_id: environment.
@@ -128,35 +135,56 @@ def yardsticks(
         episodes: episodes of random play.
         episodes_per_level: episodes of each constant, with the same seeds for all of them.
         seed: seed of the first episode.
+        starts: seeds of the episodes whose optimum is averaged, best those that a policy is judged on; None: those of
+            random play.
     """
     keywords = {k: v for k, v in (env_kwargs or {}).items() if k not in _NO_MATTER} | {"info": "minimal"}
     probe = make_all_seats(env_id, 1, keywords)
+    if probe.num_actions is None:
+        probe.close()
+        keywords["actions"] = "native"  # so that a level is exact, not rounded
+        probe = make_all_seats(env_id, 1, keywords)
     probe.close()
-    actions = {} if probe.num_actions is not None else {"actions": "native"}  # native: a level is exact, not rounded
-    keywords |= actions
-    levels = np.linspace(0.0, 1.0, LEVELS if probe.num_actions is None else probe.num_actions)
-    env = make_all_seats(env_id, len(levels) * episodes_per_level, keywords)
-    bounds = (env.action_low, env.action_high)
-    seeds = np.tile(seed + np.arange(episodes_per_level), len(levels)).tolist()
-    each = np.repeat(levels, episodes_per_level)[:, None]
-    payoffs = _play(env, ConstantPolicy(each, *bounds, num_actions=env.num_actions), seeds, True)[0]
-    env.close()
-    constants = payoffs.sum(axis=1).reshape(len(levels), episodes_per_level).mean(axis=1)
+    bounds, num_actions = (probe.action_low, probe.action_high), probe.num_actions
     uniform = evaluate(
-        RandomPolicy(*bounds, num_actions=env.num_actions, seed=seed),
+        RandomPolicy(*bounds, num_actions=num_actions, seed=seed),
         env_id,
         episodes=episodes,
         seed=seed,
         deterministic=False,
         env_kwargs=keywords,
     )
+    known = _optimum(env_id, keywords, range(seed, seed + episodes) if starts is None else starts)
+    if known is not None:
+        return Yardsticks(uniform.welfare, *known)
+    levels = np.linspace(0.0, 1.0, LEVELS if num_actions is None else num_actions)
+    env = make_all_seats(env_id, len(levels) * episodes_per_level, keywords)
+    seeds = np.tile(seed + np.arange(episodes_per_level), len(levels)).tolist()
+    each = np.repeat(levels, episodes_per_level)[:, None]
+    payoffs = _play(env, ConstantPolicy(each, *bounds, num_actions=num_actions), seeds, True)[0]
+    env.close()
+    constants = payoffs.sum(axis=1).reshape(len(levels), episodes_per_level).mean(axis=1)
     best = int(constants.argmax())
-    return Yardsticks(uniform.welfare, float(constants[best]), float(levels[best]))
+    return Yardsticks(uniform.welfare, float(constants[best]), "constant", float(levels[best]))
+
+
+def _optimum(env_id: str, keywords: Mapping[str, Any], starts: Sequence[int]) -> tuple[float, Kind] | None:
+    """Mean of the optimum over the first episodes of these seeds, and its kind; None where a game knows none."""
+    env = make_all_seats(env_id, len(starts), keywords)
+    engine = getattr(env, "engine", None)  # an environment that is not ours has none
+    found = None
+    if engine is not None and engine.game.optimum is not None:
+        env.reset(seed=list(starts))
+        best = np.mean([engine.game.optimum(engine.rows[0], row)[0] for row in engine.state])
+        kind: Kind = "reference" if engine.game.optimum_kind == "reference" else "optimum"
+        found = float(best), kind
+    env.close()
+    return found
 
 
 def score(welfare: float, measured: Yardsticks) -> float:
-    """0 for random play, 1 for the best constant; NaN where no constant beats random play."""
-    gap = measured.best_constant - measured.random
+    """Normalised return: 0 for random play, 1 for the best; NaN where the best does not beat random play."""
+    gap = measured.best - measured.random
     return (welfare - measured.random) / gap if gap > 0.0 else float("nan")
 
 

@@ -32,7 +32,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 _ALWAYS = {"private": 0, "integrated": 1, "cooperative": 2}  # look the same in the figures of all campaigns
-_REFERENCES = (("welfare_best_constant", "best constant", "-"), ("welfare_random", "random", ":"))
+_BEST = {"constant": "best constant", "optimum": "optimum", "reference": "scripted reference"}
 _STYLE = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
@@ -193,14 +193,15 @@ def _styles(groups: Sequence[Cell]) -> dict[str, dict[str, Any]]:
 
 def _references(axes: Axes, group: Sequence[Cell]) -> None:
     """Horizontal lines of the yardsticks, which do not depend on the reward."""
-    for column, label, line in _REFERENCES:
-        axes.axhline(group[0].rows[0][column], color="#555555", lw=1.1, ls=line, label=label, zorder=1.5)
+    row = group[0].rows[0]
+    for column, label, line in (("welfare_best", _BEST[row["best_kind"]], "-"), ("welfare_random", "random", ":")):
+        axes.axhline(row[column], color="#555555", lw=1.1, ls=line, label=label, zorder=1.5)
 
 
 def _focus(axes: Axes, group: Sequence[Cell]) -> None:
-    """Limit the welfare axis to policies and best constant where random play is so far off that all else looks flat."""
+    """Limit the welfare axis to policies and the best where random play is so far off that all else looks flat."""
     rows = [row for cell in group for row in cell.rows]
-    shown = [*(row["welfare"] for row in rows), rows[0]["welfare_best_constant"]]
+    shown = [*(row["welfare"] for row in rows), rows[0]["welfare_best"]]
     low, high, random = min(shown), max(shown), rows[0]["welfare_random"]
     span = (high - low) or 0.01 * abs(high) or 1.0
     axes.margins(y=0.09)

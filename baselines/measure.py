@@ -40,16 +40,17 @@ def measure(
     """
     played = evaluation.evaluate(policy, env_id, episodes=episodes, seed=seed, env_kwargs=env_params, view=view)
     game_only = {name: value for name, value in env_params.items() if name not in _SINGLE_AGENT}
-    yardsticks = _yardsticks(env_id, json.dumps(game_only, sort_keys=True))
+    yardsticks = _yardsticks(env_id, json.dumps(game_only, sort_keys=True), range(seed, seed + episodes))
     payoffs = played.payoffs.mean(axis=0)
-    score, best = evaluation.score(played.welfare, yardsticks), yardsticks.best_constant
+    score, best = evaluation.score(played.welfare, yardsticks), yardsticks.best
     amounts = not np.isnan(played.cooperation)
     return {
         "payoffs": payoffs.tolist(),
         "welfare": played.welfare,
         "welfare_random": yardsticks.random,
-        "welfare_best_constant": best,
-        "best_level": yardsticks.best_level,
+        "welfare_best": best,
+        "best_kind": yardsticks.kind,
+        "best_level": yardsticks.level,
         "score": None if np.isnan(score) else score,
         "welfare_ratio": played.welfare / best if played.welfare > 0 and best > 0 else None,
         "fairness_jain": stats.jain_index(payoffs),
@@ -62,6 +63,6 @@ def measure(
 
 
 @functools.cache
-def _yardsticks(env_id: str, env_params: str) -> evaluation.Yardsticks:
+def _yardsticks(env_id: str, env_params: str, starts: range) -> evaluation.Yardsticks:
     """The same for all rewards, seeds and policies, so a process works them out once."""
-    return evaluation.yardsticks(env_id, json.loads(env_params))
+    return evaluation.yardsticks(env_id, json.loads(env_params), starts=starts)

@@ -68,12 +68,11 @@ COLUMNS = (
     Column("payoffs", "list", True, "payoff of each seat: sum over an episode, undiscounted, mean over episodes"),
     Column("welfare", "double", True, "sum of the payoffs over seats"),
     Column("welfare_random", "double", True, "welfare when every seat plays uniformly at random"),
-    Column("welfare_best_constant", "double", True, "welfare of the best of the 101 constant policies"),
-    Column("best_level", "double", True, "level of that policy, a share of the endowment"),
-    Column(
-        "score", "double", False, "(welfare - random) / (best constant - random); empty unless a constant beats random"
-    ),
-    Column("welfare_ratio", "double", False, "welfare / best constant; empty unless both are positive"),
+    Column("welfare_best", "double", True, "optimum where it is known, else welfare of the best of 101 constants"),
+    Column("best_kind", "string", True, "what that is: optimum, reference (a scripted solution) or constant"),
+    Column("best_level", "double", False, "level of that constant, a share of the endowment"),
+    Column("score", "double", False, "(welfare - random) / (best - random); empty unless the best beats random"),
+    Column("welfare_ratio", "double", False, "welfare / best; empty unless both are positive"),
     Column("fairness_jain", "double", False, "Jain index of the payoffs, 1/N to 1; empty if one is negative"),
     Column("fairness_worst_off", "double", True, "payoff of the seat that got least"),
     Column("cooperation", "double", False, "mean over steps and seats of action / endowment; empty if discrete"),

@@ -190,7 +190,7 @@ class PayoffCallback(BaseCallback):
         super().__init__()
         self.env_id, self.env_kwargs = env_id, dict(env_kwargs or {})
         self.every, self.episodes, self.seed = every, episodes, seed
-        self.yardsticks = yardsticks(env_id, self.env_kwargs)
+        self.yardsticks = yardsticks(env_id, self.env_kwargs, starts=range(seed, seed + episodes))
         self.history: list[dict[str, float]] = []
         self._next = every
 

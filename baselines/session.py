@@ -160,12 +160,13 @@ def script(settings: type[A], train: Callable[..., Result], view: Literal["multi
         sys.exit(f"error: {error}")
     keywords = args.keywords()
     played = evaluate(result.policy, args.env_id, episodes=10, seed=1_000_000, env_kwargs=keywords, view=view)
+    measured = yardsticks(args.env_id, keywords, starts=range(1_000_000, 1_000_010))
     lines = {
         "steps": f"{result.steps}",
         "seconds": f"{result.wall_seconds:.1f} ({result.cpu_seconds:.1f} of processor time)",
         "payoffs": ", ".join(f"{x:.6g}" for x in played.payoffs.mean(axis=0)),
         "welfare": f"{played.welfare:.6g}",
-        "score": f"{score(played.welfare, yardsticks(args.env_id, keywords)):.3f} (0: random play, 1: best constant)",
+        "score": f"{score(played.welfare, measured):.3f} (0: random play, 1: {measured.kind})",
         "cooperation": f"{played.cooperation:.3f}",
         "episode length": f"{played.episode_length:g}",
     }

@@ -2,6 +2,7 @@
 
     python benchmarks/stepping.py                       # all ids
     python benchmarks/stepping.py --ids payoff/TrustDilemma-v0 --repeats 9
+    python benchmarks/stepping.py --batch-only          # one table: multi_agent_vec of every id, a row each
 
 One process, one thread. Every repeat times the no-op environment and then ours, so that a machine that slows down
 slows both; the ratio is taken pair by pair. The no-op environment returns a new observation of zeros at every step, as
@@ -26,6 +27,7 @@ import numpy as np
 import tyro
 from _machine import describe, spread
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 import payoff
@@ -43,6 +45,8 @@ class Args:
     """timed repeats of each figure; minimum, median and maximum are printed"""
     seconds: float = 0.5
     """rough length of one repeat"""
+    batch_only: bool = False
+    """time multi_agent_vec with info="minimal" alone, all ids in one table"""
 
 
 class NoOp(gym.Env[np.ndarray, np.ndarray]):
@@ -112,23 +116,44 @@ def timers(env_id: str, batch: int) -> dict[str, Callable[[int], float]]:
         found[f"make_vec({batch}), info={info}"] = batched(
             vector, [vector.action_space.sample() for _ in range(8)], batch
         )
-        arrays = payoff.multi_agent_vec(env_id, batch, info=info)
-        rng = np.random.default_rng(0)
-        shape = (batch, arrays.num_agents, arrays.action_size)
-        chosen = [
-            rng.integers(0, arrays.num_actions, shape).astype(float)
-            if arrays.discrete
-            else rng.uniform(arrays.action_low, arrays.action_high, shape)
-            for _ in range(8)
-        ]
-        found[f"multi_agent_vec({batch}), info={info}"] = batched(arrays, chosen, batch)
+        found[f"multi_agent_vec({batch}), info={info}"] = arrays(env_id, batch, info)
     return found
+
+
+def arrays(env_id: str, batch: int, info: str) -> Callable[[int], float]:
+    """Timer of ``multi_agent_vec`` under uniformly random actions."""
+    env = payoff.multi_agent_vec(env_id, batch, info=info)
+    rng = np.random.default_rng(0)
+    shape = (batch, env.num_agents, env.action_size)
+    chosen = [
+        rng.integers(0, env.num_actions, shape).astype(float)
+        if env.discrete
+        else rng.uniform(env.action_low, env.action_high, shape)
+        for _ in range(8)
+    ]
+    return batched(env, chosen, batch)
+
+
+def batch_table(args: Args, console: Console) -> None:
+    """A row for each id: millions of steps of all copies a second."""
+    title = f'multi_agent_vec({args.batch}), info="minimal", random play, one thread'
+    table = Table("id", "seats", "observation", "million env steps/s (min / median / max)", title=title)
+    for env_id in track(args.ids, "timing", console=console):
+        run = arrays(env_id, args.batch, "minimal")
+        steps = int(args.seconds * run(20 * args.batch))
+        found = [run(steps) / 1e6 for _ in range(args.repeats)]
+        probe = payoff.multi_agent_vec(env_id, 1)
+        table.add_row(env_id, str(probe.num_agents), str(probe.obs_size), spread(found, 2))
+    console.print(table)
 
 
 def main(args: Args) -> None:
     """Measure and print."""
     console = Console()
     console.print(describe())
+    if args.batch_only:
+        batch_table(args, console)
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the checker's remark that the no-op env reuses its observation
         gym.register("NoOp-v0", entry_point=NoOp)

@@ -14,6 +14,7 @@ import ast
 import inspect
 import io
 import itertools
+import json
 import re
 import sys
 import textwrap
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from payoff.envs import registry
+from payoff.envs.certificate import Estimate, certificate
 from payoff.envs.core.game import Game
 from payoff.envs.rewards import LAYERS
 
@@ -75,8 +77,8 @@ def page(entry: registry.Entry) -> str:
     tags = f"Tags: {', '.join(entry.tags)}. [All environments]({INDEX})."
     title = f"{MARK}\n# {entry.id.removeprefix('payoff/')}\n\n{entry.summary}\n\n{tags}"
     game = registry.load(entry.id)
-    sections = ("\n".join(part(game)) for part in (actions, observations, information, rewards, keywords))
-    return "\n\n".join((title, USAGE.format(id=entry.id), *sections, prose(game.doc))) + "\n"
+    sections = ("\n".join(part(game)) for part in (actions, observations, information, rewards, keywords, difficulty))
+    return "\n\n".join(part for part in (title, USAGE.format(id=entry.id), *sections, prose(game.doc)) if part) + "\n"
 
 
 def prose(doc: str) -> str:
@@ -205,6 +207,42 @@ def keywords(game: Game[Any]) -> list[str]:
     header = ("Keyword", "Type", "Default", "Meaning, unit or symbol")
     intro = "Those of this game, beside the ones that every view takes."
     return ["## Keywords", "", intro, "", *table(header, keyword_rows(game.params()))]
+
+
+def difficulty(game: Game[Any]) -> list[str]:
+    """The levels of the certificate; no lines for a game without one."""
+    if game.optimum is None:
+        return []
+    held = certificate(game.id)
+    names = {json.dumps(dict(keywords)): f"`{name}`" for name, keywords in game.levels.items()}
+    rows = []
+    for level in held.levels:
+        own = json.dumps(dict(level.parameters))
+        made_by = ", ".join(f"`{k}={v!r}`" for k, v in level.parameters.items()) or "defaults"
+        rows.append(
+            (
+                names.get(own, ""),
+                made_by,
+                level.max_steps,
+                figure(level.optimum),
+                figure(level.random_return),
+                figure(level.random_success),
+                "" if level.horizon_to_reward is None else figure(level.horizon_to_reward),
+            )
+        )
+    header = ("Level", "Keywords", "Steps", "Optimum", "Random return", "Random success", "First reward")
+    intro = (
+        f"From the certificate (`{held.optimum_kind}`): return of the best policy, return and success rate of "
+        "uniformly random play, least steps to a reward above 0; in brackets the standard error, over starts and, "
+        f"where play was sampled, episodes. Normalised return is (return - random) / (optimum - random). {held.method}"
+    )
+    return ["## Difficulty", "", escape(intro), "", *table(header, rows)]
+
+
+def figure(estimate: Estimate) -> str:
+    """Mean, and in brackets the standard error, where there is one."""
+    error = f" ({estimate.standard_error:.1g})" if estimate.standard_error > 0.0 else ""
+    return f"{estimate.mean:.4g}{error}"
 
 
 def keyword_rows(record: Any, prefix: str = "") -> Iterator[tuple[str, ...]]:

@@ -53,6 +53,8 @@ _LEVEL = _record(
         "optimum": _ESTIMATE,
         "discounted_optimum": _MAYBE,
         "random_success": _SHARE,
+        "random_return": _ESTIMATE,
+        "random_episodes": {"type": ["integer", "null"], "minimum": 1},
         "horizon_to_reward": _MAYBE,
         "bound": {"type": ["number", "null"]},
     }
@@ -117,7 +119,11 @@ class Level:
         gamma: discount of ``discounted_optimum``, per step.
         optimum: best undiscounted return within ``max_steps``.
         discounted_optimum: best discounted return without a horizon; None where only play within the horizon is solved.
-        random_success: probability that uniformly random play succeeds within ``max_steps``.
+        random_success: probability that uniformly random play succeeds within ``max_steps``. Where it is sampled, the
+            standard error is that of one success more, so that none at all does not look certain.
+        random_return: expected undiscounted return of uniformly random play within ``max_steps``.
+        random_episodes: number of episodes from which ``random_success`` was estimated, and ``random_return`` where the
+            game is not tabular; None where both are computed over every state that the starts lead to.
         horizon_to_reward: least number of steps to the first payment; None where that is not known.
         bound: proven upper bound of the return, where the optimum is that of a reference; else None.
     """
@@ -130,6 +136,8 @@ class Level:
     optimum: Estimate
     discounted_optimum: Estimate | None
     random_success: Estimate
+    random_return: Estimate
+    random_episodes: int | None
     horizon_to_reward: Estimate | None
     bound: float | None = None
 

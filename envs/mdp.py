@@ -11,16 +11,21 @@ import numpy as np
 
 from payoff.envs import registry
 from payoff.envs.core import chance
-from payoff.envs.core.game import Game
+from payoff.envs.core.game import Episode, Game, paid
 from payoff.envs.core.params import Params, is_whole
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, NEVER, OVER, TERMINATED, Array, Layout
 from payoff.envs.views.engine import Engine
 
-__all__ = ["MDP", "as_mdp", "canonical", "from_rows"]
+__all__ = ["MDP", "TooManyStatesError", "as_mdp", "canonical", "from_rows"]
 
 _CHUNK = 1024  # rows that are stepped at once
+_EXPANDED = 100_000  # states x actions x outcomes that are held at once
 _MOST_OUTCOMES = 50_000_000  # states x actions x outcomes that are tabulated: about two gigabytes
 _REPORTED = ("event", "aux")  # state fields that record the last step for `info`: no rule reads them
+
+
+class TooManyStatesError(ValueError):
+    """A game has more states than its model may hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +41,8 @@ class MDP:
         reward: ``(S, A, K)`` float64, payoff of that outcome.
         initial: ``(S,)`` float64, probability that an episode starts in a state.
         terminal: ``(S,)`` bool.
+        solved: ``(S, A, K)`` bool, whether that outcome makes the episode a success; None where the game judges no
+            single step (:attr:`~payoff.envs.core.game.Game.success_by_step`).
     """
 
     states: Array
@@ -44,6 +51,7 @@ class MDP:
     reward: Array
     initial: Array
     terminal: Array
+    solved: Array | None = None
 
     def __post_init__(self) -> None:
         """Check shapes (ValueError) and lock the arrays."""
@@ -51,6 +59,8 @@ class MDP:
         expected = {"states": (s, *self.states.shape[1:]), "initial": (s,), "terminal": (s,)}
         for f in fields(self):
             array = getattr(self, f.name)
+            if array is None:
+                continue
             if array.shape != expected.get(f.name, (s, a, k)):
                 raise ValueError(f"{f.name} must have shape {expected.get(f.name, (s, a, k))}, got {array.shape}")
             array.setflags(write=False)
@@ -91,7 +101,8 @@ def as_mdp(env: Any, starts: Sequence[int] | None = None, *, max_states: int = 1
     Raises:
         TypeError: ``env`` is neither an id nor an environment of ours, or keywords were given with an environment.
         ValueError: the game is not tabular, draws random numbers after the reset that are not its ``chance``, or has
-            several players; there is no start; or there are too many states.
+            several players; or there is no start.
+        TooManyStatesError: there are too many states (a ValueError).
     """
     game, params, state = _source(env, parameters)
     if not game.tabular:
@@ -186,7 +197,8 @@ class _Search:
     def __init__(self, game: Game[Any], params: Params, max_states: int) -> None:
         shape = game.shape(params)
         assert shape.n_actions is not None  # tabular
-        self.game = game
+        self.game, self.params = game, params
+        self.judges = game.success is paid or game.success_by_step
         self.layout = shape.layout
         self.max_states = max_states
         self.outcomes = np.ones(1) if game.chance is None else np.asarray(game.chance(params), dtype=np.float64)
@@ -199,27 +211,45 @@ class _Search:
     def run(self, first: Array) -> MDP:
         started = self._number(canonical(first, self.layout))
         following: list[Array] = []
-        paid: list[Array] = []
+        rewards: list[Array] = []
+        solved: list[Array] = []
         done = 0
+        chunk = max(1, _EXPANDED // (len(self.actions) * len(self.outcomes)))
         while done < len(self.rows):
             if len(self.rows) * len(self.actions) * len(self.outcomes) > _MOST_OUTCOMES:
                 most = f"{_MOST_OUTCOMES:,} states x actions x outcomes"
-                raise ValueError(f"{self.game.id} has too many states to tabulate: more than {most}")
-            level = np.array(self.rows[done:])
-            done = len(self.rows)
-            successor, reward = self._expand(level)
-            following.append(self._number(successor).reshape(len(level), -1, len(self.outcomes)))
-            paid.append(reward.reshape(len(level), -1, len(self.outcomes)))
+                raise TooManyStatesError(f"{self.game.id} has too many states to tabulate: more than {most}")
+            level = np.array(self.rows[done : done + chunk])
+            done += len(level)
+            after, reward = self._expand(level)
+            table = (len(level), len(self.actions), len(self.outcomes))
+            following.append(self._number(canonical(after, self.layout)).reshape(table))
+            rewards.append(reward.reshape(table))
+            if self.judges:
+                ended = np.repeat(level[:, OVER] != 0.0, table[1] * table[2])
+                solved.append((self._solved(after, reward) & ~ended).reshape(table))
         states = np.array(self.rows)
         next_state = np.concatenate(following)
         return MDP(
             states=states,
             next_state=next_state,
             probability=np.broadcast_to(self.outcomes, next_state.shape).copy(),
-            reward=np.concatenate(paid),
+            reward=np.concatenate(rewards),
             initial=np.bincount(started, minlength=len(states)) / len(started),
             terminal=states[:, OVER] != 0.0,
+            solved=np.concatenate(solved) if solved else None,
         )
+
+    def _solved(self, after: Array, reward: Array) -> Array:
+        """Whether each step, as an episode of its own, is a success."""
+        judge = self.game.success
+        assert judge is not None
+        if judge is paid:
+            positive: Array = reward > 0.0
+            return positive
+        ended = np.floor_divide(after[:, OVER], TERMINATED) % 2 == 1.0
+        steps = zip(reward[:, None, None], after, ended.tolist(), strict=True)
+        return np.array([judge(self.params, Episode(*step)) for step in steps], dtype=bool)
 
     def _number(self, rows: Array) -> Array:
         """Number of each row; new ones get the next numbers."""
@@ -230,11 +260,12 @@ class _Search:
             if found[i] == known:
                 self.rows.append(row)
         if len(self.rows) > self.max_states:
-            raise ValueError(f"{self.game.id} has more than max_states={self.max_states} states from these starts")
+            most = f"max_states={self.max_states}"
+            raise TooManyStatesError(f"{self.game.id} has more than {most} states from these starts")
         return found
 
     def _expand(self, level: Array) -> tuple[Array, Array]:
-        """Canonical successors and payoffs: state by state, in it action by action, in it outcome by outcome."""
+        """Rows after a step, and payoffs: state by state, in it action by action, in it outcome by outcome."""
         n_outcomes = len(self.outcomes)
         pairs = np.repeat(level, len(self.actions) * n_outcomes, axis=0)
         chosen = np.repeat(np.tile(self.actions, (len(level), 1)), n_outcomes, axis=0)
@@ -256,4 +287,4 @@ class _Search:
                 )
             after[part] = engine.state[: len(part)]
             reward[part] = engine.payoff[: len(part), 0]
-        return canonical(after, self.layout), reward
+        return after, reward

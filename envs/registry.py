@@ -224,7 +224,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "payoff/AdditiveSet-v0",
         f"{_SPARSE}.additive_set:V0",
-        ("sparse",),
+        ("sparse", "tabular"),
         "Choose some of many elements for the least sum of energies; the set is paid when complete.",
     ),
     Entry(

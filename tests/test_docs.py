@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from payoff.envs import registry
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_LINES = 200
+MOST_LINES = 220
 HEADINGS = (
     "Model",
     "Players and actions",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from payoff.wrappers.adapters.parallel import ParallelRewardWrapper
     from payoff.wrappers.adapters.single import RewardWrapper
     from payoff.wrappers.adapters.vector import VectorRewardWrapper
-    from payoff.wrappers.base import RewardMethod, Transition, WrapperSnapshot
+    from payoff.wrappers.base import RewardMethod, RowMethod, Transition, WrapperSnapshot
     from payoff.wrappers.potential.shaping import PotentialShaping, from_info, from_table
     from payoff.wrappers.redistribution.delay import DelayReward
     from payoff.wrappers.rows import BatchInfo
@@ -33,6 +33,7 @@ __all__ = [
     "PotentialShaping",
     "RewardMethod",
     "RewardWrapper",
+    "RowMethod",
     "Transition",
     "VectorRewardWrapper",
     "WrapperSnapshot",
@@ -49,6 +50,7 @@ _WHERE = {
     "PotentialShaping": "potential.shaping",
     "RewardMethod": "base",
     "RewardWrapper": "adapters.single",
+    "RowMethod": "base",
     "Transition": "base",
     "VectorRewardWrapper": "adapters.vector",
     "WrapperSnapshot": "base",

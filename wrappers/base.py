@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,16 @@ import numpy as np
 
 from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take
 
-__all__ = ["TERMS", "RewardMethod", "Session", "Transition", "WrapperSnapshot", "add_term", "snapshot_source"]
+__all__ = [
+    "TERMS",
+    "RewardMethod",
+    "RowMethod",
+    "Session",
+    "Transition",
+    "WrapperSnapshot",
+    "add_term",
+    "snapshot_source",
+]
 
 TERMS = ("shaping", "bonus", "aux")
 
@@ -99,6 +109,77 @@ class RewardMethod:
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the user: a copy is free."""
         return {k: v for k, v in self.__dict__.items() if k != "_user"}
+
+
+class RowMethod(RewardMethod):
+    """A method whose memory is arrays with a row axis: what it knows of the running episode of each row.
+
+    Subclasses define :meth:`blank` and ``__call__``; ``self.memory`` maps the names of ``blank`` to arrays
+    ``(R, ...)``, which ``__call__`` may replace or write into after :meth:`check_rows`.
+    """
+
+    def __init__(self) -> None:
+        self.memory: dict[str, Array] = {}
+
+    def blank(self) -> dict[str, Array]:
+        """What one row remembers when its episode begins: name -> array of the shape and type of one entry."""
+        raise NotImplementedError(f"{type(self).__name__} must define blank()")
+
+    def attach(self, adapter: object) -> Self:
+        """This object, or a copy where this one is in use: the memory is all that copies do not share."""
+        if not self.in_use:
+            return super().attach(adapter)
+        other = copy.copy(self)
+        other.memory = {}
+        return other.attach(adapter)
+
+    def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
+        """Rows that begin forget."""
+        blank = {name: np.asarray(value) for name, value in self.blank().items()}
+        shapes = {name: (mask.size, *value.shape) for name, value in blank.items()}
+        if {name: array.shape for name, array in self.memory.items()} != shapes:
+            self.memory = {name: np.broadcast_to(value, shapes[name]).copy() for name, value in blank.items()}
+            return
+        for name, value in blank.items():
+            self.memory[name] = np.where(mask.reshape(-1, *[1] * value.ndim), value, self.memory[name])
+
+    def check_rows(self, t: Transition) -> None:
+        """Raise ValueError where the transition has other rows than the last reset."""
+        known = len(next(iter(self.memory.values()), ()))
+        if known != t.reward.size:
+            raise ValueError(f"{type(self).__name__} knows {known} rows, got {t.reward.size}: reset comes first")
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the memory, ``(R, ...)`` each; empty before the first reset."""
+        return {name: array.copy() for name, array in self.memory.items()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over what :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: other names, another shape than the memory has, rows that differ in number, or a number that is
+                not finite; nothing has changed.
+        """
+        self.memory = self.checked_memory(state)
+
+    def checked_memory(self, state: Mapping[str, Array]) -> dict[str, Array]:
+        """The memory that ``state`` describes; see :meth:`load_state_dict`."""
+        kind = type(self).__name__
+        if not state and not self.memory:
+            return {}
+        blank = {name: np.asarray(value) for name, value in self.blank().items()}
+        if set(state) != set(blank):
+            raise ValueError(f"{kind} takes the arrays {', '.join(blank)}, got {', '.join(state) or 'nothing'}")
+        rows = len(next(iter(self.memory.values()))) if self.memory else np.asarray(next(iter(state.values()))).shape[0]
+        found = {}
+        for name, value in blank.items():
+            array = np.array(state[name])
+            if array.shape != (rows, *value.shape):
+                raise ValueError(f"{kind}: {name} must have shape {(rows, *value.shape)}, got {array.shape}")
+            if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+                raise ValueError(f"{kind}: {name} must hold finite numbers, got {state[name]!r}")
+            found[name] = array.astype(value.dtype)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,8 @@ class Game(Generic[P]):
         bound: proven upper bound of the return for given parameters, where ``optimum_kind`` is ``"reference"``.
         policy: ``(params, row) -> (A,)``: native action of the policy that attains the optimum (of the reference).
         success: whether an episode solved the problem: ``(params, episode)``.
+        success_by_step: an episode is a success if and only if one of its steps is, judged as an episode of that step
+            alone. Its chance can then be computed exactly where the game is tabular.
         levels: difficulty -> keywords, easiest first; ``"hard"`` is where undirected search fails.
     """
 
@@ -213,4 +215,5 @@ class Game(Generic[P]):
     bound: Callable[[P], float] | None = None
     policy: Callable[[P, Array], Array] | None = None
     success: Callable[[P, Episode], bool] | None = None
+    success_by_step: bool = False
     levels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -296,6 +296,8 @@ V0 = Game(
     optimum_kind="exact",
     policy=policy,
     success=least_energy,
+    success_by_step=True,
+    tabular=True,
     levels={
         "easy": {"elements": 10, "choose": 5},
         "medium": {"elements": 30, "choose": 20},

@@ -347,6 +347,7 @@ V0: Game[BifurcationParams] = discrete.game(
     optimum_kind="exact",
     policy=policy,
     success=arrived,
+    success_by_step=True,
     levels={
         "easy": {"length": 8, "forks": 2},
         "medium": {},

@@ -277,5 +277,6 @@ V0: Game[ChainParams] = discrete.game(
     optimum_kind="exact",
     policy=lambda p, row: planning.action(V0, p, row),
     success=reached,
+    success_by_step=True,
     levels={"easy": {"start": 50}, "medium": {}, "hard": {"length": 92}},
 )

@@ -261,6 +261,7 @@ V0: Game[CliffWalkParams] = discrete.game(
     optimum_kind="exact",
     policy=lambda p, row: planning.action(V0, p, row),
     success=reached,
+    success_by_step=True,
     levels={
         "easy": {"variant": "sparse", "width": 6},
         "medium": {"variant": "sparse"},

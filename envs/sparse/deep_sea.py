@@ -304,5 +304,6 @@ V0: Game[DeepSeaParams] = discrete.game(
     optimum_kind="exact",
     policy=policy,
     success=opened,
+    success_by_step=True,
     levels={"easy": {"size": 5}, "medium": {"size": 8}, "hard": {"size": 20}},
 )

@@ -342,6 +342,7 @@ V0 = Game(
     optimum_kind="exact",
     policy=_policy,
     success=delivered,
+    success_by_step=True,
     levels={
         "easy": _SMALL,
         "medium": {},

@@ -325,5 +325,6 @@ V0: Game[FourRoomsParams] = discrete.game(
     optimum_kind="exact",
     policy=lambda p, row: planning.action(V0, p, row),
     success=reached,
+    success_by_step=True,
     levels={"easy": {}, "medium": {"size": 11}, "hard": {"size": 19}},
 )

@@ -368,6 +368,7 @@ V0 = Game(
     optimum_kind="exact",
     policy=policy,
     success=best_object,
+    success_by_step=True,
     levels={
         "easy": {"height": 8, "dimensions": 2},
         "medium": {"height": 8, "dimensions": 4},

@@ -372,6 +372,7 @@ V0 = Game(
     optimum_kind="exact",
     policy=policy,
     success=honest,
+    success_by_step=True,
     levels={
         "easy": {"stage": 0, "size": 4, "tasks": 1},
         "medium": {"stage": 2},

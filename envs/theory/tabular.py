@@ -189,7 +189,9 @@ def finite_horizon(mdp: MDP, policy: Array | None, horizon: int, gamma: float = 
 
 
 def success_probability(mdp: MDP, policy: Array, horizon: int) -> Array:
-    """Probability ``(S,)`` that a policy is paid more than 0 on some step within ``horizon``; exact up to rounding.
+    """Probability ``(S,)`` that a policy solves the problem within ``horizon``; exact up to rounding.
+
+    Solved means what ``mdp.solved`` says, or, where it says nothing, that a step was paid more than 0.
 
     Args:
         mdp: model.
@@ -201,9 +203,9 @@ def success_probability(mdp: MDP, policy: Array, horizon: int) -> Array:
     """
     check_integer("horizon", horizon, 0)
     chance = _probabilities(mdp, policy)
-    paid = mdp.reward > 0.0
+    solved = mdp.reward > 0.0 if mdp.solved is None else mdp.solved
     values = np.zeros(mdp.n_states)
     for _ in range(horizon):
-        ahead = (mdp.probability * np.where(paid, 1.0, values[mdp.next_state])).sum(axis=2)
+        ahead = (mdp.probability * np.where(solved, 1.0, values[mdp.next_state])).sum(axis=2)
         values = (chance * ahead).sum(axis=1)
     return values

@@ -8,6 +8,7 @@ import pytest
 import payoff
 from payoff.baselines.evaluation import Yardsticks, evaluate, score, yardsticks
 from payoff.baselines.policies import ConstantPolicy, RandomPolicy
+from payoff.envs import registry
 from tests.baselines.fixtures import Match, Name
 
 TRUST, KEYS = "payoff/TrustDilemma-v0", "payoff/KeyRoom-v0"
@@ -79,10 +80,10 @@ def test_one_seat_is_evaluated_against_its_partners():
 def test_yardsticks_of_trust_dilemma():
     """Below 40 trust breaks down; from 40 on a constant pays pi, which falls: its largest value is at 29.8."""
     found = yardsticks(TRUST)
-    assert found.best_level == 0.4
-    assert found.best_constant == pytest.approx(200 * pi(0.4), rel=1e-12)
+    assert found.level == 0.4
+    assert found.best == pytest.approx(200 * pi(0.4), rel=1e-12)
     # erratic contributions destroy trust within a few steps
-    assert 0 < found.random < 0.2 * found.best_constant
+    assert 0 < found.random < 0.2 * found.best
 
 
 def test_yardsticks_of_the_matching_stub(monkeypatch):
@@ -90,22 +91,49 @@ def test_yardsticks_of_the_matching_stub(monkeypatch):
     monkeypatch.setattr(payoff, "multi_agent_vec", lambda env_id, num_envs, **kw: Match(num_envs, 2, 10))
     found = yardsticks("stub", episodes=2000, episodes_per_level=200)
     assert found.random == pytest.approx(20 * (1 - 2 / 3), rel=0.03)
-    assert found.best_constant == pytest.approx(20 * (1 - 1 / 3), rel=0.05)
-    assert found.best_level == pytest.approx(0.5, abs=0.1)
+    assert found.best == pytest.approx(20 * (1 - 1 / 3), rel=0.05)
+    assert found.level == pytest.approx(0.5, abs=0.1)
 
 
 def test_yardsticks_of_a_game_with_discrete_actions_try_each_action(monkeypatch):
     monkeypatch.setattr(payoff, "multi_agent_vec", lambda env_id, num_envs, **kw: Name(num_envs, 1, 10))
     found = yardsticks("stub", episodes=2000, episodes_per_level=500)
     assert found.random == pytest.approx(2.5, rel=0.05)
-    assert found.best_constant == pytest.approx(2.5, rel=0.1)
-    assert found.best_level in (0.0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0)
+    assert found.best == pytest.approx(2.5, rel=0.1)
+    assert found.level in (0.0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("game_id", "keywords", "kind", "best"),
+    [
+        ("payoff/DeepSea-v0", {"size": 6}, "optimum", 0.99),  # the chest, less the cost of going right
+        ("payoff/CliffWalk-v0", {"variant": "sparse"}, "optimum", 1.0),
+        ("payoff/CliffWalk-v0", {}, "optimum", -13.0),
+        ("payoff/SparseCartPole-v0", {"max_steps": 50}, "reference", 1.0),
+    ],
+)
+def test_a_known_optimum_is_the_yardstick(game_id, keywords, kind, best):
+    found = yardsticks(game_id, keywords, episodes=50)
+    assert (found.kind, found.level) == (kind, None)
+    assert found.best == pytest.approx(best, abs=1e-9)
+    assert found.random < best
+
+
+def test_the_optimum_is_that_of_the_starts_that_are_played():
+    game = registry.load("payoff/LineKey-v0")
+    env = payoff.multi_agent_vec(game.id, 1)
+    best = []
+    for seed in (5, 6):
+        env.reset(seed=[seed])
+        best.append(game.optimum(env.engine.rows[0], env.engine.state[0])[0])
+    assert best[0] != best[1]
+    assert yardsticks(game.id, starts=[5, 6], episodes=2).best == pytest.approx(np.mean(best), rel=1e-12)
 
 
 def test_score():
-    measured = Yardsticks(random=10.0, best_constant=30.0, best_level=0.4)
+    measured = Yardsticks(10.0, 30.0, "constant", 0.4)
     assert [score(x, measured) for x in (10.0, 20.0, 30.0, 32.0)] == [0.0, 0.5, 1.0, 1.1]
-    assert np.isnan(score(1.0, Yardsticks(random=1.0, best_constant=1.0, best_level=0.0)))
+    assert np.isnan(score(1.0, Yardsticks(1.0, 1.0, "optimum")))
 
 
 @pytest.mark.parametrize(

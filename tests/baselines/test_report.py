@@ -30,7 +30,8 @@ def row(env_id="payoff/A-v0", reward="private", seed=1, welfare=150.0, **changes
         "payoffs": [welfare / 2, welfare / 2],
         "welfare": welfare,
         "welfare_random": low,
-        "welfare_best_constant": high,
+        "welfare_best": high,
+        "best_kind": "constant",
         "score": (welfare - low) / (high - low),
         "welfare_ratio": welfare / high,
         "fairness_jain": 1.0,
@@ -152,7 +153,7 @@ def test_page_is_whole_and_self_contained(tmp_path):
     for expected in (COMMAND, "NotFiniteError: <loss> is nan", "a processor", "0.68.1", "2700 [2600, 2800]"):
         assert expected in words
     assert "each played 10 episodes without exploration" in words
-    assert "Traceback" not in words and "(welfare - random) / (best constant - random)" in words
+    assert "Traceback" not in words and "(welfare - random) / (best - random)" in words
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert names == ["cooperation_within_episode.png", "learning_curves.png", "welfare_by_reward.png"]
 

@@ -39,6 +39,7 @@ def test_it_says_how_its_optimum_is_known(game_id):
     game = registry.load(game_id)
     assert game.optimum_kind in ("exact", "exact_small", "reference")
     assert game.success is not None and game.policy is not None
+    assert game.tabular == ("tabular" in registry.entry(game_id).tags)
     assert list(game.levels)[-1] == "hard" and len(game.levels) >= 3
     assert (game.bound is not None) == (game.optimum_kind == "reference")
     held = payoff.certificate(game_id)
@@ -90,15 +91,43 @@ def test_optimum_is_that_of_the_exact_model(game_id):
 
 @each
 def test_random_play_is_what_the_certificate_says(game_id):
-    """The easiest level, played: within five standard errors (of both) of the certified success."""
+    """The easiest level, played: within five standard errors (of both) of the certified success and return."""
     game = registry.load(game_id)
     keywords = next(iter(game.levels.values()))
     params = game.params.from_keywords(game_id, dict(keywords))
-    held = next(x for x in payoff.certificate(game_id).levels if dict(x.parameters) == dict(keywords)).random_success
+    level = next(x for x in payoff.certificate(game_id).levels if dict(x.parameters) == dict(keywords))
+    held = level.random_success
     played = random_play(game, params, 4096, seed=10_000)
     share = np.mean([game.success(params, episode) for episode in played])
     error = np.hypot(np.sqrt(max(held.mean * (1 - held.mean), 1 / len(played)) / len(played)), held.standard_error)
     assert abs(share - held.mean) < 5 * error
+    returns = np.array([episode.payoff.sum() for episode in played])
+    error = np.hypot(returns.std() / np.sqrt(len(played)), level.random_return.standard_error)
+    # where next to nothing is ever paid, so few episodes may pay nothing at all
+    rare = level.optimum.mean * np.sqrt(held.mean / len(played))
+    assert abs(returns.mean() - level.random_return.mean) < 5 * max(error, rare) + 1e-12
+    assert level.random_return.mean < level.optimum.mean
+
+
+@pytest.mark.parametrize(
+    ("game_id", "chance"),
+    [
+        # the chest takes N moves to the right in a row, of two actions
+        ("payoff/DeepSea-v0", lambda level: 2.0 ** -level.parameters.get("size", 10)),
+        # one of as many branches as there are choices
+        ("payoff/Bifurcation-v0", lambda level: 1.0 / level.parameters.get("choices", 2)),
+    ],
+)
+def test_random_success_is_exact_where_it_is_known(game_id, chance):
+    for level in payoff.certificate(game_id).levels:
+        assert level.random_episodes is None
+        assert level.random_success.mean == pytest.approx(chance(level), rel=1e-12)
+
+
+def test_certified_figures_of_sparse_ones_are_computed_or_of_many_episodes():
+    for game_id in SOLVED:
+        for level in payoff.certificate(game_id).levels:
+            assert level.random_episodes is None or level.random_episodes >= 20_000
 
 
 def test_paid_is_something_above_zero():

@@ -286,9 +286,9 @@ def test_bad_state_is_refused_and_changes_nothing(walk, sync):
     env.step(np.ones(2, dtype=int))
     kept = env.method.state_dict()
     for bad in ({}, {"owed": np.zeros(2)}, {"owed": np.zeros(3), "steps": np.zeros(3)}):
-        with pytest.raises(ValueError, match="owed and steps"):
+        with pytest.raises(ValueError, match=r"takes the arrays owed, steps|owed must have shape \(2,\)"):
             env.method.load_state_dict(bad)
-    with pytest.raises(ValueError, match=r"shapes \(2,\), \(1,\)"):
+    with pytest.raises(ValueError, match=r"steps must have shape \(2,\), got \(1,\)"):
         env.method.load_state_dict({"owed": np.zeros(2), "steps": np.zeros(1)})
     for key, value in env.method.state_dict().items():
         np.testing.assert_array_equal(value, kept[key])

@@ -12,15 +12,14 @@ Sources: Ng, Harada and Russell (1999); Grzes (2017) for the end of episodes; De
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from payoff.envs.core.params import check_number
-from payoff.wrappers.base import RewardMethod, Transition
+from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
 __all__ = ["InfoPotential", "Potential", "PotentialShaping", "TablePotential", "from_info", "from_table"]
@@ -28,7 +27,7 @@ __all__ = ["InfoPotential", "Potential", "PotentialShaping", "TablePotential", "
 Potential: TypeAlias = Callable[[Batch, BatchInfo], Array]
 
 
-class PotentialShaping(RewardMethod):
+class PotentialShaping(RowMethod):
     """r' = r + gamma Phi(s') - Phi(s), with Phi = scale * potential + shift, and 0 in terminal states.
 
     The potential is not called for states where it counts as 0. Both flags set: the terminal rule holds.
@@ -71,25 +70,21 @@ class PotentialShaping(RewardMethod):
         check_number("shift", shift, -np.inf)
         if on_truncation not in ("bootstrap", "terminal"):
             raise ValueError(f"on_truncation must be 'bootstrap' or 'terminal', got {on_truncation!r}")
+        super().__init__()
         self.potential = potential
         self.gamma = gamma
         self.on_truncation = on_truncation
         self.scale = scale
         self.shift = shift
-        self._phi: Array = np.zeros(0)  # Phi of each row's current state
 
-    def attach(self, adapter: object) -> Self:
-        """This object, or a copy where this one is in use: the cached potentials are all that copies do not share."""
-        if not self.in_use:
-            return super().attach(adapter)
-        other = copy.copy(self)
-        other._phi = np.zeros(0)
-        return other.attach(adapter)
+    def blank(self) -> dict[str, Array]:
+        """``phi``: Phi of the row's current state."""
+        return {"phi": np.zeros(())}
 
     def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
         """Cache Phi of the states where rows begin."""
-        kept = self._phi if self._phi.shape == mask.shape else np.zeros(mask.shape)
-        self._phi = np.where(mask, self._evaluate(obs, info, mask), kept)
+        super().reset(obs, info, mask)
+        self.memory["phi"] = np.where(mask, self._evaluate(obs, info, mask), self.memory["phi"])
 
     def __call__(self, t: Transition) -> Array:
         """Rewards plus F; caches Phi of the states that were reached.
@@ -97,12 +92,11 @@ class PotentialShaping(RewardMethod):
         Raises:
             ValueError: the potential gave another shape, or a number that is not finite.
         """
-        if self._phi.shape != t.reward.shape:
-            raise ValueError(f"PotentialShaping knows {self._phi.size} rows, got {t.reward.size}: reset comes first")
+        self.check_rows(t)
         zero = t.terminated | t.truncated if self.on_truncation == "terminal" else t.terminated
         arrived = self._evaluate(t.next_obs, t.info, t.active & ~zero)
-        shaped = t.reward + (self.gamma * arrived - self._phi)  # (1), (2)
-        self._phi = arrived  # (4)
+        shaped = t.reward + (self.gamma * arrived - self.memory["phi"])  # (1), (2)
+        self.memory["phi"] = arrived  # (4)
         return shaped
 
     def _evaluate(self, obs: Batch, info: BatchInfo, mask: Array) -> Array:
@@ -119,23 +113,6 @@ class PotentialShaping(RewardMethod):
             raise ValueError(f"potential {name} must return finite numbers of shape {expected}, got {got}")
         phi[mask] = self.scale * value + self.shift
         return phi
-
-    def state_dict(self) -> dict[str, Array]:
-        """Phi of each row's current state, ``(R,)``; empty before the first reset."""
-        return {"phi": self._phi.copy()}
-
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave.
-
-        Raises:
-            ValueError: not exactly ``phi``, or not as many finite numbers as there are rows; nothing has changed.
-        """
-        if set(state) != {"phi"}:
-            raise ValueError(f"PotentialShaping takes the array phi, got {', '.join(state) or 'nothing'}")
-        phi = np.array(state["phi"], dtype=np.float64)
-        if phi.ndim != 1 or (self._phi.size and phi.size != self._phi.size) or not np.isfinite(phi).all():
-            raise ValueError(f"phi must hold {self._phi.size or 'R'} finite numbers, got {state['phi']!r}")
-        self._phi = phi
 
 
 @dataclass(frozen=True, slots=True)
