@@ -32,7 +32,8 @@ class Transition:
     """One step of R rows (copies, agents, or seats in copies).
 
     Attributes:
-        obs: ``(R, ...)`` observations that were acted on, or a dict or tuple of such arrays.
+        obs: ``(R, ...)`` observations that were acted on, or a dict or tuple of such arrays; None for a method that
+            says ``reads_obs = False``.
         action: ``(R, ...)`` actions, as the environment took them.
         reward: ``(R,)`` float64, read-only: the reward so far.
         next_obs: ``(R, ...)`` what came of it; at an episode's end its last observation, not the next one's first.
@@ -57,16 +58,22 @@ class RewardMethod:
     """A batched function from a transition to a new reward; subclasses define ``__call__``.
 
     ``term`` is the key under which ``info["reward_terms"]`` keeps what the method changed.
+
+    ``reads_obs`` says whether it looks at ``t.obs`` or keeps observations for later, which takes a copy of all of them
+    at every step. A method that does neither says False: then ``t.obs`` is None, ``t.next_obs`` is only good during the
+    call (an environment may write into it afterwards), and ``reset`` is given the observations of the rows that begin,
+    with anything in the others.
     """
 
     term: ClassVar[str] = "shaping"
+    reads_obs: ClassVar[bool] = True
     _user: weakref.ref[Any] | None = None
 
     def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
         """Rows begin an episode.
 
         Args:
-            obs: ``(R, ...)`` current observations of all rows.
+            obs: ``(R, ...)`` current observations of all rows; see ``reads_obs``.
             info: entries of the rows that begin; of no others.
             mask: ``(R,)`` bool, the rows that begin.
         """
@@ -244,24 +251,29 @@ class Session:
         self.method = method.attach(adapter)
         self.rows = rows
         self.over = np.zeros(rows, dtype=np.bool_)
-        self._obs: Batch = None
+        self._started = False
+        self._obs: Batch = None  # copies of the last observations, where the method reads them
         self._everyone = np.ones(rows, dtype=np.bool_)
+        self._everyone.flags.writeable = False  # one mask serves every transition
 
     def check_started(self) -> None:
         """Raise gymnasium.error.ResetNeeded before the first reset."""
-        if self._obs is None:
+        if not self._started:
             raise gym.error.ResetNeeded(f"{type(self.method).__name__}: call reset() before step()")
 
     def start(self, obs: Batch, info: BatchInfo, mask: Array | None = None) -> None:
         """Rows in ``mask`` (all when None) begin an episode with ``obs``."""
         mask = self._everyone if mask is None else mask
-        if self._obs is None or mask.all():
-            self._obs = copied(obs)
-        else:
-            self._obs = copied(self._obs)  # the transition before still shows the old one
-            place(self._obs, mask, take(obs, mask))
+        if self.method.reads_obs:
+            if self._obs is None or mask.all():
+                self._obs = copied(obs)
+            else:
+                self._obs = copied(self._obs)  # the transition before still shows the old one
+                place(self._obs, mask, take(obs, mask))
+            obs = self._obs
+        self._started = True
         self.over = self.over & ~mask
-        self.method.reset(self._obs, info, mask)
+        self.method.reset(obs, info, mask)
 
     def pay(
         self,
@@ -279,19 +291,27 @@ class Session:
             ValueError: the method returned another shape, or turned a finite reward into one that is not.
         """
         active = self._everyone if active is None else active
+        steps = np.count_nonzero(active)
         given = np.array(reward, dtype=np.float64)
         given.flags.writeable = False  # a method that writes into it would lose the true reward
-        before, self._obs = self._obs, copied(next_obs)
-        if not active.any():
+        before = self._obs
+        if self.method.reads_obs:
+            self._obs = next_obs = copied(next_obs)
+        if not steps:
             return given.copy()
-        t = Transition(before, action, given, self._obs, terminated, truncated, info, active)
+        t = Transition(before, action, given, next_obs, terminated, truncated, info, active)
         new = np.asarray(self.method(t), dtype=np.float64)
         if new.shape != given.shape:
             raise ValueError(f"{type(self.method).__name__} must return shape {given.shape}, got {new.shape}")
-        new = np.where(active, new, given)
-        bad = np.isfinite(given) & ~np.isfinite(new)
-        if bad.any():
-            raise ValueError(f"{type(self.method).__name__} made the reward {new[bad][0]} in row {bad.argmax()}")
+        if steps < active.size:
+            new = np.where(active, new, given)
+        elif not new.flags.writeable:  # the given one itself, from a method that changes nothing
+            new = new.copy()
+        fine = np.isfinite(new)
+        if np.count_nonzero(fine) < fine.size:
+            bad = np.isfinite(given) & ~fine
+            if bad.any():
+                raise ValueError(f"{type(self.method).__name__} made the reward {new[bad][0]} in row {bad.argmax()}")
         return new
 
     def snapshot(self, env: Any) -> WrapperSnapshot:
@@ -322,7 +342,9 @@ class Session:
 
     def resume(self, obs: Batch) -> None:
         """Observations of all rows after :meth:`restore`."""
-        self._obs = copied(obs)
+        self._started = True
+        if self.method.reads_obs:
+            self._obs = copied(obs)
 
 
 def add_term(existing: Mapping[str, Any] | None, reward: Any, name: str, change: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ Array: TypeAlias = NDArray[Any]
 Batch: TypeAlias = Any  # an array (R, ...), or a dict or tuple of such batches
 
 Read: TypeAlias = Callable[[str], "tuple[Any, Array | None]"]
+Keys: TypeAlias = "Sequence[str] | Callable[[], Sequence[str]]"
 
 
 def one_row(value: Any) -> Batch:
@@ -51,13 +52,17 @@ def copied(batch: Batch) -> Batch:
 
 def take(batch: Batch, mask: Array) -> Batch:
     """Rows of ``batch`` where ``mask`` ``(R,)`` is true; the batch itself when it is true everywhere."""
-    if mask.all():
+    if np.count_nonzero(mask) == mask.size:
         return batch
+    return _at(batch, mask.nonzero()[0])
+
+
+def _at(batch: Batch, rows: Array) -> Batch:
     if isinstance(batch, Mapping):
-        return {k: take(v, mask) for k, v in batch.items()}
+        return {k: _at(v, rows) for k, v in batch.items()}
     if isinstance(batch, tuple):
-        return tuple(take(v, mask) for v in batch)
-    return batch[mask]
+        return tuple(_at(v, rows) for v in batch)
+    return np.take(batch, rows, axis=0)  # a mask as index takes several times as long
 
 
 def place(batch: Batch, at: Array | int, value: Any) -> None:
@@ -81,16 +86,20 @@ class BatchInfo(Mapping[str, Any]):
     Args:
         read: key -> (array ``(R, ...)`` or BatchInfo, mask of the rows that have the entry or None for all);
             raises KeyError for an entry that no row has.
-        keys: entries that some row has.
+        keys: entries that some row has, or a function that lists them when they are asked for.
         need: ``(R,)`` bool, rows that must have an entry for it to be given out.
         rows: ``(R,)`` bool, rows that are shown; None for all.
     """
 
-    def __init__(self, read: Read, keys: Sequence[str], need: Array, rows: Array | None = None) -> None:
+    def __init__(self, read: Read, keys: Keys, need: Array, rows: Array | None = None) -> None:
         self._read = read
-        self._keys = keys
+        self._list = keys
         self._need = need
         self._rows = rows
+
+    @property
+    def _keys(self) -> Sequence[str]:
+        return self._list() if callable(self._list) else self._list
 
     def __getitem__(self, key: str) -> Any:
         try:
@@ -100,9 +109,10 @@ class BatchInfo(Mapping[str, Any]):
                 f"info has no {key!r} (it has: {', '.join(map(str, self._keys)) or 'nothing'}); environments of this "
                 "package leave entries out unless they are made with info='full'"
             ) from None
-        need = self._need if self._rows is None else self._need & self._rows
-        if has is not None and (need & ~has).any():
-            raise KeyError(f"info has no {key!r} in rows {np.flatnonzero(need & ~has).tolist()}")
+        if has is not None:
+            without = self._need & ~has if self._rows is None else self._need & self._rows & ~has
+            if without.any():
+                raise KeyError(f"info has no {key!r} in rows {np.flatnonzero(without).tolist()}")
         if isinstance(value, BatchInfo):
             return value if self._rows is None else value.select(self._rows)
         return value if self._rows is None else value[self._rows]
@@ -119,7 +129,7 @@ class BatchInfo(Mapping[str, Any]):
         if self._rows is not None:
             rows = self._rows.copy()
             rows[rows] = mask
-        return BatchInfo(self._read, self._keys, self._need, rows)
+        return BatchInfo(self._read, self._list, self._need, rows)
 
     def repeated(self, n: int) -> BatchInfo:
         """Each row n times, for the n seats of a copy.
@@ -135,7 +145,7 @@ class BatchInfo(Mapping[str, Any]):
             per_seat = value.ndim == 2 and value.shape[1] == n
             return value.reshape(-1) if per_seat else np.repeat(value, n, axis=0), has
 
-        return BatchInfo(read, self._keys, np.repeat(self._need, n))
+        return BatchInfo(read, self._list, np.repeat(self._need, n))
 
 
 def single_info(info: Mapping[str, Any]) -> BatchInfo:
@@ -163,7 +173,7 @@ def vector_info(
         ended: ``(B,)`` bool; the other rows are those of ``infos``.
     """
     if final is None or ended is None:
-        final, ended = {}, np.zeros_like(need)
+        return _running(infos, need)
 
     def read(key: str) -> tuple[Any, Array | None]:
         if key not in infos and key not in final:
@@ -177,8 +187,24 @@ def vector_info(
         now, last = _with_axis(key, now, len(need)), _with_axis(key, last, len(need))
         return np.where(ended.reshape(-1, *[1] * (now.ndim - 1)), last, now), has
 
-    keys = [k for k in {**infos, **final} if not (k.startswith("_") and k[1:] in {**infos, **final}) and k not in _END]
-    return BatchInfo(read, keys, need)
+    return BatchInfo(read, lambda: _entries({**infos, **final}), need)
+
+
+def _running(infos: Mapping[str, Any], need: Array) -> BatchInfo:
+    """View of infos in which every row is of the same moment."""
+
+    def read(key: str) -> tuple[Any, Array | None]:
+        value, has = infos[key], infos.get(f"_{key}")
+        if isinstance(value, Mapping):
+            return _running(value, need if has is None else need & has), has
+        return _with_axis(key, value, len(need)), has
+
+    return BatchInfo(read, lambda: _entries(infos), need)
+
+
+def _entries(infos: Mapping[str, Any]) -> list[str]:
+    """Keys without masks and without the bookkeeping of same-step autoreset."""
+    return [k for k in infos if not (k.startswith("_") and k[1:] in infos) and k not in _END]
 
 
 def _has(infos: Mapping[str, Any], key: str, n: int) -> Array:

@@ -43,6 +43,7 @@ class BatchSession(Session):
         self.seats = seats
         self._shape = (copies,) if seats is None else (copies, seats)
         self._all = np.ones(copies, dtype=np.bool_)
+        self._nobody = np.zeros(self.rows, dtype=np.bool_)
         self._masks = masks
 
     def begin(self, obs: Batch, infos: Mapping[str, Any], mask: Array | None) -> dict[str, Any]:
@@ -58,18 +59,32 @@ class BatchSession(Session):
         """New rewards of a step, in the shape of the given ones, and infos with the reward terms."""
         paid = np.array(rewards, dtype=np.float64)
         ended = terminated | truncated
+        over = np.count_nonzero(ended) > 0
         fresh = self._copies(self.over)  # next-step autoreset: this call restarted them
-        last = ended if self.mode is AutoresetMode.SAME_STEP else np.zeros_like(ended)
-        final: Mapping[str, Any] = infos["final_info"] if last.any() else {}
-        next_obs = self.flat(self._with_final(obs, infos, last) if last.any() else obs)
-        info = self._spread(vector_info(infos, ~fresh, final=final, ended=last))
-        active = self._each(~fresh)
-        flags = self._each(terminated), self._each(truncated)
-        new = self.pay(self.flat(actions), paid.reshape(-1), next_obs, *flags, info, active).reshape(paid.shape)
-        begun = fresh | last
-        if begun.any():
+        restarted = self.over is not self._nobody and np.count_nonzero(fresh) > 0
+        stepped = ~fresh if restarted else self._all
+        last = ended if over and self.mode is AutoresetMode.SAME_STEP else None
+        if last is None:
+            next_obs, info = obs, vector_info(infos, stepped)
+        else:
+            next_obs = self._with_final(obs, infos, last)
+            info = vector_info(infos, stepped, final=infos["final_info"], ended=last)
+        new = self.pay(
+            self.flat(actions),
+            paid.reshape(-1),
+            self.flat(next_obs),
+            self._each(terminated),
+            self._each(truncated),
+            self._spread(info),
+            self._each(stepped) if restarted else None,
+        ).reshape(paid.shape)
+        if last is not None:
+            begun = fresh | last
             self.start(self.flat(obs), self._spread(vector_info(infos, begun)), self._each(begun))
-        self.over = self._each(ended & (self.mode is AutoresetMode.NEXT_STEP))
+        elif restarted:  # what they begin with is the next observation of this call, which is known already
+            current = self._obs if self.method.reads_obs else self.flat(obs)
+            self.method.reset(current, self._spread(vector_info(infos, fresh)), self._each(fresh))
+        self.over = self._each(ended) if over and self.mode is AutoresetMode.NEXT_STEP else self._nobody
         return new, self._told(infos, paid, new - paid, last)
 
     @staticmethod
@@ -106,8 +121,7 @@ class BatchSession(Session):
         lost; ``final_info`` repeats them for the rows that ended.
         """
         terms, true = infos.get("reward_terms"), infos.get("true_reward", paid)
-        out = dict(infos)
-        if last is not None and last.any():
+        if last is not None:
             final = infos["final_info"]
             terms = _joined(terms, final.get("reward_terms"), last)
             true = _chosen(last, final.get("true_reward", paid), true)
@@ -117,10 +131,13 @@ class BatchSession(Session):
         }
         if self._masks and any(key.startswith("_") for key in entries["reward_terms"]):
             entries["reward_terms"][f"_{self.method.term}"] = self._all
-        if last is not None and last.any():
+        out = {**infos, **entries}
+        if last is not None:
             marks = {f"_{key}": last for key in entries} if self._masks else {}
             out["final_info"] = {**infos["final_info"], **entries, **marks}
-        return {**out, **entries, **({f"_{key}": self._all for key in entries} if self._masks else {})}
+        if self._masks:
+            out |= {f"_{key}": self._all for key in entries}
+        return out
 
 
 def _chosen(last: Array, final: Any, now: Any) -> Array:
