@@ -1,0 +1,254 @@
+"""What the bonuses with networks share: a model that scores rows, keeps them, and learns from them in batches.
+
+Inputs are whitened: (x - mean) / deviation, clipped to [-5, 5] as in RND (Burda et al., ICLR 2019). Mean and deviation
+are those of the observations that the model has learned from; before the first batch they are 0 and 1, since no
+steps are played to find better ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.wrappers.base import Transition
+from payoff.wrappers.bonus.features import Features, checked_features, evaluated
+from payoff.wrappers.bonus.running import Whitening
+from payoff.wrappers.rows import Array, Batch
+
+__all__ = ["Learner", "Learning", "network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """How a model of a bonus is built and learns; the defaults are ours, for small problems.
+
+    Attributes:
+        hidden: widths of the hidden layers of each network.
+        learning_rate: of Adam, above 0.
+        learn_every: transitions, of all rows together, from one round of learning to the next.
+        epochs: passes over them in a round.
+        batch_size: transitions of one gradient step.
+        learning: whether the model learns at all; False scores with the networks as they are.
+        seed: of the initial weights and of the order of the transitions.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 1e-3
+    learn_every: int = 256
+    epochs: int = 1
+    batch_size: int = 64
+    learning: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the fields (ValueError names the field, its value and what is allowed)."""
+        for width in self.hidden:
+            check_integer("hidden", width, 1)
+        check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
+        for name in ("learn_every", "epochs", "batch_size"):
+            check_integer(name, getattr(self, name), 1)
+        check_flag("learning", self.learning)
+        check_integer("seed", self.seed, 0)
+
+
+class Learner:
+    """A model that is common to all rows and to all forks of its bonus.
+
+    Rows are scored and taken in one after the other, up to the one that fills a round of ``learn_every``; then the
+    model learns, and the rest is scored by what it has become. Networks are float64, so that scores agree to about
+    1e-12 whatever the batch size, and are built when the first observations say how large they must be.
+
+    Subclasses define :meth:`make` and :meth:`loss`.
+
+    Args:
+        encode: function from observations to the numbers ``(R, I)`` that the networks see; None: all of them.
+        settings: see :class:`Learning`; None: its defaults.
+
+    Raises:
+        TypeError: ``encode`` cannot be called, or ``settings`` is no Learning.
+    """
+
+    def __init__(self, encode: Features | None = None, settings: Learning | None = None) -> None:
+        given: Any = settings
+        if given is not None and not isinstance(given, Learning):
+            raise TypeError(f"settings must be a Learning, got {type(given).__name__}")
+        self.encode = checked_features("encode", encode)
+        self.settings = settings or Learning()
+        self.inputs: int | None = None
+        self.rounds = 0
+
+    def make(self, inputs: int, generator: torch.Generator) -> tuple[nn.ModuleDict, dict[str, int]]:
+        """The networks for I inputs, and the columns that are kept of a transition: name -> width; one is "next"."""
+        raise NotImplementedError(f"{type(self).__name__} must define make(inputs, generator)")
+
+    def loss(self, columns: dict[str, Array]) -> Tensor:
+        """What a gradient step lowers, a scalar, of columns ``(n, width)`` as they were kept."""
+        raise NotImplementedError(f"{type(self).__name__} must define loss(columns)")
+
+    def columns(self, t: Transition, rows: Array) -> dict[str, Array]:
+        """What is kept of the rows of a transition."""
+        raise NotImplementedError(f"{type(self).__name__} must define columns(transition, rows)")
+
+    def look(self, obs: Batch) -> None:
+        """Build the networks, where that has not been done, for observations like these ``(R, ...)``."""
+        if self.inputs is None:
+            self._build(evaluated(self.encode, obs).shape[1])
+
+    def _build(self, inputs: int) -> None:
+        with _grad():
+            generator = torch.Generator().manual_seed(self.settings.seed)
+            self.net, widths = self.make(inputs, generator)
+            learned = [p for p in self.net.parameters() if p.requires_grad]
+            self.adam = torch.optim.Adam(learned, lr=self.settings.learning_rate, foreach=False)
+        self.inputs = inputs
+        self.whitening = Whitening(inputs)
+        self._kept = {name: np.zeros((self.settings.learn_every, width)) for name, width in widths.items()}
+        self._filled = 0
+
+    def numbers(self, obs: Batch) -> Array:
+        """``(R, I)`` what the networks see of observations, before whitening.
+
+        Raises:
+            ValueError: another number of inputs than the networks have, or a number that is not finite.
+        """
+        found = evaluated(self.encode, obs)
+        if found.shape[1] != self.inputs:
+            raise ValueError(f"{type(self).__name__} has {self.inputs} inputs, got {found.shape[1]}")
+        return found
+
+    def whitened(self, numbers: Array) -> Tensor:
+        """``(R, I)`` network inputs, in [-5, 5]."""
+        return torch.from_numpy(self.whitening(numbers))
+
+    def portions(self, active: Array) -> Iterator[Array]:
+        """Masks ``(R,)`` of active rows, in order, each ending where learning is due or the rows do."""
+        rows = np.flatnonzero(active)
+        while rows.size:
+            room = self.settings.learn_every - self._filled if self.settings.learning else rows.size
+            mask = np.zeros(active.shape, dtype=np.bool_)
+            mask[rows[:room]] = True
+            yield mask
+            rows = rows[room:]
+
+    def learn_from(self, t: Transition, rows: Array) -> None:
+        """Keep the rows of a transition, and learn when the round is full."""
+        if not self.settings.learning:
+            return
+        count = int(rows.sum())
+        for name, values in self.columns(t, rows).items():
+            self._kept[name][self._filled : self._filled + count] = values
+        self._filled += count
+        if self._filled == self.settings.learn_every:
+            self._learn()
+
+    def _learn(self) -> None:
+        """One round: statistics of the inputs first, then gradient steps."""
+        self.whitening.take_in(self._kept["next"])
+        order = np.random.default_rng([self.settings.seed, self.rounds])  # a round's draws depend on its number alone
+        with _grad():
+            for _ in range(self.settings.epochs):
+                shuffled = order.permutation(self._filled)
+                for start in range(0, self._filled, self.settings.batch_size):
+                    rows = shuffled[start : start + self.settings.batch_size]
+                    self.adam.zero_grad()
+                    self.loss({name: kept[rows] for name, kept in self._kept.items()}).backward()  # type: ignore[no-untyped-call]
+                    self.adam.step()
+        self._filled = 0
+        self.rounds += 1
+
+    def fork(self) -> Self:
+        """This object: all environments teach one model."""
+        return self
+
+    def state_dict(self) -> dict[str, Array]:
+        """Weights, moments of Adam, statistics of the inputs, and the transitions of the round; empty when unbuilt."""
+        if self.inputs is None:
+            return {}
+        found = {"rounds": np.array(self.rounds), "steps": np.array(self._adam_steps())}
+        found |= {f"whitening.{name}": array for name, array in self.whitening.state_dict().items()}
+        found |= {f"kept.{name}": kept[: self._filled].copy() for name, kept in self._kept.items()}
+        for name, weight in self.net.named_parameters():
+            found[f"net.{name}"] = weight.detach().numpy().copy()
+            if weight.requires_grad:
+                moments = self.adam.state.get(weight) or {m: torch.zeros_like(weight) for m in _MOMENTS}
+                found |= {f"{m}.{name}": moments[m].detach().numpy().copy() for m in _MOMENTS}
+        return found
+
+    def _adam_steps(self) -> int:
+        return next((int(found["step"].item()) for found in self.adam.state.values()), 0)
+
+    def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
+        """See :meth:`payoff.wrappers.bonus.parts.Part.read_state`."""
+        kind = type(self).__name__
+        if not state and self.inputs is None:
+            return lambda: None
+        inputs = np.size(state.get("whitening.mean", ()))
+        if self.inputs not in (None, inputs):
+            raise ValueError(f"{kind} has {self.inputs} inputs, got the state of one with {inputs}")
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._build(inputs)
+        blank = other.state_dict()
+        if set(state) != set(blank):
+            odd = sorted(set(state) ^ set(blank))
+            raise ValueError(f"{kind} takes the arrays {', '.join(blank)}; missing or unknown: {', '.join(odd)}")
+        arrays = {name: np.array(array, dtype=np.float64) for name, array in state.items()}
+        filled = len(np.atleast_1d(arrays["kept.next"]))
+        for name, array in arrays.items():
+            shape = (filled, *blank[name].shape[1:]) if name.startswith("kept.") else blank[name].shape
+            if array.shape != shape or not np.isfinite(array).all():
+                raise ValueError(f"{kind}: {name} must hold finite numbers of shape {shape}, got shape {array.shape}")
+        if filled >= self.settings.learn_every:
+            raise ValueError(f"{kind}: kept must have fewer rows than learn_every {self.settings.learn_every}")
+        if min(arrays["rounds"], arrays["steps"], arrays["whitening.count"]) < 0:
+            raise ValueError(f"{kind}: rounds, steps and whitening.count must be at least 0")
+        other._take(arrays, filled)
+        return lambda: self.__dict__.update(other.__dict__)
+
+    def _take(self, arrays: Mapping[str, Array], filled: int) -> None:
+        """Copy checked arrays into a model that was built for them."""
+        self.rounds, self._filled = int(arrays["rounds"]), filled
+        self.whitening.take_over(arrays["whitening.count"], arrays["whitening.mean"], arrays["whitening.squares"])
+        for name, kept in self._kept.items():
+            kept[:filled] = arrays[f"kept.{name}"]
+        with torch.no_grad():
+            for name, weight in self.net.named_parameters():
+                weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
+                if weight.requires_grad and arrays["steps"] > 0:
+                    moments = {m: torch.from_numpy(arrays[f"{m}.{name}"]) for m in _MOMENTS}
+                    self.adam.state[weight] = {"step": torch.tensor(float(arrays["steps"])), **moments}
+
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@contextmanager
+def _grad() -> Iterator[None]:
+    """Gradients, also where the caller plays under ``no_grad`` or ``inference_mode``."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def network(sizes: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
+    """Multilayer perceptron with ReLU, float64, orthogonal weights of gain sqrt(2), zero biases.
+
+    Args:
+        sizes: inputs, hidden widths, outputs.
+        generator: source of the weights.
+    """
+    layers: list[nn.Module] = []
+    for size_in, size_out in pairwise(sizes):
+        # skip_init: the usual initialisation would draw from torch's global generator
+        layer = nn.utils.skip_init(nn.Linear, size_in, size_out, dtype=torch.float64)  # type: ignore[no-untyped-call]
+        nn.init.orthogonal_(layer.weight, 2.0**0.5, generator=generator)
+        nn.init.zeros_(layer.bias)
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
