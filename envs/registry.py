@@ -33,6 +33,7 @@ class Entry:
 
 _COOPETITION = "payoff.envs.coopetition"
 _SPARSE = "payoff.envs.sparse"
+_SOCIAL = "payoff.envs.social"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
@@ -334,6 +335,12 @@ ENTRIES: tuple[Entry, ...] = (
         f"{_SPARSE}.car_ball:V0",
         ("team", "continuous", "multi_agent"),
         "Cars push a ball about a box, one or two a side: 1 for a goal, and nothing on the way to it.",
+    ),
+    Entry(
+        "payoff/Congestion-v0",
+        f"{_SOCIAL}.congestion:V0",
+        ("social", "multi_agent"),
+        "A hundred seats choose among six sections that hold six each; what is best for each ruins all.",
     ),
 )
 

@@ -98,7 +98,7 @@ class Private(Layer):
 
     def seat(self, i: int, depend: Array) -> SeatRule:
         """See :meth:`Layer.seat`."""
-        return _linear(_own(i, depend))
+        return SeatRule(rule.OWN, 0.0, 0.0, _own(i, depend))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Cooperative(Layer):
 
     def seat(self, i: int, depend: Array) -> SeatRule:
         """See :meth:`Layer.seat`."""
-        return _linear(np.full(depend.shape[:2], 1.0 / depend.shape[1]))
+        return SeatRule(rule.SHARED, 0.0, 0.0, np.full(depend.shape[:2], 1.0 / depend.shape[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import payoff
+from payoff.envs.core import layer as rule
 from payoff.envs.rewards import (
     LAYERS,
     SVO,
     Cooperative,
     InequityAversion,
     Integrated,
+    Layer,
     Mutuality,
     PerAgent,
     Private,
+    SeatRule,
     TrustReciprocal,
     resolve,
 )
@@ -186,3 +189,23 @@ def test_names_and_numbers():
         first_step(PerAgent({7: "private"}))
     with pytest.raises(TypeError, match="PerAgent takes layers and names"):
         first_step(PerAgent({0: lambda given: given.payoff}))
+
+
+@pytest.mark.parametrize("game", ["payoff/LoyaltyTeam-v0", "payoff/Congestion-v0"])
+def test_rules_that_save_time_change_no_number(game, draw_actions):
+    """Own payoff and shared weights are the linear rule, bit for bit."""
+
+    class Plain(Layer):
+        def __init__(self, layer):
+            object.__setattr__(self, "layer", layer)
+
+        def seat(self, i, depend):
+            return SeatRule(rule.LINEAR, 0.0, 0.0, self.layer.seat(i, depend).weight)
+
+    for layer, code in ((Private(), rule.OWN), (Cooperative(), rule.SHARED)):
+        assert layer.seat(1, np.zeros((1, 3, 3))).code == code
+        fast, plain = (payoff.multi_agent_vec(game, 2, reward=reward) for reward in (layer, Plain(layer)))
+        for env in (fast, plain):
+            env.reset(seed=0)
+        for action in draw_actions(fast, 20):
+            np.testing.assert_array_equal(fast.step(action)[1], plain.step(action)[1])

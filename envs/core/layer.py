@@ -4,6 +4,8 @@
 code           reward of seat i (pi: base payoff, W: weights, D: dependence, g_ij = min(T_ij, 1 - R_ij))
 =============  ==============================================================================================
 LINEAR         sum_j W_ij pi_j
+OWN            pi_i: LINEAR with W_i the i-th unit vector, in O(1)
+SHARED         sum_j W_ij pi_j with W_i the same for all seats of this code: in O(n) for all of them together
 GATED          pi_i + sum_{j != i} g_ij D_ij pi_j
 GATED_MEAN     mean over k of (pi_k + sum_{j != k} g_kj D_kj pi_j), the same for every seat
 RECIPROCAL     sum_j W_ij pi_j + sum_{j != i} first T_ij (a_j - b_j) / s_j a_i, s_j = e_j if second else 1
@@ -19,14 +21,16 @@ import numpy as np
 
 from payoff.envs.core.jit import jit
 
-__all__ = ["CODES", "GATED", "GATED_MEAN", "INEQUITY", "LAYER", "LINEAR", "RECIPROCAL", "apply"]
+__all__ = ["CODES", "GATED", "GATED_MEAN", "INEQUITY", "LAYER", "LINEAR", "OWN", "RECIPROCAL", "SHARED", "apply"]
 
 LINEAR = 0
 GATED = 1
 GATED_MEAN = 2
 RECIPROCAL = 3
 INEQUITY = 4
-CODES = range(5)
+OWN = 5
+SHARED = 6
+CODES = range(7)
 
 LAYER = np.dtype([("code", np.int64), ("first", np.float64), ("second", np.float64)])
 
@@ -98,9 +102,18 @@ def apply(layer, weight, depend, p, base, action, row, at_trust, at_damage, boun
     n = base.shape[0]
     shared = 0.0
     shared_known = False  # the mean over seats costs O(n^2): computed once a copy
+    common = 0.0
+    common_known = False
     for i in range(n):
         code = layer[i].code
-        if code == LINEAR:
+        if code == OWN:
+            reward[i] = base[i]
+        elif code == SHARED:
+            if not common_known:
+                common = _linear(weight, p, i, base)
+                common_known = True
+            reward[i] = common
+        elif code == LINEAR:
             reward[i] = _linear(weight, p, i, base)
         elif code == GATED:
             reward[i] = _gated(depend, p, i, base, row, at_trust, at_damage)

@@ -15,6 +15,7 @@ STEPS = 260  # more than two horizons of the published games
 def short(env_id):
     """Keywords that make several episodes end within STEPS, and keep what is compared within memory."""
     smaller = {"phase": "emergence"} if "ApacheProject" in env_id else {}  # 8 seats instead of 40: 1/100 of the numbers
+    smaller |= {"n_agents": 8} if "Congestion" in env_id else {}  # instead of 100
     return {"max_steps": 40, **smaller}
 
 

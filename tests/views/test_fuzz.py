@@ -111,7 +111,7 @@ def test_a_rejected_action_changes_nothing(env_id, data):
                 {**good, victim: np.zeros(99)},
                 {**good, victim: "high"},
                 {**good, victim: None},
-                {**good, "agent_99": good[victim]},
+                {**good, "agent_1000": good[victim]},
                 {a: x for a, x in good.items() if a != victim},
             ]
         )

@@ -150,8 +150,8 @@ def _certificate(game: Game[Any]) -> Iterator[tuple[str, str]]:
             + (f", first payment after {first.mean:.4g} steps at best" if first else ""),
         )
     for point in held.equilibria:
-        payoffs = ", ".join(f"{payoff:.6g}" for payoff in point.payoffs)
-        yield f"  {point.name}", f"actions {', '.join(f'{a:.6g}' for a in point.actions)}; payoffs {payoffs}"
+        actions, payoffs = (_abridged([f"{x:.6g}" for x in numbers]) for numbers in (point.actions, point.payoffs))
+        yield f"  {point.name}", f"actions {actions}; payoffs {payoffs}"
 
 
 def _abridged(names: Sequence[str]) -> str:

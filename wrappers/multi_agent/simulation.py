@@ -1,0 +1,119 @@
+"""Counterfactuals of any game, exactly: the step is played again with each agent's default action.
+
+Snapshots are taken before and after a step; then, for each agent in turn, the first is restored, the step is played
+with that agent's action replaced by its default, and the sum of payoffs is read; then the second is restored.
+``info["counterfactual"]`` holds G(z_{-i} U c_i) for each agent i, zeros at a start. Random draws are the same in all of
+these steps, so what differs is what the agent did. A step costs N + 1 steps and as many restores.
+
+It is the counterfactual of one step: what the default would have led to afterwards is not looked at. An agent cannot be
+left out of a game that has a seat for it; its default is the nearest thing (contribute nothing, stay where you are).
+
+Methods such as :class:`payoff.wrappers.multi_agent.difference.DifferenceReward` go around it::
+
+    env = simulate(payoff.multi_agent_vec("payoff/TrustDilemma-v0", 8), default=0.0)
+    env = wrap(env, DifferenceReward(total_payoff, from_simulation))
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from payoff.wrappers.base import snapshot_source
+from payoff.wrappers.multi_agent.team import one_each
+from payoff.wrappers.multi_agent.utility import COUNTERFACTUAL
+from payoff.wrappers.rows import Array
+
+__all__ = ["SimulatedVec", "simulate"]
+
+
+def simulate(env: Any, default: Any) -> Any:
+    """Environment of the same kind that reports counterfactuals.
+
+    Args:
+        env: a PettingZoo ``ParallelEnv`` or a multi-agent batch that has ``snapshot()`` and ``restore()`` and reports
+            ``info["payoff"]``.
+        default: c_i, an action as ``step`` takes it: one for all agents, or one each in their order.
+
+    Raises:
+        TypeError: ``env`` is something else, or takes no snapshots.
+        ValueError: ``default`` is no action of every agent.
+    """
+    pettingzoo = sys.modules.get("pettingzoo")  # without it `env` cannot be one of its environments
+    if pettingzoo is not None and isinstance(env, pettingzoo.ParallelEnv):
+        from payoff.wrappers.multi_agent.simulation_parallel import SimulatedParallel
+
+        return SimulatedParallel(env, default)
+    return SimulatedVec(env, default)
+
+
+class SimulatedVec:
+    """A multi-agent batch whose info holds ``counterfactual`` ``(B, N)``; all else is the inner batch's.
+
+    It is 0 in copies that restarted on the call; in same-step mode that of the step which ended is in ``final_info``.
+
+    Args:
+        env: the batch.
+        default: see :func:`simulate`.
+
+    Raises:
+        TypeError: it is no multi-agent batch, or takes no snapshots.
+        ValueError: ``default`` is no action of every agent.
+    """
+
+    def __init__(self, env: Any, default: Any) -> None:
+        if isinstance(env, type) or not all(hasattr(env, name) for name in ("num_envs", "num_agents", "action_size")):
+            raise TypeError(f"env must be a ParallelEnv or a multi-agent batch, got {type(env).__name__}")
+        if snapshot_source(env) is not env:
+            raise TypeError(f"{type(env).__name__} has no snapshot()")
+        self.env = env
+        self.default = one_each(default, env.num_agents, (env.action_size,)).astype(np.float64)
+        outside = (self.default < env.action_low) | (self.default > env.action_high)
+        if outside.any() or (env.discrete and (self.default % 1.0 != 0.0).any()):
+            kind = "whole numbers" if env.discrete else "numbers"
+            allowed = f"{kind} from {env.action_low.min():g} to {env.action_high.max():g}"
+            raise ValueError(f"default must be an action of every agent, {allowed}, got {default!r}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "env":  # `env` itself is missing while the object is being copied
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self.env, name)
+
+    def reset(self, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start episodes; nothing was played, so the counterfactuals are 0."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        return obs, {**info, COUNTERFACTUAL: np.zeros((self.env.num_envs, self.env.num_agents))}
+
+    def step(self, actions: Any) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """One step of every copy; then N that are taken back."""
+        env = self.env
+        before = env.snapshot()
+        obs, rewards, terminated, truncated, info = env.step(actions)
+        after = env.snapshot()
+        played = np.array(actions, dtype=np.float64).reshape(env.num_envs, env.num_agents, env.action_size)
+        found = np.empty((env.num_envs, env.num_agents))
+        goal = before  # should a step fail, nothing has happened
+        try:
+            for i in range(env.num_agents):
+                other = played.copy()
+                other[:, i] = self.default[i]
+                env.restore(before)
+                found[:, i] = env.step(other)[4]["payoff"].sum(axis=1)
+            goal = after
+        finally:
+            env.restore(goal)
+        info = {**info, COUNTERFACTUAL: found}
+        if "final_info" in info:
+            info["final_info"] = {**info["final_info"], COUNTERFACTUAL: found}
+            info[COUNTERFACTUAL] = np.where((terminated | truncated)[:, None], 0.0, found)
+        return obs, rewards, terminated, truncated, info
+
+    def snapshot(self) -> Any:
+        """Snapshot of the inner batch: there is nothing else to keep."""
+        return self.env.snapshot()
+
+    def restore(self, snapshot: Any) -> Any:
+        """Restore the inner batch."""
+        return self.env.restore(snapshot)
