@@ -22,7 +22,7 @@ _SINGLE_AGENT = ("agent", "partners", "control")  # settings that only the singl
 
 def view_of(algo: str) -> View:
     """``single`` where a trainer learns in the single-agent view, one seat or one controller of all; else ``multi``."""
-    return "single" if algo in ("ppo", "sb3") else "multi"
+    return "single" if algo in ("balanced_ppo", "ppo", "sb3") else "multi"
 
 
 def measure(

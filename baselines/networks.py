@@ -252,6 +252,10 @@ def load_policy(path: str | Path) -> tuple[Policy, dict[str, Any]]:
         from payoff.baselines import sb3
 
         return sb3.load_policy(tensors, meta), meta
+    if meta.get("trainer") == "balanced_ppo":
+        from payoff.baselines import balanced_ppo
+
+        return balanced_ppo.load_policy(path)
     if "shape" not in meta:
         raise ValueError(f"{path} is a checkpoint without a policy in it")
     shape = read_shape(meta["shape"])

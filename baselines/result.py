@@ -24,7 +24,7 @@ class Result:
             did. ``step``: environment steps so far, all copies together. ``welfare``: sum over seats of the payoffs of
             an episode. ``reward``: sum over the learned seats of the rewards of an episode, in the units of the reward
             that was trained on. ``cooperation``: mean of action / endowment, NaN where actions are no amounts.
-            ``episode_length``: steps.
+            ``episode_length``: steps. A trainer may add curves of its own, which no row of results holds.
         wall_seconds: elapsed time, the time before an interruption included.
         cpu_seconds: processor time, likewise.
         steps: environment steps, all copies together.

@@ -21,6 +21,7 @@ import numpy as np
 from payoff.baselines import results
 from payoff.baselines.measure import View, measure, view_of
 from payoff.baselines.pool import Report
+from payoff.baselines.result import CURVES
 from payoff.baselines.results import RunConfig
 from payoff.envs import registry
 from payoff.envs.core.params import unknown_keyword
@@ -44,7 +45,7 @@ __all__ = [
     "trainer",
 ]
 
-TRAINERS = {name: f"payoff.baselines.{name}" for name in ("ippo", "ppo", "sb3")}
+TRAINERS = {name: f"payoff.baselines.{name}" for name in ("balanced_ppo", "ippo", "ppo", "sb3")}
 
 # Settings that are columns of their own, or say where to and not what: the rest is the row's ``hyperparameters``.
 _NOT_HYPERPARAMETERS = {
@@ -172,7 +173,7 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
             "steps": result.steps,
             "wall_seconds": result.wall_seconds,
             "cpu_seconds": result.cpu_seconds,
-            **{f"curve_{name}": values for name, values in _curves(result.curve).items()},
+            **{f"curve_{name}": values for name, values in _curves(result.curve).items() if name in CURVES},
             **measure(
                 result.policy,
                 config.env_id,

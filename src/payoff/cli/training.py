@@ -53,7 +53,7 @@ class Train:
     out: Path
     """folder for checkpoints/ and runs/"""
     algo: str = "ippo"
-    """trainer: ippo, ppo, sb3, or package.module with Args and train"""
+    """trainer: ippo, ppo, balanced_ppo, sb3, or package.module with Args and train"""
     reward: str | None = None
     """reward layer to train on; the game's default when left out"""
     seed: int = 1
@@ -145,7 +145,7 @@ class Ablate:
     seeds: int = 3
     """number of seeds: 1 to this"""
     algo: str = "ippo"
-    """trainer: ippo, ppo, sb3, or package.module with Args and train"""
+    """trainer: ippo, ppo, balanced_ppo, sb3, or package.module with Args and train"""
     total_steps: int | None = None
     """environment steps of a run, all copies together; the trainer's default when left out"""
     episodes: int = 10

@@ -1,0 +1,231 @@
+"""A method with a memory around an environment, and the memory in the observation, so that the problem stays Markov."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector.utils import batch_space
+
+from payoff.wrappers.adapters.multi_agent import MultiAgentVecEnv, MultiAgentVecRewardWrapper
+from payoff.wrappers.adapters.single import RewardWrapper
+from payoff.wrappers.adapters.vector import VectorRewardWrapper
+from payoff.wrappers.base import WrapperSnapshot
+from payoff.wrappers.objectives.memory import MemoryMethod
+from payoff.wrappers.rows import Array
+
+__all__ = ["MemoryMultiAgentVec", "MemoryVectorWrapper", "MemoryWrapper", "augment", "joined", "joined_space"]
+
+KEY = "memory"  # of the entry that a dict of observations gets
+
+
+@overload
+def augment(env: gym.Env[Any, Any], method: MemoryMethod) -> MemoryWrapper: ...
+@overload
+def augment(env: gym.vector.VectorEnv[Any, Any, Any], method: MemoryMethod) -> MemoryVectorWrapper: ...
+@overload
+def augment(env: Any, method: MemoryMethod) -> Any: ...
+def augment(env: Any, method: MemoryMethod) -> Any:
+    """As :func:`payoff.wrappers.wrap`, with the method's memory appended to each observation.
+
+    A flat observation becomes longer; a dict of observations gets the entry ``"memory"``. ``info`` gets what the method
+    tells, such as ``rm_state``. In same-step autoreset ``final_obs`` and ``final_info`` hold the memory at the end of
+    the episode.
+
+    Args:
+        env: a Gymnasium ``Env`` or ``VectorEnv``, a PettingZoo ``ParallelEnv``, or a multi-agent batch
+            (``payoff.multi_agent_vec``).
+        method: what changes the reward.
+
+    Raises:
+        TypeError: ``env`` is something else, ``method`` has no memory to show, or observations are neither flat nor a
+            dict (see ``gymnasium.wrappers.FlattenObservation``).
+        ValueError: as :func:`payoff.wrappers.wrap`.
+    """
+    if not isinstance(method, MemoryMethod):
+        raise TypeError(f"method must be a MemoryMethod, got {type(method).__name__}; see wrap")
+    if isinstance(env, gym.Env):
+        return MemoryWrapper(env, method)
+    if isinstance(env, gym.vector.VectorEnv):
+        return MemoryVectorWrapper(env, method)
+    pettingzoo = sys.modules.get("pettingzoo")  # without it `env` cannot be one of its environments
+    if pettingzoo is not None and isinstance(env, pettingzoo.ParallelEnv):
+        from payoff.wrappers.objectives.augment_parallel import MemoryParallelEnv
+
+        return MemoryParallelEnv(env, method)
+    if isinstance(env, type) or not all(hasattr(env, name) for name in ("num_envs", "num_agents", "autoreset_mode")):
+        raise TypeError(
+            "env must be a gymnasium Env or VectorEnv, a pettingzoo ParallelEnv or a multi-agent batch, "
+            f"got {type(env).__name__}"
+        )
+    return MemoryMultiAgentVec(env, method)
+
+
+def joined(obs: Any, features: Array) -> Any:
+    """Observations with features: ``(..., O)`` and ``(..., K)`` to ``(..., O + K)``, or a dict with one more entry."""
+    if isinstance(obs, Mapping):
+        return {**obs, KEY: features}
+    obs = np.asarray(obs)
+    kind = obs.dtype if obs.dtype.kind == "f" else np.float32
+    return np.concatenate([obs.astype(kind), features.astype(kind)], axis=-1)
+
+
+def joined_space(space: gym.Space[Any], method: MemoryMethod) -> gym.Space[Any]:
+    """Space of :func:`joined` observations; TypeError where there is none."""
+    low, high = method.feature_bounds()
+    if isinstance(space, gym.spaces.Dict) and KEY not in space.spaces:
+        return gym.spaces.Dict({**space.spaces, KEY: gym.spaces.Box(low, high, dtype=np.float32)})
+    if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
+        kind: Any = space.dtype if space.dtype is not None and space.dtype.kind == "f" else np.float32
+        low, high = np.concatenate([space.low, low]), np.concatenate([space.high, high])
+        return gym.spaces.Box(low.astype(kind), high.astype(kind), dtype=kind)
+    raise TypeError(f"observations must be flat or a dict without {KEY!r}, got {space}; see FlattenObservation")
+
+
+class MemoryWrapper(RewardWrapper):
+    """A method with a memory around an ``Env``; see :func:`augment`.
+
+    Args:
+        env: the environment.
+        method: what changes the reward.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], method: MemoryMethod) -> None:
+        space = joined_space(env.observation_space, method)
+        super().__init__(env, method)
+        self.observation_space = space
+
+    @property
+    def _memory(self) -> MemoryMethod:
+        method: Any = self.method
+        return method  # type: ignore[no-any-return]
+
+    def _show(self, obs: Any, info: dict[str, Any], memory: Mapping[str, Array]) -> tuple[Any, dict[str, Any]]:
+        told = {name: value[0] for name, value in self._memory.told(memory).items()}
+        return joined(obs, self._memory.features(memory)[0]), {**info, **told}
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode."""
+        obs, info = super().reset(seed=seed, options=options)
+        return self._show(obs, info, self._memory.memory)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step, with the method's reward."""
+        obs, reward, terminated, truncated, info = super().step(action)
+        obs, info = self._show(obs, info, self._memory.memory)
+        return obs, reward, terminated, truncated, info
+
+    def restore(self, snapshot: WrapperSnapshot) -> tuple[Any, dict[str, Any]]:
+        """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
+        obs, info = super().restore(snapshot)
+        return self._show(obs, info, self._memory.memory)
+
+
+class MemoryVectorWrapper(VectorRewardWrapper):
+    """A method with a memory around a ``VectorEnv``; see :func:`augment`.
+
+    Args:
+        env: the vector environment.
+        method: what changes the reward.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], method: MemoryMethod) -> None:
+        space = joined_space(env.single_observation_space, method)
+        super().__init__(env, method)
+        self.single_observation_space = space
+        self.observation_space = batch_space(space, env.num_envs)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes, in all copies or in those of ``options["reset_mask"]``."""
+        obs, infos = super().reset(seed=seed, options=options)
+        return _shown(self.method, obs, infos, (self.num_envs,))
+
+    def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
+        """One step of every copy, with the method's rewards."""
+        obs, rewards, terminated, truncated, infos = super().step(actions)
+        obs, infos = _shown(self.method, obs, infos, (self.num_envs,))
+        return obs, rewards, terminated, truncated, infos
+
+    def restore(self, snapshot: WrapperSnapshot) -> tuple[Any, dict[str, Any]]:
+        """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
+        obs, infos = super().restore(snapshot)
+        return _shown(self.method, obs, infos, (self.num_envs,))
+
+
+class MemoryMultiAgentVec(MultiAgentVecRewardWrapper):
+    """A method with a memory around a multi-agent batch; see :func:`augment`.
+
+    Args:
+        env: the batch.
+        method: what changes the reward; row ``b * N + i`` of its memory is that of seat i in copy b.
+
+    Attributes:
+        obs_size: entries of an observation, the memory's among them.
+    """
+
+    def __init__(self, env: MultiAgentVecEnv, method: MemoryMethod) -> None:
+        super().__init__(env, method)
+        inner: Any = env
+        self.obs_size = int(inner.obs_size) + method.feature_bounds()[0].size
+        self._rows = (env.num_envs, env.num_agents)
+
+    def reset(
+        self, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start episodes, in all copies or in those of ``options["reset_mask"]``."""
+        obs, info = super().reset(seed, options)
+        return _shown(self.method, obs, info, self._rows, masks=False)
+
+    def step(self, actions: Any) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """One step of every copy, with the method's rewards."""
+        obs, rewards, terminated, truncated, info = super().step(actions)
+        obs, info = _shown(self.method, obs, info, self._rows, masks=False)
+        return obs, rewards, terminated, truncated, info
+
+    def state(self) -> Array:
+        """The inner environment's state ``(B, S)`` and every seat's memory, ``(B, S + N * K)``."""
+        inner: Any = self.env
+        method: Any = self.method
+        features = method.features(method.memory).reshape(self._rows[0], -1)
+        return np.concatenate([inner.state(), features], axis=1)
+
+    def restore(self, snapshot: WrapperSnapshot) -> tuple[Array, dict[str, Any]]:
+        """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
+        obs, info = super().restore(snapshot)
+        return _shown(self.method, obs, info, self._rows, masks=False)
+
+
+def _shown(
+    method: Any, obs: Any, infos: dict[str, Any], rows: tuple[int, ...], *, masks: bool = True
+) -> tuple[Any, dict[str, Any]]:
+    """Batch of observations and infos with the memory in them; ``rows`` is ``(B,)`` or ``(B, N)``."""
+    out = dict(infos)
+    if "final_obs" in out:
+        last, ends = out["_final_obs"], _laid(method, method.arrived, rows)
+        out["final_obs"] = _final(out["final_obs"], last, ends[0])
+        out["final_info"] = {**out["final_info"], **ends[1], **({f"_{key}": last for key in ends[1]} if masks else {})}
+    features, told = _laid(method, method.memory, rows)
+    everyone = np.ones(rows[0], dtype=np.bool_)
+    return joined(obs, features), {**out, **told, **({f"_{key}": everyone for key in told} if masks else {})}
+
+
+def _laid(method: Any, memory: Mapping[str, Array], rows: tuple[int, ...]) -> tuple[Array, dict[str, Array]]:
+    """Features and told entries with the axes ``rows`` in front."""
+    features: Array = method.features(memory)
+    told = {name: value.reshape(*rows, *value.shape[1:]) for name, value in method.told(memory).items()}
+    return features.reshape(*rows, -1), told
+
+
+def _final(final: Any, last: Array, features: Array) -> Any:
+    """Last observations of the episodes that ended, with the memory they ended with."""
+    if not (isinstance(final, np.ndarray) and final.dtype == np.object_):
+        return joined(final, features)
+    out = np.full_like(final, None)  # Gymnasium's: an observation each, or None
+    for b in np.flatnonzero(last):
+        out[b] = joined(final[b], features[b])
+    return out

@@ -1,0 +1,252 @@
+"""From several rewards to one number: weighted sums, Chebyshev distances, thresholds, logarithms; and a use on steps.
+
+With v in R^K, weights w and an ideal point z:
+
+(1) sum_k w_k v_k     (2) -max_k w_k (z_k - v_k) + rho sum_k w_k v_k     (3) sum_k w_k min(v_k, tau_k)
+(4) sum_k w_k log(v_k + shift_k)
+
+Only (1) commutes with sums: f of each step's vector, f of a return and f of an expected return are then the same
+objective. Any other f gives three different ones: :class:`VectorReward` applies f to each step, which is one more
+Markov reward, :mod:`payoff.wrappers.objectives.outer` to returns and to expected returns.
+
+(2): Steuer and Choo (1983), for reinforcement learning Van Moffaert et al. (2013). (3): Gabor, Kalmar and Szepesvari
+(1998) order such minima lexicographically; see :mod:`payoff.wrappers.objectives.lexicographic`. unverified: cited from
+memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+
+from payoff.envs.core.params import check_integer, check_number
+from payoff.wrappers.base import RewardMethod, Transition
+from payoff.wrappers.rows import Array
+
+__all__ = [
+    "Chebyshev",
+    "LogSum",
+    "Scalarise",
+    "Smooth",
+    "Thresholded",
+    "VectorReward",
+    "WeightedSum",
+    "read_vector",
+]
+
+Scalarise: TypeAlias = Callable[[Array], Array]
+"""From ``(R, K)`` to ``(R,)``."""
+
+
+class Smooth(Protocol):
+    """A scalarisation with a gradient (a subgradient where it has a kink)."""
+
+    def __call__(self, vector: Array) -> Array: ...  # noqa: D102
+    def gradient(self, vector: Array) -> Array: ...  # noqa: D102
+
+
+def _numbers(name: str, values: Any, size: int | None = None) -> tuple[float, ...]:
+    found = tuple(values)
+    for value in found:
+        check_number(f"{name}[...]", value, -np.inf)
+    if not found or size not in (None, len(found)):
+        raise ValueError(f"{name} must be {size or 'at least 1'} numbers, got {len(found)}")
+    return tuple(float(value) for value in found)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedSum:
+    """Equation (1).
+
+    Args:
+        weights: K numbers.
+
+    >>> float(WeightedSum((1.0, 0.5))(np.array([2.0, 4.0])))
+    4.0
+    """
+
+    weights: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Check numbers (ValueError)."""
+        object.__setattr__(self, "weights", _numbers("weights", self.weights))
+
+    def __call__(self, vector: Array) -> Array:
+        """``(..., K)`` to ``(...)``."""
+        # a product of matrices would round differently from batch to batch
+        value: Array = (vector * self.weights).sum(axis=-1)
+        return value
+
+    def gradient(self, vector: Array) -> Array:
+        """The weights, ``(..., K)``."""
+        return np.broadcast_to(np.array(self.weights), np.shape(vector)).copy()
+
+
+@dataclass(frozen=True, slots=True)
+class Chebyshev:
+    """Equation (2): minus the largest weighted distance below an ideal point. It finds points that no sum finds.
+
+    Args:
+        weights: K numbers, not negative.
+        ideal: K numbers, no smaller than what can be reached.
+        rho: weight of the sum, which breaks ties, at least 0.
+    """
+
+    weights: Sequence[float]
+    ideal: Sequence[float]
+    rho: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check numbers (ValueError)."""
+        object.__setattr__(self, "weights", _numbers("weights", self.weights))
+        object.__setattr__(self, "ideal", _numbers("ideal", self.ideal, len(self.weights)))
+        check_number("rho", self.rho, 0.0)
+        for weight in self.weights:
+            check_number("weights[...]", weight, 0.0)
+
+    def __call__(self, vector: Array) -> Array:
+        """``(..., K)`` to ``(...)``."""
+        distance = (np.asarray(self.weights) * (np.asarray(self.ideal) - vector)).max(axis=-1)
+        value: Array = self.rho * (vector * self.weights).sum(axis=-1) - distance
+        return value
+
+    def gradient(self, vector: Array) -> Array:
+        """``(..., K)``; where several distances are largest, that of the first."""
+        weights = np.asarray(self.weights)
+        at = (weights * (np.asarray(self.ideal) - vector)).argmax(axis=-1)
+        slope: Array = weights * (np.arange(weights.size) == np.asarray(at)[..., None]) + self.rho * weights
+        return slope
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholded:
+    """Equation (3): what lies above a threshold counts no more.
+
+    Args:
+        thresholds: K numbers; ``math.inf`` for an objective that always counts.
+        weights: K numbers.
+    """
+
+    thresholds: Sequence[float]
+    weights: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Check numbers (ValueError)."""
+        object.__setattr__(self, "weights", _numbers("weights", self.weights))
+        finite = [0.0 if value == np.inf else value for value in self.thresholds]
+        _numbers("thresholds", finite, len(self.weights))
+        object.__setattr__(self, "thresholds", tuple(float(value) for value in self.thresholds))
+
+    def __call__(self, vector: Array) -> Array:
+        """``(..., K)`` to ``(...)``."""
+        value: Array = (np.minimum(vector, self.thresholds) * self.weights).sum(axis=-1)
+        return value
+
+    def gradient(self, vector: Array) -> Array:
+        """``(..., K)``: the weights of objectives below their thresholds."""
+        slope: Array = (np.asarray(vector) < self.thresholds) * np.array(self.weights)
+        return slope
+
+
+@dataclass(frozen=True, slots=True)
+class LogSum:
+    """Equation (4): a fair compromise; what is doubled where there is little counts as much as where there is much.
+
+    Args:
+        weights: K numbers, not negative.
+        shift: K numbers; every vector plus them must be above 0.
+    """
+
+    weights: Sequence[float]
+    shift: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Check numbers (ValueError)."""
+        object.__setattr__(self, "weights", _numbers("weights", self.weights))
+        object.__setattr__(self, "shift", _numbers("shift", self.shift, len(self.weights)))
+        for weight in self.weights:
+            check_number("weights[...]", weight, 0.0)
+
+    def __call__(self, vector: Array) -> Array:
+        """``(..., K)`` to ``(...)``; ValueError where a logarithm does not exist."""
+        value: Array = (np.log(self._inside(vector)) * self.weights).sum(axis=-1)
+        return value
+
+    def gradient(self, vector: Array) -> Array:
+        """``(..., K)``; ValueError as above."""
+        slope: Array = np.array(self.weights) / self._inside(vector)
+        return slope
+
+    def _inside(self, vector: Array) -> Array:
+        inside: Array = np.asarray(vector) + self.shift
+        if not (inside > 0.0).all():
+            raise ValueError(f"vector plus shift must be above 0, got {inside.min()}")
+        return inside
+
+
+def read_vector(t: Transition, key: str | None, size: int) -> Array:
+    """``info[key]`` ``(R, K)`` float64, or the reward ``(R, 1)`` where ``key`` is None.
+
+    Raises:
+        KeyError: there is no such entry.
+        ValueError: it has another shape.
+    """
+    found = t.reward[:, None] if key is None else np.asarray(t.info[key], dtype=np.float64)
+    if found.shape != (t.reward.size, size):
+        raise ValueError(f"{'reward' if key is None else f'info[{key!r}]'} must have {size} entries, got {found.shape}")
+    return found
+
+
+def check_key(key: str | None) -> None:
+    """Raise TypeError unless ``key`` is a string or None."""
+    if key is not None and not isinstance(key, str):
+        raise TypeError(f"key must be a string or None, got {key!r}")
+
+
+class VectorReward(RewardMethod):
+    """Replaces the reward by a function of the step's reward vector.
+
+    Args:
+        function: from ``(R, K)`` to ``(R,)``, such as :class:`WeightedSum`.
+        size: K.
+        key: entry of ``info``.
+
+    Raises:
+        TypeError: ``function`` cannot be called, or ``key`` is no string.
+        ValueError: ``size`` is no whole number of at least 1.
+
+    >>> VectorReward(WeightedSum((1.0, -0.1)), size=2).key
+    'reward_vector'
+    """
+
+    term: ClassVar[str] = "aux"
+    reads_obs: ClassVar[bool] = False
+
+    def __init__(self, function: Scalarise, *, size: int, key: str = "reward_vector") -> None:
+        check_function(function, size)
+        check_key(key)
+        self.function = function
+        self.size = size
+        self.key = key
+
+    def __call__(self, t: Transition) -> Array:
+        """The function of each row's vector."""
+        return applied(self.function, read_vector(t, self.key, self.size))
+
+
+def check_function(function: Any, size: Any) -> None:
+    """Raise TypeError or ValueError unless these are a function and a number of objectives."""
+    if not callable(function):
+        raise TypeError(f"function must be a function from (R, K) to (R,), got {function!r}")
+    check_integer("size", size, 1)
+
+
+def applied(function: Scalarise, vector: Array) -> Array:
+    """The function of rows ``(R, K)``: ``(R,)`` float64; ValueError where it gave another shape."""
+    value = np.asarray(function(vector), dtype=np.float64)
+    if value.shape != vector.shape[:1]:
+        raise ValueError(f"function must return shape {vector.shape[:1]}, got {value.shape}")
+    return value
