@@ -1,4 +1,4 @@
-"""The command line: ``payoff list | info | train | ablate | evaluate``.
+"""The command line: ``payoff list | info | train | ablate | evaluate | compare``.
 
 Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
 Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
@@ -37,6 +37,7 @@ COMMANDS = {
     "train": ("payoff.cli.training:Train", "train one policy and evaluate it in payoffs"),
     "ablate": ("payoff.cli.training:Ablate", "the same games under several rewards: figures, table, report"),
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
+    "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }
 
 _OVERVIEW = """usage: payoff [-h] [--version] COMMAND ...

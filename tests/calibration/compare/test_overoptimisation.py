@@ -1,0 +1,90 @@
+"""Regularised policies and the curves made from them: closed forms for a bandit, optimality, and monotony."""
+
+import math
+
+import numpy as np
+import pytest
+
+from payoff.calibration import divergence, over_optimisation, returns, soft_optimal, span
+
+
+def test_bandit_in_closed_form(bandit):
+    model = bandit(3, gamma=0.5)
+    reward = np.array([[0.0, 1.0, 2.0]])
+    reference = np.array([[0.5, 0.25, 0.25]])
+    for beta in (0.0, 0.3, 2.0, 50.0):
+        weight = reference[0] * np.exp(beta * reward[0])
+        expected = weight / weight.sum()
+        policy = soft_optimal(reward, model, beta, reference=reference)
+        np.testing.assert_allclose(policy[0], expected, atol=1e-12)
+        kl = sum(p * math.log(p / q) for p, q in zip(expected, reference[0], strict=True) if p > 0.0)
+        assert divergence(model, policy, reference) == pytest.approx(2.0 * kl, abs=1e-12)  # 1 / (1 - gamma) steps
+
+
+def test_peak_of_an_over_optimised_proxy(bandit):
+    """Proxy 0, 1, 2 and truth 0, 1, 1/2: with x = exp(beta), (x + x^2 / 2) / (1 + x + x^2) is largest at 1 + sqrt 3."""
+    model = bandit(3, gamma=0.5)
+    proxy, true = np.array([[0.0, 1.0, 2.0]]), np.array([[0.0, 1.0, 0.5]])
+    at = math.log(1.0 + math.sqrt(3.0))
+    curve = over_optimisation(true, proxy, model, betas=[0.0, at / 2, at, 2 * at, 30.0])
+    assert curve.peak == 2
+    np.testing.assert_allclose(curve.true[[0, 2, 4]], [1.0, 2.0 / math.sqrt(3.0), 1.0], atol=1e-9)
+    assert curve.lost == pytest.approx(2.0 / math.sqrt(3.0) - 1.0, abs=1e-9)
+    assert curve.best == pytest.approx(2.0) and curve.limit == pytest.approx(1.0)
+    assert curve.divergence[4] == pytest.approx(2.0 * math.log(3.0), abs=1e-9)  # one arm of three
+
+
+def test_curves_are_monotone_in_what_is_optimised(problem):
+    for seed in range(60):
+        p = problem(seed, ends=seed % 2 == 1)
+        true, proxy = p.reward(), p.reward()
+        reference = p.policy(1.0)
+        curve = over_optimisation(true, proxy, p.model, reference=reference)
+        assert curve.divergence[0] == pytest.approx(0.0, abs=1e-12)
+        assert curve.proxy[0] == pytest.approx(returns(proxy, p.model, reference), abs=1e-9)
+        assert (np.diff(curve.proxy) > -1e-9).all() and (np.diff(curve.divergence) > -1e-9).all()
+        assert curve.proxy[-1] == pytest.approx(span(proxy, p.model).best, abs=1e-2)
+        assert (curve.true <= curve.best + 1e-9).all()
+        faithful = over_optimisation(true, 3.0 * true + p.shaping(), p.model, reference=reference)
+        assert (np.diff(faithful.true) > -1e-9).all() and faithful.lost == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_policy_has_a_better_trade(problem, seed):
+    """Return minus divergence / beta, with the divergence added up step by step."""
+    p = problem(seed, ends=seed % 2 == 1)
+    r, reference, beta = p.reward(), p.policy(2.0), 1.7
+
+    def objective(policy):
+        total, at = 0.0, p.initial.copy()
+        for t in range(1500):
+            step = (policy * np.log(policy / reference)).sum(axis=1) * ~p.terminal
+            total += p.gamma**t * (at @ step)
+            at = np.einsum("s,sa,sat->t", at, policy, p.transition)
+        return returns(r, p.model, policy) - total / beta, total
+
+    best = soft_optimal(r, p.model, beta, reference=reference)
+    best_value, kl = objective(best)
+    assert divergence(p.model, best, reference) == pytest.approx(kl, abs=1e-9)
+    for scale in (0.01, 0.3, 3.0):
+        other = best * np.exp(scale * p.rng.normal(size=best.shape))
+        assert objective(other / other.sum(axis=1, keepdims=True))[0] <= best_value + 1e-9
+
+
+def test_an_action_that_the_reference_never_takes_stays_untaken(bandit):
+    model = bandit(3)
+    policy = soft_optimal(np.array([[0.0, 1.0, 9.0]]), model, 5.0, reference=np.array([[0.5, 0.5, 0.0]]))
+    assert policy[0, 2] == 0.0
+    assert divergence(model, np.array([[0.0, 0.0, 1.0]]), np.array([[0.5, 0.5, 0.0]])) == math.inf
+
+
+def test_bad_arguments_are_refused(bandit):
+    model, r = bandit(2), np.array([[0.0, 1.0]])
+    with pytest.raises(ValueError, match="beta must be a number"):
+        soft_optimal(r, model, -1.0)
+    with pytest.raises(ValueError, match="betas must grow"):
+        over_optimisation(r, r, model, betas=[1.0, 1.0])
+    with pytest.raises(ValueError, match="betas must be a number"):
+        over_optimisation(r, r, model, betas=[-1.0, 1.0])
+    with pytest.raises(ValueError, match="betas must grow"):
+        over_optimisation(r, r, model, betas=[])
