@@ -175,7 +175,8 @@ class Learners:
             infos: their info.
 
         Raises:
-            ValueError: a table of initial values has no row for a state, or a function gave another shape.
+            ValueError: a table of initial values has no row for a state, or a function gave another shape or
+                a number that is not finite.
         """
         if count > len(self.met):
             if isinstance(self.q_init, np.ndarray):
@@ -195,12 +196,14 @@ class Learners:
                 raise ValueError(
                     f"q_init must give ({len(rows)},) or ({len(rows)}, {self.n_actions}) values, got {value.shape}"
                 )
+            if not np.isfinite(value).all():
+                raise ValueError(f"q_init must give finite values, got {value[~np.isfinite(value)][0]}")
             self.q[:, states[mask]] = value if value.ndim == 2 else value[:, None]
         if self.look_ahead is not None and self.advice is not None:
             self.advice[states[mask]] = of_all_actions(self.look_ahead, seen, self.n_actions)
 
     def _grow(self, more: int) -> None:
-        start = self.q_init if isinstance(self.q_init, int | float) else 0.0
+        start = 0.0 if callable(self.q_init) else self.q_init  # a table does not grow
         self.q = np.pad(self.q, ((0, 0), (0, more), (0, 0)), constant_values=start)
         self.met = np.pad(self.met, (0, more))
         if self.phi is not None:

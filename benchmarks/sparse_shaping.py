@@ -1,15 +1,18 @@
-"""PPO at the hard level of several sparse problems, with and without potential-based shaping, same budget.
+"""PPO at the hard level of several sparse problems, with and without help, same budget.
 
     python benchmarks/sparse_shaping.py                                   # six problems, 2 x 3 runs each
     python benchmarks/sparse_shaping.py --ids payoff/DeepSea-v0 --seeds 5
+    python benchmarks/sparse_shaping.py --arms none count product --ids payoff/LineKey-v0 payoff/FourRooms-v0
 
-The potential is the environment's own ``info["progress"]``. Success is the environment's own, counted over episodes of
-the trained, deterministic policies from seeds that no run trained on. Writes a figure and prints a table; the table
-also holds the certified success of uniformly random play.
+Arms: ``none``; ``progress``, potential-based shaping by the environment's own ``info["progress"]``; ``count``, a bonus
+for states seldom visited in all of training; ``first_visit``, one for states new in the episode; ``product`` of both.
+Success is the environment's own, counted over episodes of the trained, deterministic policies from seeds that no run
+trained on. Writes a figure and prints a table; the table also holds the certified success of uniformly random play.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import matplotlib as mpl
 import numpy as np
 import tyro
 from _machine import describe
+from gymnasium.vector import VectorEnv
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,9 +31,21 @@ from payoff.baselines.result import Result
 from payoff.envs import registry
 from payoff.envs.core import loop
 from payoff.envs.core.game import Episode
+from payoff.wrappers import wrap
+from payoff.wrappers.bonus.base import Bonus
+from payoff.wrappers.bonus.combine import Product
+from payoff.wrappers.bonus.count import Count
+from payoff.wrappers.bonus.first_visit import FirstVisit
+from payoff.wrappers.bonus.reward import BonusReward
 
 UNSEEN = 10_000_000  # first evaluation seed, far from those of training
-SHAPINGS = {"progress": ("#0072B2", "-", "potential-based shaping"), "none": ("#D55E00", "--", "no shaping")}
+ARMS = {
+    "progress": ("#0072B2", "-", "potential-based shaping"),
+    "none": ("#D55E00", "--", "no help"),
+    "count": ("#E69F00", "-.", "global count"),
+    "first_visit": ("#CC79A7", (0, (5, 1, 1, 1, 1, 1)), "episodic first visit"),
+    "product": ("#009E73", (0, (8, 2)), "count x first visit"),
+}
 DEFAULT = ("DeepSea", "Chain", "FourRooms", "LineKey", "CliffWalk", "KeyRoom")
 # Training that suits a problem, beside the defaults of Args: what both arms share.
 SETTINGS: dict[str, dict[str, float]] = {
@@ -43,6 +59,10 @@ class Args:
 
     ids: list[str] = field(default_factory=lambda: [f"payoff/{name}-v0" for name in DEFAULT])
     """environments, each at its level "hard\""""
+    arms: list[str] = field(default_factory=lambda: ["progress", "none"])
+    """what helps the learner"""
+    coef: float = 0.1
+    """weight of a bonus, in units of the payoff for success"""
     seeds: int = 3
     """runs of each arm"""
     total_steps: int | None = None
@@ -73,7 +93,17 @@ def success_rate(result: Result, env_id: str, keywords: dict[str, object], episo
     return solved / episodes
 
 
-def run(args: Args, env_id: str, shaping: str, seed: int) -> tuple[Result, float]:
+def exploring(arm: str, coef: float) -> Callable[[VectorEnv], VectorEnv] | None:
+    """Wrapper that pays the bonus of an arm; None for an arm without one."""
+    bonuses: dict[str, Callable[[], Bonus]] = {
+        "count": Count,
+        "first_visit": FirstVisit,
+        "product": lambda: Product(Count(), FirstVisit()),
+    }
+    return (lambda env: wrap(env, BonusReward(bonuses[arm](), coef=coef))) if arm in bonuses else None
+
+
+def run(args: Args, env_id: str, arm: str, seed: int) -> tuple[Result, float]:
     """Train once; result and success rate on unseen episodes."""
     keywords = dict(registry.load(env_id).levels["hard"])
     settings = {"total_steps": 300_000, "num_envs": 32, "num_steps": 100, "epochs": 4, "gamma": 0.99}
@@ -84,12 +114,13 @@ def run(args: Args, env_id: str, shaping: str, seed: int) -> tuple[Result, float
         ppo.Args(
             env_id=env_id,
             env_params=keywords,
-            shaping=shaping,  # type: ignore[arg-type]
+            shaping="progress" if arm == "progress" else "none",
             seed=seed,
             learning_rate=2e-3,
             final_temperature=0.02,
             **settings,  # type: ignore[arg-type]
-        )
+        ),
+        wrapper=exploring(arm, args.coef),
     )
     return result, success_rate(result, env_id, keywords, args.episodes)
 
@@ -99,7 +130,7 @@ def draw(args: Args, found: dict[str, dict[str, list[tuple[Result, float]]]]) ->
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    columns = min(2, len(found))
+    columns = 3 if len(found) == 3 else min(2, len(found))
     rows = -(-len(found) // columns)
     figure, panels = plt.subplots(
         rows, columns, figsize=(4.6 * columns, 2.9 * rows), layout="constrained", squeeze=False
@@ -107,8 +138,8 @@ def draw(args: Args, found: dict[str, dict[str, list[tuple[Result, float]]]]) ->
     for axes in panels.flat[len(found) :]:
         axes.set_axis_off()
     for axes, (env_id, arms) in zip(panels.flat, found.items(), strict=False):
-        for shaping, runs in arms.items():
-            colour, line, label = SHAPINGS[shaping]
+        for arm, runs in arms.items():
+            colour, line, label = ARMS[arm]
             steps = runs[0][0].curve["step"] / 1000
             curves = np.array([r.curve["welfare"] for r, _ in runs])
             for curve in curves:
@@ -119,7 +150,7 @@ def draw(args: Args, found: dict[str, dict[str, list[tuple[Result, float]]]]) ->
         axes.set(title=env_id.removeprefix("payoff/"), xlabel="environment steps (thousands)", ylabel="episode payoff")
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=len(handles))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=150)
     plt.close(figure)
@@ -129,16 +160,18 @@ def main(args: Args) -> None:
     """Train both arms of every problem, print and draw."""
     console = Console()
     console.print(describe())
-    arms = [(i, shaping, seed) for i in args.ids for shaping in SHAPINGS for seed in range(1, args.seeds + 1)]
-    found: dict[str, dict[str, list[tuple[Result, float]]]] = {i: {s: [] for s in SHAPINGS} for i in args.ids}
-    for env_id, shaping, seed in track(arms, description="training", console=console):
-        found[env_id][shaping].append(run(args, env_id, shaping, seed))
-    table = Table("problem, level hard", "random play", *(f"success, {label}" for _, _, label in SHAPINGS.values()))
-    for env_id, by_shaping in found.items():
+    if unknown := [arm for arm in args.arms if arm not in ARMS]:
+        raise SystemExit(f"error: arms must be among {', '.join(ARMS)}, got {', '.join(unknown)}")
+    runs = [(i, arm, seed) for i in args.ids for arm in args.arms for seed in range(1, args.seeds + 1)]
+    found: dict[str, dict[str, list[tuple[Result, float]]]] = {i: {arm: [] for arm in args.arms} for i in args.ids}
+    for env_id, arm, seed in track(runs, description="training", console=console):
+        found[env_id][arm].append(run(args, env_id, arm, seed))
+    table = Table("problem, level hard", "random play", *(f"success, {ARMS[arm][2]}" for arm in args.arms))
+    for env_id, by_arm in found.items():
         hard = dict(registry.load(env_id).levels["hard"])
         level = next(v for v in payoff.certificate(env_id).levels if dict(v.parameters) == hard)
-        rates = (", ".join(f"{rate:.3f}" for _, rate in runs) for runs in by_shaping.values())
-        table.add_row(env_id, f"{level.random_success.mean:.1e}", *rates)
+        rates = (", ".join(f"{rate:.3f}" for _, rate in trained) for trained in by_arm.values())
+        table.add_row(env_id.removeprefix("payoff/"), f"{level.random_success.mean:.1e}", *rates)
     console.print(table)
     draw(args, found)
     console.print(f"figure: {args.out}")

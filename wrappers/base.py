@@ -123,7 +123,13 @@ class RowMethod(RewardMethod):
 
     Subclasses define :meth:`blank` and ``__call__``; ``self.memory`` maps the names of ``blank`` to arrays
     ``(R, ...)``, which ``__call__`` may replace or write into after :meth:`check_rows`.
+
+    Attributes:
+        lasting: names of ``blank`` that go on from episode to episode, such as statistics of all rewards. Each row has
+            its own: one layer over a batch equals a batch of layers, and learns more slowly than shared ones would.
     """
+
+    lasting: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.memory: dict[str, Array] = {}
@@ -141,13 +147,15 @@ class RowMethod(RewardMethod):
         return other.attach(adapter)
 
     def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
-        """Rows that begin forget."""
+        """Rows that begin forget all but what lasts; a batch of another size begins anew."""
         blank = {name: np.asarray(value) for name, value in self.blank().items()}
         shapes = {name: (mask.size, *value.shape) for name, value in blank.items()}
         if {name: array.shape for name, array in self.memory.items()} != shapes:
             self.memory = {name: np.broadcast_to(value, shapes[name]).copy() for name, value in blank.items()}
             return
         for name, value in blank.items():
+            if name in self.lasting:
+                continue
             self.memory[name] = np.where(mask.reshape(-1, *[1] * value.ndim), value, self.memory[name])
 
     def check_rows(self, t: Transition) -> None:
@@ -269,7 +277,7 @@ class Session:
                 self._obs = copied(obs)
             else:
                 self._obs = copied(self._obs)  # the transition before still shows the old one
-                place(self._obs, mask, take(obs, mask))
+                place(self._obs, mask, copied(take(obs, mask)))
             obs = self._obs
         self._started = True
         self.over = self.over & ~mask

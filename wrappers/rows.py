@@ -6,6 +6,7 @@ seat in a copy of a multi-agent batch.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -47,7 +48,8 @@ def copied(batch: Batch) -> Batch:
         return {k: copied(v) for k, v in batch.items()}
     if isinstance(batch, tuple):
         return tuple(copied(v) for v in batch)
-    return np.array(batch)
+    array = np.array(batch)
+    return copy.deepcopy(array) if array.dtype == np.object_ else array  # of objects numpy copies the references
 
 
 def take(batch: Batch, mask: Array) -> Batch:

@@ -33,6 +33,7 @@ from payoff.envs.core.state import Array
 __all__ = ["SAMPLED_KINDS", "FittedModel"]
 
 SAMPLED_KINDS = ("val_potential", "epic", "dard", "none")
+_LEAST = 5  # transitions for each feature
 _RIDGE = 1e-8  # of the mean diagonal; what keeps collinear features apart
 _TRIVIAL = 1e-9  # lengths below this share of the rewards' largest are rounding
 
@@ -73,7 +74,7 @@ class FittedModel:
         seed: of the features and of the potentials of the noise floor.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or the sample has fewer than five transitions for each feature.
     """
 
     def __init__(self, samples: Samples, gamma: float, *, n_features: int = 100, seed: int = 0) -> None:
@@ -85,8 +86,11 @@ class FittedModel:
         self._features = features
         self._alive = ~samples.terms.ended
         self._here = features(samples.state)
+        columns = self._here.shape[1]
+        if len(samples) < _LEAST * columns:  # else the fits follow the sample, and the noise floor with them
+            least = f"{_LEAST * columns} for {columns} features"
+            raise ValueError(f"samples must hold at least {least} of {samples.terms.owner}, got {len(samples)}")
         self._there = np.where(self._alive[:, None], features(samples.next_state), 0.0)
-        self._taken = samples.action - samples.action.mean(axis=0)  # mean 0: the constant is in phi
 
     def canonicalise(self, reward: Array, kind: str = "val_potential") -> Array:
         """Canonical form ``(n,)`` of rewards ``(n,)`` of the sample's transitions.
@@ -107,7 +111,8 @@ class FittedModel:
             c = r + gamma * there @ w - here @ w
             return c
         size = here.shape[1]
-        parts = _fit(np.concatenate([here, self._taken, there], axis=1), r)
+        taken = self.samples.action - self.samples.action.mean(axis=0)  # mean 0: the constant is in phi
+        parts = _fit(np.concatenate([here, taken, there], axis=1), r)
         u, w = parts[:size], parts[-size:]
         if kind == "epic":
             later = float(here.mean(axis=0) @ w)  # S' is drawn from the states of the sample
@@ -132,7 +137,15 @@ class FittedModel:
         c = self.canonicalise(reward, kind)
         size = _length(c, norm)
         most = np.abs(reward).max(initial=0.0)
-        return np.zeros(c.shape) if size <= _TRIVIAL * most else c / size
+        return np.zeros(c.shape) if self.flat(reward) or size <= _TRIVIAL * most else c / size
+
+    def flat(self, reward: Array) -> bool:
+        """Whether the sample says nothing about a reward: always the same number, with no end of pay to tell it from 0.
+
+        The fits would leave a rest of such a number, which at length 1 is noise.
+        """
+        constant = float(np.ptp(reward)) == 0.0
+        return constant and (float(reward[0]) == 0.0 or bool(self._alive.all()))
 
     def noise_floor(self, reward: Array, kind: str = "val_potential", norm: str = "l2", *, copies: int = 3) -> float:
         """Mean distance of a reward from copies shaped by random potentials.
@@ -147,7 +160,8 @@ class FittedModel:
         for _ in range(copies):
             shaping = self.random_shaping(rng)
             spread = shaping.std()
-            factor = (r.std() or 1.0) / spread if spread > 0.0 else 0.0
+            varies = r.std() if np.ptp(r) > 0.0 else 1.0  # the deviation of equal numbers is rounding, not 0
+            factor = varies / spread if spread > 0.0 else 0.0
             found.append(self.distances([r, r + factor * shaping], kind, norm)[0, 1])
         return float(np.mean(found))
 

@@ -98,6 +98,7 @@ def parse(name: str) -> Layer:
         if match is None or match.end() == at or (at > 0 and match["sign"] is None):
             raise ValueError(f"layer must be a sum of terms such as payoff+0.5*aux, got {name!r}")
         factor = float(match["factor"] or 1.0) * (-1.0 if match["sign"] == "-" else 1.0)
+        check_number(f"a factor of layer {name!r}", factor, -math.inf)
         terms.append((factor, *_checked(name, match["name"], match["of"])))
         at = match.end()
     return Layer(name, tuple(terms))

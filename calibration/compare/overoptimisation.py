@@ -74,15 +74,17 @@ def over_optimisation(
     """
     true, aim = model.align(reward), model.align(proxy)
     followed = span(aim, model)
+    unit = 1.0  # of the proxy, while policies are sought: inverse temperatures stay in range whatever it pays
     if betas is None:
-        chosen = np.concatenate([[0.0], np.logspace(-1.0, 4.0, 25) / (followed.width or 1.0)])
+        unit = followed.width or 1.0
+        chosen = np.concatenate([[0.0], np.logspace(-1.0, 4.0, 25) / unit])
     else:
         chosen = np.array(list(betas), dtype=np.float64)
         for beta in chosen:
             check_number("betas", float(beta), 0.0)
         if not chosen.size or (np.diff(chosen) <= 0.0).any():
             raise ValueError(f"betas must grow, got {list(betas)}")
-    policies = [soft_optimal(aim, model, float(beta), reference=reference) for beta in chosen]
+    policies = [soft_optimal(aim / unit, model, float(beta * unit), reference=reference) for beta in chosen]
     return Curve(
         beta=chosen,
         divergence=np.array([divergence(model, p, reference) for p in policies]),

@@ -64,7 +64,8 @@ class Comparison:
         gamma: discount.
         basis: what the numbers rest on, in words.
         floor: ``(n,)`` noise floors of sampled distances; None where distances are exact.
-        flat: rewards that paid the same on every transition of the sample: it says nothing about them.
+        flat: rewards about which the sample says nothing: they paid the same on every transition, and that was 0 or no
+            episode ended by itself.
         judged: of exact models of up to MOST_DENSE states.
         curves: reward -> payoff as it is pressed harder, where they were asked for.
     """
@@ -237,5 +238,5 @@ def _sampled(env_id: str, layers: list[Layer], plan: Plan, keywords: dict[str, A
         gamma=plan.gamma,
         basis=f"{len(samples):,} transitions of uniformly random play, seat {plan.agent}",
         floor=np.array([fitted.noise_floor(r, canon, plan.norm) for r in rewards]),
-        flat=tuple(layer.name for layer, r in zip(layers, rewards, strict=True) if np.ptp(r) == 0.0),
+        flat=tuple(layer.name for layer, r in zip(layers, rewards, strict=True) if fitted.flat(r)),
     )

@@ -85,7 +85,8 @@ def collect(
             kept.setdefault(name, []).append(np.array(value))
     for env in envs:
         env.close()
-    return _assemble(envs[0].game_id, {name: np.concatenate(parts) for name, parts in kept.items()}, names, wanted)
+    table = {name: np.concatenate(kept.pop(name)) for name in list(kept)}  # popped: the parts are as large
+    return _assemble(envs[0].game_id, table, names, wanted)
 
 
 def _play(

@@ -55,7 +55,8 @@ def soft_optimal(reward: Any, model: TabularModel, beta: float, *, reference: An
         score = log_start + beta * q
         score = np.exp(score - score.max(axis=1, keepdims=True))
         policy = np.asarray(score / score.sum(axis=1, keepdims=True))
-        if np.abs(q - before).max() <= 1e-14 * np.abs(q).max() / (1.0 - model.gamma):
+        # rounding of the divergence, which counts 1 / beta times, moves q however small the step
+        if np.abs(q - before).max() <= 1e-14 * (np.abs(q).max() + 1.0 / beta) / (1.0 - model.gamma):
             return policy
         before = q
     raise ValueError(f"the policy at beta={beta:g} did not settle in {_MOST_IMPROVEMENTS} improvements")

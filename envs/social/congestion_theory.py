@@ -58,8 +58,13 @@ def others_welfare(actions: Any, sections: int, capacity: float, present: Any = 
 
     Returns:
         ``(..., N)``, in O(N + k) a round.
+
+    Raises:
+        ValueError: an action outside 0 .. k - 1.
     """
     at = np.asarray(actions).astype(np.int64)
+    if at.size and not 0 <= at.min() <= at.max() < sections:
+        raise ValueError(f"actions must be in 0 .. {sections - 1}, got {at.min()} .. {at.max()}")
     x = split(at, sections, present)
     less = np.maximum(x - 1.0, 0.0)
     saved = x * np.exp(-x / capacity) - less * np.exp(-less / capacity)  # (..., k): what one seat fewer changes

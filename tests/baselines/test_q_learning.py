@@ -343,6 +343,13 @@ def test_settings_are_checked(keywords, message):
         Args(**keywords)
 
 
+@pytest.mark.parametrize("number", [np.float32(0.5), np.float64(0.5), np.int64(2), 2])
+def test_initial_values_of_any_type_of_number(number):
+    """States that were never left keep what they began with."""
+    result = train(Args(total_steps=400), batch(Line, 2), state=whole, q_init=number)
+    assert (result.q[:, [0, 4]] == float(number)).all()
+
+
 def test_what_does_not_fit_is_refused():
     args = Args(total_steps=100)
     with pytest.raises(ValueError, match="autoreset_mode must be next_step"):
@@ -357,5 +364,7 @@ def test_what_does_not_fit_is_refused():
         train(args, batch(Line, 2), q_init=np.zeros((5, 3)), state=whole)
     with pytest.raises(ValueError, match=r"q_init must give \(1,\) or \(1, 2\) values"):
         train(args, batch(Line, 2), q_init=lambda obs, info: np.zeros(7))
+    with pytest.raises(ValueError, match="q_init must give finite values, got nan"):
+        train(args, batch(Line, 2), q_init=lambda obs, info: np.full(len(obs), np.nan))
     with pytest.raises(ValueError, match="look_ahead cannot be combined"):
         train(Args(total_steps=100, bsrs_eta=0.1), batch(Line, 2), look_ahead=lambda o, a: np.zeros(len(a)))

@@ -229,6 +229,9 @@ def test_certificate_is_what_the_theory_gives():
 
 
 def test_theory_refuses_what_is_no_game():
+    for actions in ([0, -1], [0, 3]):
+        with pytest.raises(ValueError, match=r"actions must be in 0 \.\. 2"):
+            theory.others_welfare(actions, 3, 1.5)
     with pytest.raises(ValueError, match=r"sections must be an integer in 1 \.\. 100, got 0"):
         theory.best_split(5, 0, 1.0)
     with pytest.raises(ValueError, match=r"capacity must be a number in \(0, "):

@@ -180,6 +180,64 @@ def test_agents_with_different_spaces_come_as_objects(shaping):
     assert found == pytest.approx([-0.2, -0.2, -0.3], abs=1e-12)
 
 
+class InPlace(Leaving):
+    """Agents with different spaces, whose observations are the same arrays at every step, written into."""
+
+    def __init__(self):
+        super().__init__(other_space=True)
+        self.shown = {}
+
+    def _kept(self, obs):
+        for agent, value in obs.items():
+            np.copyto(self.shown.setdefault(agent, np.zeros_like(value)), value)
+        return {a: self.shown[a] for a in obs}
+
+    def reset(self, **keywords):
+        obs, infos = super().reset(**keywords)
+        return self._kept(obs), infos
+
+    def step(self, actions):
+        obs, *rest = super().step(actions)
+        return self._kept(obs), *rest
+
+
+def test_observations_as_objects_are_copied_too():
+    class Looking(RewardMethod):
+        def __init__(self):
+            self.seen = []
+
+        def __call__(self, t):
+            self.seen.append(t)
+            return t.reward.copy()
+
+    def transitions(env):
+        method = Looking()
+        play(wrap(env, method), episodes=2)
+        return [[[x.tolist() for x in side[t.active]] for side in (t.obs, t.next_obs)] for t in method.seen]
+
+    found = transitions(InPlace())
+    assert found == transitions(Leaving(other_space=True))
+    assert any(before != after for before, after in found)
+
+
+class PaidInTurn(Leaving):
+    """Every agent sees every round, but the second round has a reward for the first of them only."""
+
+    def step(self, actions):
+        obs, rewards, *rest = super().step(actions)
+        return obs, {"terminated": rewards["terminated"]} if self.t == 2 else rewards, *rest
+
+
+def test_an_agent_without_a_reward_keeps_what_is_known_of_it(shaping):
+    """Its next step leads from the state of round 1 to that of round 3."""
+    env = wrap(PaidInTurn(), shaping(potential=from_info("progress")))
+    env.reset(seed=0)
+    infos = [env.step({a: 0 for a in env.agents})[4]["both"] for _ in range(3)]
+    assert "shaping" not in infos[1]["reward_terms"]
+    found = infos[2]["reward_terms"]["shaping"]
+    assert found == pytest.approx(GAMMA * infos[2]["progress"] - infos[0]["progress"], abs=1e-12)
+
+
 def test_pettingzoo_checker_accepts_it(shaping):
     parallel_api_test(wrap(Leaving(), shaping()), num_cycles=30)
 

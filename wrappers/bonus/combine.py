@@ -8,6 +8,7 @@ large spaces it is ``Product(E3B(...), NovelD(alpha=0.0, once=False))``, and alp
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from functools import reduce
 from typing import Self
 
@@ -33,14 +34,15 @@ class Combination(Bonus):
 
     Raises:
         TypeError: a part is no Bonus, or none is given.
-        ValueError: the same object is given twice: it would enter each step twice.
+        ValueError: the same object is given twice, or is in two parts: it would enter each step twice.
     """
 
     def __init__(self, *bonuses: Bonus) -> None:
         if not bonuses or not all(isinstance(bonus, Bonus) for bonus in bonuses):
             got = ", ".join(type(bonus).__name__ for bonus in bonuses) or "none"
             raise TypeError(f"{type(self).__name__} takes one Bonus or more, got {got}")
-        if len({id(bonus) for bonus in bonuses}) < len(bonuses):
+        used = [id(bonus) for part in bonuses for bonus in _within(part)]
+        if len(set(used)) < len(used):
             raise ValueError(f"{type(self).__name__} got the same bonus twice; each part must be an object of its own")
         super().__init__()
         self.bonuses = bonuses
@@ -61,6 +63,14 @@ class Combination(Bonus):
         super().reset(obs, info, mask)
         for bonus in self.bonuses:
             bonus.reset(obs, info, mask)
+
+
+def _within(bonus: Bonus) -> Iterator[Bonus]:
+    """The bonus and those that it is made of."""
+    yield bonus
+    for part in bonus.parts().values():
+        if isinstance(part, Bonus):
+            yield from _within(part)
 
 
 class Product(Combination):

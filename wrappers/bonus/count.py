@@ -24,6 +24,9 @@ __all__ = ["Count"]
 class Count(KeyedBonus):
     """b = N(s')^-power, in (0, 1]; N counts visits in all episodes, starts of episodes included.
 
+    The table keeps every state that was ever met, about 100 bytes each, and a snapshot copies it. Where observations
+    are real numbers nearly all of them are new, so that ``key`` should round or pick.
+
     Args:
         key: what identifies a state; None: the whole observation.
         power: p, above 0.

@@ -90,6 +90,8 @@ class FixedFeatures:
 class E3B(Bonus):
     """b = phi(s')^T C^-1 phi(s'), C the features of the running episode; in [0, |phi|^2 / ridge].
 
+    Each row holds F x F numbers and a step costs as many operations: features of images must be few.
+
     Args:
         features: function from observations ``(R, ...)`` to ``(R, F)`` numbers, or an encoder that learns them, such
             as :class:`payoff.wrappers.bonus.dynamics.DynamicsModel`; None: the numbers of the observation.

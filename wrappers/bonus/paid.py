@@ -40,7 +40,9 @@ class PaidBonus(Bonus):
         coef: weight of the bonus, at least 0.
         decay: factor on the weight after every step of a row, in (0, 1].
         normalise: None pays the bonus as it is; ``"std"`` divides it by the running deviation of all bonuses so far,
-            ``"return"`` by that of their discounted sum. Bonuses that are not paid count as 0 in it.
+            ``"return"`` by that of their discounted sum. Bonuses that are not paid count as 0 in it. A bonus that
+            hardly varies has hardly a deviation, and what is paid of it grows without end, as the root of the number
+            of steps where it is constant: say ``clip`` then.
         clip: largest size of a bonus after normalisation, above 0; None: no limit. The reward itself is not clipped.
         on_terminal: whether the step that terminates an episode is paid its bonus. By default it is not, since that
             rewards dying in new places. Truncated steps always are. Either way the step enters the bonus's memory.

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from payoff.wrappers.base import RewardMethod, Transition
-from payoff.wrappers.multi_agent.team import agent_names
+from payoff.wrappers.multi_agent.team import TeamMethod, agent_names
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
 __all__ = ["PerAgent"]
@@ -23,12 +23,15 @@ __all__ = ["PerAgent"]
 class PerAgent(RewardMethod):
     """Each agent's reward is what its own method makes of it; agents without a method keep theirs.
 
+    Agents are served one after the other, each in all copies at once. So what their methods have in common, such as
+    the counts of one bonus, is not entered copy by copy, as a batch of wrapped environments would.
+
     Args:
         methods: agent -> method, agents by name (``"agent_0"``) or seat number.
         default: method of the agents that are not named; None: none.
 
     Raises:
-        TypeError: something that is no RewardMethod.
+        TypeError: something that is no RewardMethod, or a method that looks at all agents of a copy.
         ValueError: no method at all, or methods of different terms (of ``info["reward_terms"]``).
 
     >>> from payoff.wrappers import PotentialShaping, from_info
@@ -43,6 +46,10 @@ class PerAgent(RewardMethod):
         for method in given:
             if not isinstance(method, RewardMethod):
                 raise TypeError(f"methods must be RewardMethods, got {type(method).__name__}")
+            if isinstance(method, TeamMethod | PerAgent):
+                raise TypeError(
+                    f"methods must work row by row, but {type(method).__name__} looks at all agents of a copy"
+                )
         terms = sorted({method.term for method in given})
         if len(terms) != 1:
             raise ValueError(f"methods must share one term, got {', '.join(terms) or 'no method'}")

@@ -41,12 +41,14 @@ def preferred(first: Any, second: Any, delta: Any = 0.0, *, signs: Any = 1.0) ->
         ``(...)`` int64: 1 where the first is preferred, -1 where the second is, 0 where neither.
 
     Raises:
-        ValueError: shapes that do not fit, negative margins, or signs other than 1 and -1.
+        ValueError: shapes that do not fit, NaN, negative margins, or signs other than 1 and -1.
 
     >>> preferred([[1.0, 0.0], [1.0, 5.0]], [[0.0, 9.0], [1.2, 1.0]], [0.5, 0.0]).tolist()
     [1, 1]
     """
     apart = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    if np.isnan(apart).any():  # a difference that is no number would count as none
+        raise ValueError("first and second must be numbers with a difference, got NaN")
     size = apart.shape[-1:]
     delta, signs = np.broadcast_to(delta, size), np.broadcast_to(signs, size)
     if not (delta >= 0.0).all():
@@ -127,11 +129,13 @@ def lexicographic_argmax(values: Any, *, thresholds: Any = np.inf, slack: Any = 
         ``(...)`` int64, of equally good actions the first.
 
     Raises:
-        ValueError: shapes that do not fit, or a negative slack.
+        ValueError: shapes that do not fit, NaN, or a negative slack.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim < 2 or 0 in values.shape[-2:]:
         raise ValueError(f"values must have shape (..., A, K), got {values.shape}")
+    if np.isnan(values).any():
+        raise ValueError("values must be numbers, got NaN")
     size = values.shape[-1:]
     thresholds, slack = np.broadcast_to(thresholds, size), np.broadcast_to(slack, size)
     if not (slack >= 0.0).all():

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
-from payoff.wrappers.base import Transition
-from payoff.wrappers.objectives.memory import LastingMethod
+from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array
 
 if TYPE_CHECKING:  # it brings numba, which the wrapper does not need
@@ -29,7 +28,7 @@ if TYPE_CHECKING:  # it brings numba, which the wrapper does not need
 __all__ = ["DifferentialReward", "gains", "r_learning"]
 
 
-class DifferentialReward(LastingMethod):
+class DifferentialReward(RowMethod):
     """Equation (2): the reward minus the mean of the rewards so far.
 
     The mean lasts from episode to episode.

@@ -3,7 +3,8 @@
 (1) letter = L(s, a, s')        (2) u' = delta(u, letter)        (3) r' = r_machine(u, letter), or r + coef r_machine
 
 The problem is Markov in (s, u): :func:`payoff.wrappers.objectives.augment.augment` shows u to the learner. A terminal
-state of the machine pays 0 for ever, but ends no episode: only the environment does that. Values are the same.
+state of the machine pays 0 for ever, but ends no episode: only the environment does that. Where the machine replaces
+the reward, values are the same; where it adds, the environment's own reward goes on.
 
 Learning can use the machine in two ways. A potential on u, from the machine alone, changes no optimal policy::
 
@@ -147,7 +148,9 @@ def machine_potential(machine: RewardMachine, gamma: float, *, sign: float = 1.0
 def crm_transitions(
     t: Transition, machine: RewardMachine, labels: Labels, *, mode: Literal["replace", "add"] = "replace"
 ) -> Transition:
-    """What R transitions would have been in each of the K states of the machine that are not terminal.
+    """What R transitions would have been in each of K states of the machine: those that are not terminal.
+
+    With ``"add"`` terminal states are among them: the environment goes on there, and is paid for.
 
     Args:
         t: transitions of the environment, without the machine's state in their observations.
@@ -156,9 +159,9 @@ def crm_transitions(
         mode: as in :class:`MachineReward`.
 
     Returns:
-        R * K rows, those of transition 0 first. Observations are those of :func:`augment`; ``terminated`` holds also
-        where the machine ends; ``final`` is paid where the environment terminates. ``info["rm_before"]`` and
-        ``info["rm_state"]`` are the machine's states before and after.
+        R * K rows, those of transition 0 first. Observations are those of :func:`augment`; with ``"replace"``
+        ``terminated`` holds also where the machine ends; ``final`` is paid where the environment terminates.
+        ``info["rm_before"]`` and ``info["rm_state"]`` are the machine's states before and after.
 
     Raises:
         TypeError: ``machine`` or ``labels`` is something else.
@@ -167,7 +170,8 @@ def crm_transitions(
     _check(machine, labels)
     check_word("mode", mode, ("replace", "add"))
     letter = _letters(machine, labels, t)
-    alive = np.flatnonzero(~machine.terminal)
+    over = machine.terminal & (mode == "replace")  # states from which on nothing is paid
+    alive = np.flatnonzero(~over)
     rows, size = np.repeat(np.arange(len(letter)), alive.size), machine.n_states
     before = np.tile(alive, len(letter))
     after, reward = np.empty_like(before), np.empty(before.shape)
@@ -180,7 +184,7 @@ def crm_transitions(
         action=_rows(t.action, rows),
         reward=reward + (t.reward[rows] if mode == "add" else 0.0),
         next_obs=joined(_rows(t.next_obs, rows), one_hot(after, size)),
-        terminated=t.terminated[rows] | machine.terminal[after],
+        terminated=t.terminated[rows] | over[after],
         truncated=t.truncated[rows],
         info=BatchInfo(lambda key: (told[key], None), list(told), np.ones(len(rows), dtype=np.bool_)),
         active=t.active[rows],

@@ -8,12 +8,11 @@ does not see m solves another problem. :class:`MemoryMethod` says how m looks to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from payoff.wrappers.base import RowMethod
-from payoff.wrappers.rows import Array, Batch, BatchInfo
+from payoff.wrappers.rows import Array
 
-__all__ = ["LastingMethod", "MemoryMethod"]
+__all__ = ["MemoryMethod"]
 
 
 class MemoryMethod(RowMethod):
@@ -45,19 +44,3 @@ class MemoryMethod(RowMethod):
     def told(self, memory: Mapping[str, Array]) -> dict[str, Array]:
         """Entries ``(R, ...)`` for ``info``."""
         return {}
-
-
-class LastingMethod(RowMethod):
-    """A RowMethod that keeps some of its memory from episode to episode.
-
-    Attributes:
-        lasting: names of :meth:`blank` that ``reset`` leaves alone; a new object or ``load_state_dict`` changes them.
-    """
-
-    lasting: ClassVar[tuple[str, ...]] = ()
-
-    def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
-        """Rows that begin forget all but what lasts."""
-        kept = {name: self.memory[name] for name in self.lasting if len(self.memory.get(name, ())) == mask.size}
-        super().reset(obs, info, mask)
-        self.memory.update(kept)

@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
-from payoff.wrappers.base import Transition
-from payoff.wrappers.objectives.memory import LastingMethod, MemoryMethod
+from payoff.wrappers.base import RowMethod, Transition
+from payoff.wrappers.objectives.memory import MemoryMethod
 from payoff.wrappers.objectives.scalarise import Scalarise, applied, check_function, check_key, read_vector
 from payoff.wrappers.rows import Array
 
@@ -102,7 +102,7 @@ class UtilityOfReturn(MemoryMethod):
         return {"return_so_far": memory["total"]}
 
 
-class UtilityOfMeanReturn(LastingMethod):
+class UtilityOfMeanReturn(RowMethod):
     """Equation (4): each step pays its vector, weighted by the gradient of f at the average return of past episodes.
 
     Until the first episode has ended, the average is ``start``. The average follows the policy, so a maximum of f is

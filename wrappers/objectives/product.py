@@ -19,7 +19,9 @@ def product_mdp(
 ) -> MDP:
     """The process on pairs: state s and machine state u have the number ``s * U + u``.
 
-    A pair is terminal where either part is. ``machine.final`` is paid on the way into a terminal state of the game.
+    A pair is terminal where the game is, and with ``"replace"`` also where the machine is; with ``"add"`` the game goes
+    on to pay, as around :class:`payoff.wrappers.MachineReward`. ``machine.final`` is paid on the way into a terminal
+    state of the game.
 
     Args:
         mdp: the game.
@@ -47,7 +49,7 @@ def product_mdp(
     paid = paid + np.where(mdp.terminal[reached], machine.final[after], 0.0)
     if mode == "add":
         paid = paid + mdp.reward[:, None]
-    terminal = (mdp.terminal[:, None] | machine.terminal).reshape(-1)
+    terminal = (mdp.terminal[:, None] | (machine.terminal & (mode == "replace"))).reshape(-1)
     next_state, reward = (reached * u + after).reshape(shape), paid.reshape(shape)
     next_state[terminal], reward[terminal] = np.flatnonzero(terminal)[:, None, None], 0.0
     initial = np.zeros((n, u))

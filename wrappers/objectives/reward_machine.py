@@ -171,7 +171,7 @@ def reward_machine(
         undefined: where a letter without an edge leads: nowhere, or to a terminal state ``end``; it pays 0.
 
     Raises:
-        TypeError: an edge is no Edge.
+        TypeError: an edge is no Edge, or ``terminal`` is a single string.
         ValueError: a guard that cannot be read, a state that does not exist or must not have edges, a reward that is
             no number, or another argument that is not allowed.
 
@@ -188,6 +188,12 @@ def reward_machine(
         if not isinstance(e, Edge):
             raise TypeError(f"edges must be Edge objects, got {e!r}")
     check_word("undefined", undefined, ("stay", "end"))
+    if isinstance(terminal, str):
+        raise TypeError(f"terminal must be a list of states, got {terminal!r}")
+    known = {s for e in edges for s in (e.source, e.target)}
+    for name, place in ((initial, "initial"), *((name, "terminal") for name in terminal if name != _END)):
+        if edges and name not in known:
+            raise ValueError(f"{place} must name a state of an edge, got {name!r}")
     guards = [parse(e.guard) for e in edges]
     names = check_symbols(sorted({s for g in guards for s in symbols_of(g)}) if symbols is None else symbols)
     states = list(dict.fromkeys([initial, *(s for e in edges for s in (e.source, e.target)), *terminal]))

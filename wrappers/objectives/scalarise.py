@@ -57,6 +57,14 @@ def _numbers(name: str, values: Any, size: int | None = None) -> tuple[float, ..
     return tuple(float(value) for value in found)
 
 
+def _sized(vector: Any, weights: Sequence[float]) -> Array:
+    """The vectors; ValueError where they have another K than the weights: numpy would stretch a single one."""
+    found: Array = np.asarray(vector, dtype=np.float64)
+    if found.shape[-1:] != (len(weights),):
+        raise ValueError(f"vector must have shape (..., {len(weights)}), as many as the weights, got {found.shape}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class WeightedSum:
     """Equation (1).
@@ -77,12 +85,12 @@ class WeightedSum:
     def __call__(self, vector: Array) -> Array:
         """``(..., K)`` to ``(...)``."""
         # a product of matrices would round differently from batch to batch
-        value: Array = (vector * self.weights).sum(axis=-1)
+        value: Array = (_sized(vector, self.weights) * self.weights).sum(axis=-1)
         return value
 
     def gradient(self, vector: Array) -> Array:
         """The weights, ``(..., K)``."""
-        return np.broadcast_to(np.array(self.weights), np.shape(vector)).copy()
+        return np.broadcast_to(np.array(self.weights), _sized(vector, self.weights).shape).copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +117,14 @@ class Chebyshev:
 
     def __call__(self, vector: Array) -> Array:
         """``(..., K)`` to ``(...)``."""
+        vector = _sized(vector, self.weights)
         distance = (np.asarray(self.weights) * (np.asarray(self.ideal) - vector)).max(axis=-1)
         value: Array = self.rho * (vector * self.weights).sum(axis=-1) - distance
         return value
 
     def gradient(self, vector: Array) -> Array:
         """``(..., K)``; where several distances are largest, that of the first."""
-        weights = np.asarray(self.weights)
+        weights, vector = np.asarray(self.weights), _sized(vector, self.weights)
         at = (weights * (np.asarray(self.ideal) - vector)).argmax(axis=-1)
         slope: Array = weights * (np.arange(weights.size) == np.asarray(at)[..., None]) + self.rho * weights
         return slope
@@ -142,12 +151,12 @@ class Thresholded:
 
     def __call__(self, vector: Array) -> Array:
         """``(..., K)`` to ``(...)``."""
-        value: Array = (np.minimum(vector, self.thresholds) * self.weights).sum(axis=-1)
+        value: Array = (np.minimum(_sized(vector, self.weights), self.thresholds) * self.weights).sum(axis=-1)
         return value
 
     def gradient(self, vector: Array) -> Array:
         """``(..., K)``: the weights of objectives below their thresholds."""
-        slope: Array = (np.asarray(vector) < self.thresholds) * np.array(self.weights)
+        slope: Array = (_sized(vector, self.weights) < self.thresholds) * np.array(self.weights)
         return slope
 
 
@@ -181,7 +190,7 @@ class LogSum:
         return slope
 
     def _inside(self, vector: Array) -> Array:
-        inside: Array = np.asarray(vector) + self.shift
+        inside: Array = _sized(vector, self.weights) + self.shift
         if not (inside > 0.0).all():
             raise ValueError(f"vector plus shift must be above 0, got {inside.min()}")
         return inside

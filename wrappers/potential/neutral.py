@@ -56,6 +56,9 @@ class BonusStream(Protocol):
 class ReturnNeutralBonus(RowMethod):
     """r' = r + F', equations (1) and (2): every bonus is paid, and taken back ``delay`` steps later or at the end.
 
+    The method runs a fork of the bonus where it has one, as :class:`payoff.wrappers.bonus.reward.BonusReward` does: it
+    has episodes of its own, and shares what the bonus remembers for ever.
+
     Args:
         bonus: scores each step (:class:`payoff.wrappers.bonus.base.Bonus` or anything with its methods).
         gamma: the learner's own discount, in (0, 1].
@@ -93,7 +96,7 @@ class ReturnNeutralBonus(RowMethod):
         check_number("coef", coef, -np.inf)
         _check_wait(delay, horizon, gamma)
         super().__init__()
-        self.bonus = bonus
+        self.bonus: BonusStream = stream.fork() if hasattr(stream, "fork") else bonus
         self.gamma = gamma
         self.delay = delay
         self.on_truncation = on_truncation

@@ -119,6 +119,8 @@ class PotentialShaping(RowMethod):
         shaped = self.gamma * arrived
         shaped -= self.memory["phi"]  # (2); in place, since at a batch of a thousand new arrays are half the cost
         shaped += t.reward  # (1)
+        if np.count_nonzero(t.active) < t.active.size:
+            np.copyto(arrived, self.memory["phi"], where=~t.active)
         self.memory["phi"] = arrived  # (4)
         return shaped
 
@@ -335,7 +337,8 @@ def from_value(value: Callable[[Any], Any]) -> ValuePotential:
 
     Args:
         value: function from observations ``(R, ...)`` to values ``(R,)`` or ``(R, 1)``. A ``torch.nn.Module`` is given
-            a tensor of the type and on the device of its first parameter, and no gradients are kept.
+            a tensor of the type and on the device of its first parameter, and no gradients are kept. It is called in
+            the mode that it is in: put one with dropout or batch statistics into ``eval()``.
 
     Raises:
         TypeError: ``value`` cannot be called.

@@ -19,9 +19,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from payoff.envs.core.params import check_number, check_word
-from payoff.wrappers.base import Transition
+from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array
-from payoff.wrappers.transforms.lifelong import LifelongMethod
 from payoff.wrappers.transforms.signals import Signal, as_signal, evaluate
 
 __all__ = ["AnnealedReward", "Schedule"]
@@ -70,7 +69,7 @@ class Schedule:
         return weight
 
 
-class AnnealedReward(LifelongMethod):
+class AnnealedReward(RowMethod):
     """r' = r + xi_t * signal, with xi_t from a schedule over the row's own steps, equation (1).
 
     What it adds is between -xi_t and xi_t times the largest absolute signal. Time is counted in steps of each row, from

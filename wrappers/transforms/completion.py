@@ -153,13 +153,17 @@ class CompletionReward(RowMethod):
         }
 
     def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
-        """Take the progress of the starts."""
+        """Take the progress of the starts; ValueError where it is out of [0, 1]."""
         super().reset(obs, info, mask)
         if mask.any():
             value: Any = info
             for part in self.progress.split("."):
                 value = value[part]
-            self.memory["best"] = np.where(mask, np.asarray(value, dtype=np.float64), self.memory["best"])
+            best = np.where(mask, np.asarray(value, dtype=np.float64), self.memory["best"])
+            bad = ~((best >= 0.0) & (best <= 1.0))
+            if bad.any():
+                raise ValueError(f"progress must be in [0, 1], got {best[bad][0]} at a start")
+            self.memory["best"] = best
 
     def __call__(self, t: Transition) -> Array:
         """New rewards.

@@ -23,11 +23,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number, check_word
-from payoff.wrappers.base import RewardMethod, Transition
+from payoff.wrappers.base import RewardMethod, RowMethod, Transition
 from payoff.wrappers.bonus.keys import Key, checked_key, row_keys
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms import streams
-from payoff.wrappers.transforms.lifelong import LifelongMethod
 from payoff.wrappers.transforms.signals import check_span
 
 __all__ = ["FlipReward", "NoisyReward", "UnflipReward", "flipped_mean", "unflipped"]
@@ -67,7 +66,7 @@ def _check_values(owner: str, reward: Array, due: Array, low: float, high: float
         raise ValueError(f"{owner}: rewards must be {low:g} or {high:g}, got {reward[bad][0]} in row {bad.argmax()}")
 
 
-class FlipReward(LifelongMethod):
+class FlipReward(RowMethod):
     """Flips rewards of two values with a known probability.
 
     With ``per="step"`` every reward, with a coin each. Else only the outcome, the reward of the step that ends an
@@ -202,7 +201,7 @@ class UnflipReward(RewardMethod):
         return np.where(due, unflipped(t.reward, self.rate, self.low, self.high), t.reward)
 
 
-class NoisyReward(LifelongMethod):
+class NoisyReward(RowMethod):
     """r' = r + std * a standard normal draw, at each step.
 
     Its expectation is the true reward, so optimal policies stay; the variance of a return grows by std^2 for each of

@@ -22,15 +22,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from payoff.envs.core.params import check_number, check_word
-from payoff.wrappers.base import Transition
+from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array
-from payoff.wrappers.transforms.lifelong import LifelongMethod
 from payoff.wrappers.transforms.signals import RewardSignal, Signal, as_signal, evaluate
 
 __all__ = ["RunningReward"]
 
 
-class RunningReward(LifelongMethod):
+class RunningReward(RowMethod):
     """Replaces the reward of each step, or the return of each episode, by (1), (2) or (3).
 
     Each row has statistics of its own, which outlive its episodes. Returns are undiscounted and paid at both kinds of

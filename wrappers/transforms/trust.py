@@ -20,12 +20,11 @@ from typing import ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number
-from payoff.wrappers.base import Transition
+from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
 from payoff.wrappers.transforms.annealing import Schedule
 from payoff.wrappers.transforms.episodes import check_entry, check_scores, group_numbers, members
-from payoff.wrappers.transforms.lifelong import LifelongMethod
 from payoff.wrappers.transforms.signals import Signal, as_signal, evaluate
 
 __all__ = ["TrustWeighted", "TrustedReward", "trust_weight"]
@@ -101,7 +100,7 @@ class TrustWeighted(RewardTransform):
         self.updates = int(found["updates"])
 
 
-class TrustedReward(LifelongMethod):
+class TrustedReward(RowMethod):
     """Equation (2) step by step, with each row's trust from its own episodes so far.
 
     The means are over all finished episodes of the row, or, with ``memory``, exponential ones over about so many. An

@@ -56,6 +56,7 @@ def test_what_a_name_needs():
         ("shaped:0.5", "names an entry of info"),
         ("payoff:3", "payoff takes nothing after a colon"),
         ("clipped:0", "limit of clipped must be a number in"),
+        ("1e999*payoff", "a factor of layer '1e999[*]payoff' must be a number"),
         ("clipped:wide", "limit of clipped must be a number in"),
     ],
 )

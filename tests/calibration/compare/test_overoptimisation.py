@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from payoff.calibration import divergence, over_optimisation, returns, soft_optimal, span
+import payoff
+from payoff.calibration import TabularModel, divergence, over_optimisation, returns, soft_optimal, span
+from payoff.calibration.compare.model import uniform
+from payoff.calibration.compare.regret import q_values, values
 
 
 def test_bandit_in_closed_form(bandit):
@@ -69,6 +72,27 @@ def test_no_policy_has_a_better_trade(problem, seed):
     for scale in (0.01, 0.3, 3.0):
         other = best * np.exp(scale * p.rng.normal(size=best.shape))
         assert objective(other / other.sum(axis=1, keepdims=True))[0] <= best_value + 1e-9
+
+
+def test_hardly_pressed_policies_settle():
+    """To first order in beta the policy is uniform play, tilted by beta times its own action values."""
+    mdp = payoff.as_mdp("payoff/LineKey-v0", starts=[0])
+    model = TabularModel.from_mdp(mdp, 0.99)
+    q = q_values(mdp.reward, model, values(mdp.reward, model, uniform(model)))
+    for beta in (1e-3, 1e-6):
+        tilted = np.exp(beta * (q - q.mean(axis=1, keepdims=True)))
+        expected = tilted / tilted.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(soft_optimal(mdp.reward, model, beta), expected, atol=30.0 * beta**2 + 1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-11, 1e9])
+def test_curves_do_not_depend_on_the_unit_of_reward(problem, scale):
+    p = problem(3, gamma=0.8)
+    true, proxy = p.reward(), p.reward()
+    one, other = over_optimisation(true, proxy, p.model), over_optimisation(true, scale * proxy, p.model)
+    np.testing.assert_allclose(other.divergence, one.divergence, atol=1e-9)
+    np.testing.assert_allclose(other.true, one.true, atol=1e-9)
+    np.testing.assert_allclose(other.beta * scale, one.beta, rtol=1e-9)
 
 
 def test_an_action_that_the_reference_never_takes_stays_untaken(bandit):

@@ -126,6 +126,24 @@ def test_reward_that_never_varies_is_trivial(trust, fitted):
     assert fitted.distances([nothing, nothing])[0, 1] == 0.0
 
 
+def test_the_same_pay_on_every_step_says_nothing_until_an_episode_ends():
+    """GridNav costs 0.1 a step. As long as no play reaches the goal that is as good as 0, and the floor is that of 0;
+    where one did, each further step costs, which is an order of policies."""
+    samples = collect("payoff/GridNav-v0", samples=1000, seed=0)
+    r, fitted = samples.terms.payoff, FittedModel(samples, 0.99)
+    assert np.ptp(r) == 0.0 and r[0] == pytest.approx(-0.1) and not samples.terms.ended.any()
+    assert fitted.flat(r) and fitted.flat(0.0 * r) and not fitted.flat(np.arange(len(r)))
+    for kind in INVARIANT:
+        table = fitted.distances([r, 0.0 * r, np.arange(len(r))], kind)
+        np.testing.assert_allclose(table, [[0, 0, 1], [0, 0, 1], [1, 1, 0]], atol=1e-12)
+        assert fitted.noise_floor(r, kind) == pytest.approx(1.0, abs=1e-12)
+    *_, ending, _ = tabular_sample(4000)
+    still = FittedModel(ending, GAMMA)
+    nothing, cost = np.zeros(len(ending)), np.full(len(ending), -1.0)
+    assert ending.terms.ended.any() and still.flat(nothing) and not still.flat(cost)
+    assert still.distances([nothing, cost])[0, 1] == pytest.approx(1.0, abs=1e-12)
+
+
 def test_epic_of_an_additive_reward_in_closed_form(trust, fitted):
     """u(s) + v(a) + w(s') with linear parts; of a terminal state, where nothing is chosen, u and v are 0."""
     rng = np.random.default_rng(5)
@@ -182,6 +200,8 @@ def test_bad_samples_are_refused(keywords, text):
 def test_bad_fits_are_refused(trust, fitted):
     with pytest.raises(ValueError, match="gamma must be a number"):
         FittedModel(trust, 1.0)
+    with pytest.raises(ValueError, match=r"samples must hold at least \d+ for \d+ features of payoff/TrustDilemma-v0"):
+        FittedModel(trust, GAMMA, n_features=len(trust) // 5)
     with pytest.raises(ValueError, match="kind must be one of 'val_potential'"):
         fitted.canonicalise(trust.terms.payoff, "val")
     with pytest.raises(ValueError, match="finite numbers of shape"):

@@ -8,6 +8,7 @@ from payoff.wrappers.bonus.count import Count
 from payoff.wrappers.bonus.e3b import E3B
 from payoff.wrappers.bonus.features import one_hot
 from payoff.wrappers.bonus.first_visit import FirstVisit
+from payoff.wrappers.bonus.paid import PaidBonus
 
 WALK = [0, 1, 2, 1, 3, 0]
 
@@ -70,5 +71,7 @@ def test_bad_arguments_are_named():
     count = Count()
     with pytest.raises(ValueError, match="Product got the same bonus twice"):
         Product(count, count)
+    with pytest.raises(ValueError, match="Sum got the same bonus twice"):
+        Sum(PaidBonus(count), Scale(FirstVisit(), 2.0), Scale(count, 2.0))
     with pytest.raises(ValueError, match="factor must be a number in"):
         Scale(count, np.inf)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 import payoff
-from payoff.wrappers import DelayReward, PotentialShaping, RewardMethod, WrapperSnapshot, wrap
+from payoff.wrappers import (
+    DelayReward,
+    DifferenceReward,
+    PotentialShaping,
+    RewardMethod,
+    WrapperSnapshot,
+    from_simulation,
+    total_payoff,
+    wrap,
+)
 from payoff.wrappers.multi_agent.per_agent import PerAgent
 
 GAMMA = 0.9
@@ -183,6 +192,9 @@ def test_bad_methods_are_named():
         PerAgent({0: Bonus(), 1: DelayReward()})
     with pytest.raises(ValueError, match="got no method"):
         PerAgent({})
+    for whole in (DifferenceReward(total_payoff, from_simulation), PerAgent({0: DelayReward()})):
+        with pytest.raises(TypeError, match=f"methods must work row by row, but {type(whole).__name__} looks at all"):
+            PerAgent({}, default=whole)
     for key in ("agent_2", 2, -1, True):
         with pytest.raises(ValueError, match=f"methods must name agents, which are agent_0, agent_1; got {key!r}"):
             wrap(payoff.multi_agent_vec(TRUST, 2), PerAgent({key: DelayReward()}))

@@ -127,6 +127,8 @@ def test_value_iteration_by_exact_weights_is_lexicographically_optimal():
     [
         (lambda: preferred([1.0], [2.0], -1.0), "delta must not be negative"),
         (lambda: preferred([1.0], [2.0], signs=0.5), "signs must be 1 or -1"),
+        (lambda: preferred([float("nan"), 1.0], [0.0, 0.0]), "got NaN"),
+        (lambda: lexicographic_argmax([[float("nan"), 1.0], [0.0, 0.0]]), "got NaN"),
         (lambda: margins(np.zeros((0, 2)), 1.0), "samples must have shape"),
         (lambda: margins(np.zeros((3, 2)), -1.0), "factors must not be negative"),
         (lambda: lexicographic_sum([1.0], [1.0, 1.0]), "ranges and steps must be as many"),

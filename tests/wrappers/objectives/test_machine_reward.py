@@ -260,7 +260,10 @@ def test_counterfactual_experiences_of_every_state():
     assert found.reward.tolist() == [0.25, 0.0] and found.action.tolist() == [2, 2]
     assert found.info["rm_before"].tolist() == [0, 1] and found.info["rm_state"].tolist() == [1, 1]
     found = crm_transitions(transition(-1.0), machine, WHERE, mode="add")
-    assert found.reward.tolist() == [7.0, 8.0] and found.terminated.tolist() == [False, True]
+    # beside the environment's own reward nothing ends with the machine, and its last state goes on being paid
+    assert found.reward.tolist() == [7.0, 8.0, 7.0] and found.terminated.tolist() == [False] * 3
+    assert found.info["rm_before"].tolist() == [0, 1, 2] and found.info["rm_state"].tolist() == [0, 2, 2]
+    assert crm_transitions(transition(-1.0), machine, WHERE).terminated.tolist() == [False, True]
     found = crm_transitions(transition(0.0, terminated=True), machine, WHERE)
     assert found.reward.tolist() == [0.0, 0.125 - 0.5] and found.terminated.tolist() == [True, True]
     assert crm_transitions(transition(0.0, truncated=True), machine, WHERE).reward.tolist() == [0.0, 0.125]

@@ -87,6 +87,8 @@ def test_reward_functions():
         ({"edges": [Edge("start", "coffee", "done", float("inf"))]}, "reward of the edge 'start' -> 'done'"),
         ({"symbols": ["tea"]}, "unknown symbol 'coffee'"),
         ({"undefined": "stop"}, "undefined must be one of 'stay', 'end'"),
+        ({"initial": "strat"}, "initial must name a state of an edge, got 'strat'"),
+        ({"terminal": ["dnoe"]}, "terminal must name a state of an edge, got 'dnoe'"),
         ({"final": {"done": 1.0}}, "final must name states that are not terminal, got 'done'"),
         ({"final": {"start": "much"}}, "must be a number"),
     ],
@@ -105,6 +107,8 @@ def test_terminal_states_of_tables_are_checked():
         RewardMachine((), ("u",), 0, one, np.zeros((1, 2)), np.array([False]), np.zeros(1), one - 1)
     with pytest.raises(TypeError, match="must be Edge objects"):
         reward_machine([("a", "b")], initial="a")
+    with pytest.raises(TypeError, match="terminal must be a list of states, got 'done'"):
+        reward_machine([Edge("start", "coffee", "done")], initial="start", terminal="done")
 
 
 def test_the_machine_alone():
@@ -193,7 +197,8 @@ def test_product_is_the_pair_of_walks():
         product = product_mdp(mdp, machine, letters, mode=mode)
         for _ in range(50):
             s, u = int(rng.integers(1, mdp.n_states)), 0
-            while not (mdp.terminal[s] or machine.terminal[u]):
+            # added to the game's own reward, the machine's end ends nothing: the game goes on to pay
+            while not (mdp.terminal[s] or (mode == "replace" and machine.terminal[u])):
                 a, k = int(rng.integers(mdp.n_actions)), int(rng.integers(mdp.probability.shape[2]))
                 pair, after = s * machine.n_states + u, int(mdp.next_state[s, a, k])
                 v, r = machine.step(np.array([u]), letters[s, a, k][None])

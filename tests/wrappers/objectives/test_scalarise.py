@@ -32,6 +32,16 @@ def test_values_and_gradients(name):
         assert function.gradient(VECTORS)[:, k] == pytest.approx(slope, abs=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(3, 1), (3, 3), (1,)])
+@pytest.mark.parametrize("name", ALL)
+def test_vectors_of_another_length_are_refused(name, shape):
+    """Numpy would stretch one number over all weights."""
+    function, _ = ALL[name]
+    for use in (function, function.gradient):
+        with pytest.raises(ValueError, match=r"vector must have shape \(..., 2\)"):
+            use(np.ones(shape))
+
+
 def test_chebyshev_finds_what_no_sum_finds():
     """The middle of a front that bends inwards: below every chord, best at equal distances."""
     front = np.array([[1.0, 0.0], [0.4, 0.4], [0.0, 1.0]])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import payoff
 from payoff.envs.theory.tabular import value_iteration
-from payoff.wrappers import BatchInfo, RewardMethod, Transition, wrap
+from payoff.wrappers import BatchInfo, Count, FirstVisit, RewardMethod, Transition, wrap
 from payoff.wrappers.potential.neutral import ReturnNeutralBonus
 
 NO_INFO = BatchInfo(lambda key: {}[key], [], np.zeros(0, dtype=bool))
@@ -337,3 +337,28 @@ def test_one_object_serves_one_environment(walk, visits):
     assert other.method is not forking and other.method.bonus is not forking.bonus
     assert (other.method.delay, other.method.gamma) == (1, 0.9)
     assert all(env.method.in_use for env in keep)
+
+
+def test_one_bonus_in_two_methods_has_episodes_of_its_own_in_each():
+    """Two environments that follow other paths are paid what they are paid alone; counts for ever are common."""
+
+    def play(*methods):
+        everyone, off = np.ones(1, dtype=bool), np.zeros(1, dtype=bool)
+        for k, method in enumerate(methods):
+            method.reset(np.array([k]), NO_INFO, everyone)
+        out = []
+        for k, path in zip(range(4), ((1, 5), (2, 5), (0, 6), (1, 1)), strict=True):
+            for method, at in zip(methods, path, strict=False):
+                t = Transition(np.zeros(1), np.zeros(1), np.zeros(1), np.array([at]), off, off, NO_INFO, everyone)
+                out.append((k, method(t).item()))
+        return out[:: len(methods)], out[len(methods) - 1 :: len(methods)]
+
+    def method(bonus):
+        return ReturnNeutralBonus(bonus, gamma=1.0, delay=4, on_truncation="bootstrap")
+
+    shared = FirstVisit()
+    one, two = play(method(shared), method(shared))
+    assert one == [(0, 1.0), (1, 1.0), (2, 0.0), (3, 0.0)]  # 1 and 2 are new; 0 is the start, 1 was visited
+    assert two == [(0, 1.0), (1, 0.0), (2, 1.0), (3, 0.0)]  # 5 and 6 are new; 1 is the start
+    count = Count()
+    assert method(count).bonus.visits is method(count).bonus.visits is count.visits

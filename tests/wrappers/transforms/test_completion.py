@@ -150,6 +150,16 @@ def test_a_factor_stays_down(script):
         assert [env.step(0)[1] for _ in factors] == pytest.approx(list(level))
 
 
+def test_the_least_factor_is_held(script):
+    factors = (1.0, 0.5, 0.25, 1.0, 0.8, 1.0)
+    infos = [{"progress": (i + 1) / 6, "p": p} for i, p in enumerate(factors)]
+    env = wrap(
+        script((0.0,) * 6, infos, start={"progress": 0.0}), CompletionReward(soft=[SoftFactor("p", 1)], points=6)
+    )
+    env.reset(seed=0)
+    assert [env.step(0)[1] for _ in factors] == pytest.approx([1.0, 0.5, 0.25, 0.25, 0.8, 0.8])
+
+
 def test_factors_of_the_source():
     np.testing.assert_allclose(excess_speed(np.array([-1.0, 0.0, 1.115, 5.0])), [1.0, 1.0, 0.5, 0.0])
     np.testing.assert_allclose(broken_limits(np.array([0, 3, 6])), [1.0, 0.75, 0.5])
@@ -178,3 +188,6 @@ def test_bad_arguments(make, error, message):
 def test_progress_out_of_range(script):
     with pytest.raises(ValueError, match=r"progress must be in \[0, 1\], got 1.5"):
         play(script, (1.5,))
+    for start in (-5.0, 1.5, float("nan")):  # -5 would be paid as five routes and more
+        with pytest.raises(ValueError, match=r"progress must be in \[0, 1\], got .* at a start"):
+            play(script, (0.5,), start=start)
