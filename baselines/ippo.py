@@ -13,13 +13,17 @@ Example: ``python -m payoff.baselines.ippo --env-id payoff/TrustDilemma-v0 --rew
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from payoff.baselines import session
 from payoff.baselines.ppo import run
 from payoff.baselines.result import Result
+from payoff.baselines.rewriting import info_level
 from payoff.baselines.rollout import make_all_seats
 from payoff.baselines.settings import Settings
+from payoff.wrappers.redistribution.base import RewardTransform
 
 __all__ = ["Args", "train"]
 
@@ -32,11 +36,20 @@ class Args(Settings):
     """one network for all seats instead of one each"""
 
 
-def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Result:
+def train(
+    args: Args,
+    *,
+    transform: RewardTransform | None = None,
+    wrapper: Callable[[Any], Any] | None = None,
+    on_progress: session.OnProgress | None = None,
+) -> Result:
     """Train all seats.
 
     Args:
         args: settings.
+        transform: rewrites the rewards of whole episodes; every seat has a column. See
+            :func:`payoff.baselines.ppo.train`.
+        wrapper: puts something around the multi-agent batch.
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:
@@ -44,8 +57,10 @@ def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Resul
         ValueError: a setting that is not allowed, or a checkpoint that is damaged or was made with other settings.
         TypeError: an unknown keyword in ``env_params``.
     """
-    env = make_all_seats(args.env_id, args.num_envs, {"info": "minimal", **args.keywords()})
-    return run("ippo", args, env, shared=args.share_parameters, on_progress=on_progress)
+    keywords = {"info": info_level(transform, wrapper), **args.keywords()}
+    around = (lambda env: env) if wrapper is None else wrapper
+    env = make_all_seats(args.env_id, args.num_envs, keywords, around)
+    return run("ippo", args, env, shared=args.share_parameters, transform=transform, on_progress=on_progress)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ seat axis N, which is 1 here; :mod:`payoff.baselines.ippo` runs the same loop wi
 What differs from common implementations, and why:
 
 - actions are bounded and drawn from a Beta distribution (:mod:`payoff.baselines.networks`);
-- truncation bootstraps from the last observation of the episode, and critics learn standardised returns
-  (:mod:`payoff.baselines.returns`);
+- truncation bootstraps from the last observation of the episode unless it is taken for an end, and critics learn
+  standardised returns (:mod:`payoff.baselines.returns`);
 - log probabilities and values of a rollout are computed in one batch at its end, since no weight changes within it;
 - gradients are clipped for each network by itself;
+- rewards may be rewritten between playing and learning: ``rollout="episodes"`` plays one whole episode a copy, and the
+  ``transform`` of :func:`train` gives its steps other rewards (:mod:`payoff.wrappers.redistribution.base`);
 - exploration ends: the entropy bonus and the learning rate fall linearly to 0, the temperature of the policies falls
   geometrically. What is best with noise may be far from what is best without: where low contributions destroy trust, a
   noisy learner stays well above the line, and so does its best guess, which is what is evaluated.
@@ -28,9 +30,8 @@ Example: ``python -m payoff.baselines.ppo --env-id payoff/KeyRoom-v0 --shaping p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -42,9 +43,11 @@ from payoff.baselines import networks, session
 from payoff.baselines.networks import ActorCritic, NetworkPolicy, NetworkShape
 from payoff.baselines.result import CURVES, Result
 from payoff.baselines.returns import ReturnScale, gae
+from payoff.baselines.rewriting import check_same, info_level, methods, play_episodes
 from payoff.baselines.rollout import Episodes, Rollout, SeatEnv, collect, in_unit_box, make_one_seat
 from payoff.baselines.settings import Settings
 from payoff.wrappers import PotentialShaping, from_info, wrap
+from payoff.wrappers.redistribution.base import RewardTransform
 
 __all__ = ["Args", "Learner", "clip_gradients", "run", "surrogate", "train"]
 
@@ -97,7 +100,9 @@ class Learner:
             seen = net.inputs(rollout.obs.reshape(-1, *rollout.obs.shape[2:]))
             values = net.unfold(net.value(seen)).reshape(*rollout.obs.shape[:3])
         values = self.returns.from_critic(values)
-        advantages = gae(rollout.rewards, values, rollout.terminated, rollout.truncated, args.gamma, args.lam)
+        cut, ended = rollout.truncated, rollout.terminated
+        ended = ended | cut if args.on_truncation == "terminal" else ended
+        advantages = gae(rollout.rewards, values, ended, cut, args.gamma, args.lam)
         self.returns.update((advantages + values[:-1])[rollout.valid])
         data = self._table(rollout, values[:-1], advantages)
         stats = []
@@ -142,6 +147,14 @@ class Learner:
         clip_gradients(self.net, args.max_grad_norm)
         self.optimizer.step()
         return torch.stack([*(x.detach().mean() for x in losses.values()), *stats])
+
+    def log_probs(self, rollout: Rollout) -> np.ndarray:
+        """Log probabilities ``(T, B, N)`` of the actions of a rollout under the present weights."""
+        actions = rollout.actions
+        with torch.inference_mode():
+            policy = self.net.policy(self.net.inputs(rollout.obs[:-1].reshape(-1, *rollout.obs.shape[2:])))
+            found = policy.log_prob(self.net.fold(actions.reshape(-1, *actions.shape[2:])))
+        return self.net.unfold(found).reshape(actions.shape[:3])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that is an array: weights, moments of Adam, return scale."""
@@ -218,7 +231,13 @@ def clip_gradients(net: nn.Module, largest: float) -> None:
 
 
 def run(
-    trainer: str, args: Settings, env: SeatEnv, *, shared: bool = False, on_progress: session.OnProgress | None = None
+    trainer: str,
+    args: Settings,
+    env: SeatEnv,
+    *,
+    shared: bool = False,
+    transform: RewardTransform | None = None,
+    on_progress: session.OnProgress | None = None,
 ) -> Result:
     """Train networks for all seats of an environment, from the start or from a checkpoint.
 
@@ -227,12 +246,16 @@ def run(
         args: settings.
         env: the environment, in next-step autoreset mode; closed at the end.
         shared: one network for all seats.
+        transform: what rewrites the rewards of whole episodes; its state is part of the checkpoint.
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:
         payoff.baselines.session.NotFiniteError: a loss or a weight is not finite.
-        ValueError: the checkpoint is damaged or was made with other settings.
+        ValueError: the checkpoint is damaged or was made with other settings, another transform or other wrappers; or
+            there is a transform and ``args.rollout`` is not "episodes".
     """
+    if transform is not None and args.rollout != "episodes":
+        raise ValueError(f"a transform needs whole episodes: rollout must be 'episodes', got {args.rollout!r}")
     if env.num_actions is None and not in_unit_box(env):
         raise ValueError(
             f"actions must be 'unit' or 'discrete:K' for a trainer, got {args.keywords().get('actions')!r}"
@@ -241,70 +264,100 @@ def run(
     torch.set_num_threads(args.torch_threads)
     try:
         with session.Session(trainer, args) as outer:
-            return _loop(outer, args, env, shared, on_progress)
+            return _loop(outer, args, env, shared, transform, on_progress)
     finally:
         torch.set_num_threads(threads)
         env.close()
 
 
 def _loop(
-    outer: session.Session, args: Settings, env: SeatEnv, shared: bool, on_progress: session.OnProgress | None
+    outer: session.Session,
+    args: Settings,
+    env: SeatEnv,
+    shared: bool,
+    transform: RewardTransform | None,
+    on_progress: session.OnProgress | None,
 ) -> Result:
     own, of_env = np.random.SeedSequence(args.seed).spawn(2)
     shape = NetworkShape(env.num_agents, env.obs_size, env.action_size, env.num_actions, args.hidden, shared)
     learner, episodes = Learner(args, shape, own), Episodes(args.num_envs)
     curve: dict[str, list[float]] = {name: [] for name in CURVES}
     obs, _ = env.reset(seed=int(of_env.generate_state(1)[0]))
-    done, update = np.zeros(args.num_envs, dtype=np.bool_), 0
+    done, update, step = np.zeros(args.num_envs, dtype=np.bool_), 0, 0
     if (found := outer.resume()) is not None:
         tensors, meta = found
+        check_same(args.checkpoint, meta, transform, env)
         learner.load(tensors, meta["rng"])
         curve = {name: tensors[f"curve.{name}"].tolist() for name in CURVES}
-        done, episodes.running, update = tensors["done"], tensors["episodes"], meta["update"]
+        done, episodes.running, update, step = tensors["done"], tensors["episodes"], meta["update"], meta["step"]
         obs = _restore(env, tensors)
-        if update > args.num_updates:
-            raise ValueError(f"{args.checkpoint} is at step {update * args.batch_size}, past {args.total_steps=}")
+        if transform is not None:
+            transform.load_state_dict(_part(tensors, "transform."))
+        if update > 1 and curve["step"][-2] >= args.last_step:  # the last update was one too many
+            raise ValueError(f"{args.checkpoint} is at step {step}, past {args.total_steps=}")
 
-    while update < args.num_updates:
+    while step < args.last_step:
         before = outer.seconds[0]
-        left = 1.0 - update / args.num_updates
+        left = 1.0 - step / args.last_step
         learner.net.temperature = args.final_temperature ** (1.0 - left)
-        rollout = collect(env, learner.act, args.num_steps, obs, done, episodes)
+        if args.rollout == "steps":
+            rollout = collect(env, learner.act, args.num_steps, obs, done, episodes)
+        else:
+            rollout = play_episodes(args, env, learner.act, learner.log_probs, episodes, transform, update)
         metrics = learner.improve(rollout, left)
         obs, done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
-        update, step = update + 1, (update + 1) * args.batch_size
+        made = args.batch_size if args.rollout == "steps" else int(rollout.valid.sum())
+        update, step = update + 1, step + made
         learner.check_finite(update, step, metrics)
         means = episodes.means()
         for name, value in {"step": float(step), **means}.items():
             curve[name].append(value)
-        metrics["time/steps_per_second"] = args.batch_size / (outer.seconds[0] - before)
+        metrics["time/steps_per_second"] = made / (outer.seconds[0] - before)
         outer.log(step, {**metrics, **{f"episode/{name}": value for name, value in means.items()}})
-        if update % args.checkpoint_every == 0 or update == args.num_updates:
+        if args.checkpoint is not None and (update % args.checkpoint_every == 0 or step >= args.last_step):
             tensors = {"done": done, "episodes": episodes.running, **learner.arrays()}
             tensors |= {f"env.{name}": value for name, value in env.snapshot().arrays().items()}
             tensors |= {f"curve.{name}": np.array(values) for name, values in curve.items()}
+            tensors |= {} if transform is None else {f"transform.{k}": v for k, v in transform.state_dict().items()}
             own_meta = {"rng": learner.rng.bit_generator.state, "temperature": learner.net.temperature}
-            outer.save(tensors, {"update": update, "shape": networks.save_shape(shape), **own_meta})
+            counts = {"update": update, "step": step, "shape": networks.save_shape(shape)}
+            outer.save(tensors, {**counts, **own_meta, **methods(transform, env)})
         if on_progress is not None:
-            on_progress(step, args.num_updates * args.batch_size)
+            on_progress(step, max(step, args.last_step))
 
     arrays = {name: np.array(values) for name, values in curve.items()}
     policy = NetworkPolicy(learner.net, learner.returns)
-    return Result(policy, arrays, *outer.seconds, update * args.batch_size, args)
+    return Result(policy, arrays, *outer.seconds, step, args)
+
+
+def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
 
 
 def _restore(env: SeatEnv, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
     """Put the environment where the checkpoint left it; returns the observations there."""
-    own = {name.removeprefix("env."): x for name, x in tensors.items() if name.startswith("env.")}
-    obs, _ = env.restore(type(env.snapshot()).from_arrays(own))
+    obs, _ = env.restore(type(env.snapshot()).from_arrays(_part(tensors, "env.")))
     return obs
 
 
-def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Result:
+def train(
+    args: Args,
+    *,
+    transform: RewardTransform | None = None,
+    wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
+    on_progress: session.OnProgress | None = None,
+) -> Result:
     """Train one seat, or one controller of all seats.
+
+    What is trained on may be changed by a wrapper and by a transform; episodes are reported, and policies evaluated, in
+    payoffs all the same. With either of them, ``info`` is full unless ``env_params`` says otherwise.
 
     Args:
         args: settings.
+        transform: rewrites the rewards of whole episodes before anything is learned from them; it serves this training
+            only, since it may learn.
+        wrapper: puts something around the vector environment, such as ``lambda env: wrap(env, method)``. It must take
+            snapshots where a checkpoint is kept.
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:
@@ -313,9 +366,14 @@ def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Resul
         TypeError: an unknown keyword in ``env_params``.
     """
     shaped = args.shaping == "progress"
-    keywords = {"info": "full" if shaped else "minimal", **args.keywords()}
-    env = make_one_seat(args.env_id, args.num_envs, keywords, partial(_shape, args) if shaped else lambda env: env)
-    return run("ppo", args, env, on_progress=on_progress)
+    keywords = {"info": "full" if shaped else info_level(transform, wrapper), **args.keywords()}
+
+    def around(env: VectorEnv) -> VectorEnv:
+        env = _shape(args, env) if shaped else env
+        return env if wrapper is None else wrapper(env)
+
+    env = make_one_seat(args.env_id, args.num_envs, keywords, around)
+    return run("ppo", args, env, transform=transform, on_progress=on_progress)
 
 
 def _shape(args: Args, env: VectorEnv) -> VectorEnv:

@@ -6,12 +6,15 @@ already; :class:`OneSeat` gives it to a Gymnasium ``VectorEnv``, as a game with 
 Under next-step autoreset the observation that comes with ``truncated`` or ``terminated`` is the last one of its
 episode, which is what bootstrapping needs. The call after it restarts the copy: no action was taken and nothing was
 paid, so that entry of a rollout is no transition, and ``Rollout.valid`` says so.
+
+:func:`collect` plays so many calls, wherever episodes begin and end in them; :mod:`payoff.baselines.rewriting` plays
+one whole episode a copy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -19,6 +22,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 import payoff
+from payoff.wrappers.redistribution.base import EpisodeBatch
 
 __all__ = [
     "Episodes",
@@ -48,7 +52,9 @@ class SeatEnv(Protocol):
     action_high: np.ndarray
     endowment: np.ndarray | None
 
-    def reset(self, seed: int | Sequence[int] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(
+        self, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start episodes."""
         ...
 
@@ -101,9 +107,11 @@ class OneSeat:
         self.endowment = None if self.num_actions is not None and not levels else np.ones(1)
         self._scalar = isinstance(space, gym.spaces.Discrete)
 
-    def reset(self, seed: int | Sequence[int] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(
+        self, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Observations ``(B, 1, O)`` and info."""
-        obs, info = self.env.reset(seed=seed)  # type: ignore[arg-type]  # annotated an int, takes lists as well
+        obs, info = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]  # takes lists of seeds as well
         return obs[:, None], info
 
     def step(self, actions: np.ndarray) -> Step:
@@ -126,23 +134,26 @@ class OneSeat:
         self.env.close()
 
 
-def make_all_seats(env_id: str, num_envs: int, keywords: Mapping[str, Any]) -> SeatEnv:
+def make_all_seats(
+    env_id: str, num_envs: int, keywords: Mapping[str, Any], wrap: Callable[[Any], Any] = lambda env: env
+) -> SeatEnv:
     """Multi-agent view, all seats played from outside.
 
     Args:
         env_id: environment.
         num_envs: copies B.
         keywords: game parameters and view settings. Without ``actions`` continuous actions are ``unit``, [-1, 1].
+        wrap: what is put around the view.
 
     Raises:
         TypeError: an unknown keyword.
         ValueError: a value that is not allowed.
     """
     env: SeatEnv = payoff.multi_agent_vec(env_id, num_envs=num_envs, **keywords)
-    if "actions" in keywords or env.num_actions is not None or in_unit_box(env):
-        return env
-    env.close()
-    return payoff.multi_agent_vec(env_id, num_envs=num_envs, **keywords, actions="unit")
+    if not ("actions" in keywords or env.num_actions is not None or in_unit_box(env)):
+        env.close()
+        env = payoff.multi_agent_vec(env_id, num_envs=num_envs, **keywords, actions="unit")
+    return wrap(env)
 
 
 def make_vector(
@@ -199,7 +210,9 @@ class Rollout:
         rewards: ``(T, B, N)`` in the units of the reward.
         terminated: ``(T, B)`` the episode ended for good.
         truncated: ``(T, B)`` the episode was cut off.
-        valid: ``(T, B)`` False where the call only restarted a copy.
+        valid: ``(T, B)`` False where the call only restarted a copy, or its episode was over already.
+        info: name -> ``(T, B N, ...)``, entries that were recorded, one a seat.
+        start: name -> ``(B N, ...)``, those that the reset gave.
     """
 
     obs: np.ndarray
@@ -208,6 +221,49 @@ class Rollout:
     terminated: np.ndarray
     truncated: np.ndarray
     valid: np.ndarray
+    info: dict[str, np.ndarray] = field(default_factory=dict)
+    start: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def blank(cls, env: SeatEnv, num_steps: int, obs: np.ndarray) -> Rollout:
+        """Memory for ``num_steps`` calls, the first of which acts on ``obs`` ``(B, N, O)``."""
+        size, seats = env.num_envs, env.num_agents
+        kind = np.float32 if env.num_actions is None else np.int64
+        terminated, truncated, valid = (np.empty((num_steps, size), dtype=np.bool_) for _ in range(3))
+        seen = np.empty((num_steps + 1, *obs.shape), dtype=np.float32)
+        seen[0] = obs
+        actions = np.empty((num_steps, size, seats, env.action_size), dtype=kind)
+        return cls(seen, actions, np.empty((num_steps, size, seats)), terminated, truncated, valid)
+
+    def first(self, num_steps: int) -> Rollout:
+        """The first calls only."""
+        n = num_steps
+        flags = (self.terminated[:n], self.truncated[:n], self.valid[:n])
+        return Rollout(self.obs[: n + 1], self.actions[:n], self.rewards[:n], *flags, self.info, self.start)
+
+    def batch(self, group: np.ndarray | None = None) -> EpisodeBatch:
+        """Whole episodes with a column for each seat.
+
+        Args:
+            group: ``(B,)`` start group of each copy.
+        """
+        seats = self.rewards.shape[2]
+
+        def each(flags: np.ndarray) -> np.ndarray:
+            return np.repeat(flags, seats, axis=1)
+
+        return EpisodeBatch(
+            obs=self.obs.reshape(len(self.obs), -1, *self.obs.shape[3:]),
+            actions=self.actions.reshape(len(self.actions), -1, *self.actions.shape[3:]),
+            rewards=self.rewards.reshape(len(self.rewards), -1),
+            terminated=each(self.terminated),
+            truncated=each(self.truncated),
+            valid=each(self.valid),
+            info=self.info,
+            start=self.start,
+            group=None if group is None else np.repeat(group, seats),
+            seats=seats,
+        )
 
 
 class Episodes:
@@ -266,17 +322,7 @@ def collect(
         done: ``(B,)`` copies whose episode ended at the call before.
         episodes: where the payments are added.
     """
-    size, seats = env.num_envs, env.num_agents
-    kind = np.float32 if env.num_actions is None else np.int64
-    r = Rollout(
-        obs=np.empty((num_steps + 1, *obs.shape), dtype=np.float32),
-        actions=np.empty((num_steps, size, seats, env.action_size), dtype=kind),
-        rewards=np.empty((num_steps, size, seats)),
-        terminated=np.empty((num_steps, size), dtype=np.bool_),
-        truncated=np.empty((num_steps, size), dtype=np.bool_),
-        valid=np.empty((num_steps, size), dtype=np.bool_),
-    )
-    r.obs[0] = obs
+    r = Rollout.blank(env, num_steps, obs)
     for t in range(num_steps):
         r.valid[t] = ~done
         r.actions[t] = act(obs)

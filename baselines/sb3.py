@@ -3,6 +3,7 @@
 The single-agent view trains natively vectorised (:class:`NativeVecEnv`), with actions in [-1, 1] as the library's
 Gaussian needs them and rewards divided by the running deviation of their discounted sum (``VecNormalize``). Results are
 payoffs all the same: :class:`PayoffCallback` and :class:`SB3Policy` evaluate as our own trainers are evaluated.
+:class:`payoff.baselines.sb3_transform.RewardTransformCallback` rewrites rewards between playing and learning.
 
 The library cannot stop and go on to the same numbers, so there is one checkpoint, at the end; a training that finds a
 finished one returns it, and a training that was killed starts over. Seeding sets the global generators of random, numpy
@@ -13,7 +14,7 @@ Example: ``python -m payoff.baselines.sb3 --env-id payoff/TrustDilemma-v0 --rewa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +30,12 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from payoff.baselines import session
 from payoff.baselines.evaluation import evaluate, score, yardsticks
 from payoff.baselines.result import CURVES, Result
+from payoff.baselines.rewriting import entry
 from payoff.baselines.rollout import Episodes, OneSeat, make_vector, shares
+from payoff.baselines.sb3_transform import RewardTransformCallback
+from payoff.wrappers.rows import BatchInfo, vector_info
 
-__all__ = ["Args", "NativeVecEnv", "PayoffCallback", "SB3Policy", "make_sb3", "train"]
+__all__ = ["Args", "NativeVecEnv", "PayoffCallback", "RewardTransformCallback", "SB3Policy", "make_sb3", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +101,34 @@ class NativeVecEnv(VecEnv):
         self.env = env
         self.episodes = Episodes(env.num_envs)
         self.seat = OneSeat(env, levels=levels)
+        self._record: tuple[str, ...] = ()
+        self._begun: dict[str, Any] = {}  # what the last reset told
         self._actions = np.zeros(0)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> np.ndarray:
         """Observations ``(B, O)``; the first copy's seed, where given, seeds all."""
-        obs, _ = self.env.reset(seed=self._seeds[0])
+        obs, self._begun = self.env.reset(seed=self._seeds[0])
         self._reset_seeds()
         self.episodes.running[:] = 0.0
+        self.record(self._record)
         return obs
+
+    def record(self, names: Sequence[str]) -> None:
+        """Put these entries of info (``state``: the game's state row) into each copy's infos and ``reset_infos``."""
+        self._record = tuple(names)
+        nobody = np.zeros(self.num_envs, dtype=np.bool_)
+        self._tell(self.reset_infos, vector_info(self._begun, ~nobody), nobody, range(self.num_envs))
+
+    def _tell(self, infos: list[dict[str, Any]], seen: BatchInfo, ended: np.ndarray, rows: Iterable[int]) -> None:
+        engine = getattr(self.env.unwrapped, "engine", None)
+        for name in self._record:
+            if name == "state" and engine is not None:
+                value = np.where(ended[:, None], engine.last, engine.state)
+            elif (value := entry(seen, name)) is None:
+                continue
+            for b in rows:
+                infos[b][name] = value[b].copy()
 
     def step_async(self, actions: np.ndarray) -> None:
         """Keep the actions for :meth:`step_wait`."""
@@ -124,6 +147,11 @@ class NativeVecEnv(VecEnv):
                 "terminal_observation": info["final_obs"][b],
                 "TimeLimit.truncated": bool(truncated[b] and not terminated[b]),
             }
+        if self._record:
+            final = info["final_info"] if done.any() else {}
+            seen = vector_info(info, np.ones_like(done), final=final, ended=done)
+            self._tell(infos, seen, done, range(self.num_envs))
+            self._tell(self.reset_infos, vector_info(info, done), done & False, np.flatnonzero(done))
         return obs, rewards.astype(np.float32), done, infos
 
     def close(self) -> None:
@@ -247,7 +275,13 @@ class _Recorder(BaseCallback):
 
 
 def make_sb3(
-    env_id: str, *, num_envs: int = 64, seed: int = 1, env_kwargs: Mapping[str, Any] | None = None, **settings: Any
+    env_id: str,
+    *,
+    num_envs: int = 64,
+    seed: int = 1,
+    env_kwargs: Mapping[str, Any] | None = None,
+    norm_reward: bool = True,
+    **settings: Any,
 ) -> PPO:
     """A Stable-Baselines3 PPO model on one of our ids, ready for ``learn``.
 
@@ -256,6 +290,7 @@ def make_sb3(
         num_envs: copies that play at once.
         seed: seed of everything.
         env_kwargs: game parameters and view settings, ``reward``, ``agent``, ``partners`` and ``control`` among them.
+        norm_reward: divide rewards by the running deviation of their discounted sum.
         **settings: keywords of ``stable_baselines3.PPO`` that differ from those of :class:`Args`.
 
     Raises:
@@ -277,7 +312,7 @@ def make_sb3(
         "device": "cpu",
     }
     chosen = {**ours, **settings}
-    scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=chosen["gamma"], clip_reward=np.inf)
+    scaled = VecNormalize(env, norm_obs=False, norm_reward=norm_reward, gamma=chosen["gamma"], clip_reward=np.inf)
     return PPO("MlpPolicy", scaled, seed=seed, **chosen)
 
 

@@ -69,7 +69,19 @@ if TYPE_CHECKING:
     from payoff.wrappers.potential.neutral import ReturnNeutralBonus
     from payoff.wrappers.potential.shaping import PotentialShaping, from_info, from_table, from_value, jitted
     from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
+    from payoff.wrappers.redistribution.credit import NormalisedCredit, normalise_credit
     from payoff.wrappers.redistribution.delay import DelayReward
+    from payoff.wrappers.redistribution.features import StepFeatures
+    from payoff.wrappers.redistribution.hierarchical import hierarchical_advantages
+    from payoff.wrappers.redistribution.implicit import ImplicitStepRewards, implicit_rewards
+    from payoff.wrappers.redistribution.information import InformationGain, truth_probability
+    from payoff.wrappers.redistribution.ircr import GuidanceReward
+    from payoff.wrappers.redistribution.prefix_tree import PrefixTreeValues, branch_advantages
+    from payoff.wrappers.redistribution.progress import StepwiseProgress
+    from payoff.wrappers.redistribution.prover import ProverProgress, RolloutValues, table_values
+    from payoff.wrappers.redistribution.rd import LinearDecomposition
+    from payoff.wrappers.redistribution.rrd import NetworkDecomposition
+    from payoff.wrappers.redistribution.rudder import Rudder
     from payoff.wrappers.rows import BatchInfo
     from payoff.wrappers.transforms.annealing import AnnealedReward, Schedule
     from payoff.wrappers.transforms.calibrated import OutcomeCalibrated
@@ -122,19 +134,25 @@ __all__ = [
     "FlipReward",
     "GoalDifference",
     "GroupPreference",
+    "GuidanceReward",
     "HardRule",
+    "ImplicitStepRewards",
+    "InformationGain",
     "KinestheticPotential",
     "KinestheticReward",
     "Labels",
     "Learning",
     "LengthPenalty",
+    "LinearDecomposition",
     "LogSum",
     "LookAheadAdvice",
     "LookBackAdvice",
     "MachineReward",
     "MinForm",
     "MultiAgentVecRewardWrapper",
+    "NetworkDecomposition",
     "NoisyReward",
+    "NormalisedCredit",
     "NovelD",
     "OutcomeCalibrated",
     "PaidBonus",
@@ -143,7 +161,9 @@ __all__ = [
     "PerAgent",
     "PotentialShaping",
     "PreferenceAsReward",
+    "PrefixTreeValues",
     "Product",
+    "ProverProgress",
     "ReturnNeutralBonus",
     "RewardMachine",
     "RewardMethod",
@@ -151,11 +171,15 @@ __all__ = [
     "RewardWrapper",
     "RobustEnsembleBatch",
     "RobustEnsembleReward",
+    "RolloutValues",
     "RowMethod",
+    "Rudder",
     "RunningReward",
     "Scale",
     "Schedule",
     "SoftFactor",
+    "StepFeatures",
+    "StepwiseProgress",
     "Sum",
     "Team",
     "TeamSpirit",
@@ -172,6 +196,7 @@ __all__ = [
     "WeightedSum",
     "WrapperSnapshot",
     "augment",
+    "branch_advantages",
     "caption_is",
     "crm_transitions",
     "from_info",
@@ -179,6 +204,8 @@ __all__ = [
     "from_table",
     "from_value",
     "global_times_episodic",
+    "hierarchical_advantages",
+    "implicit_rewards",
     "jitted",
     "key_from_info",
     "leave_out",
@@ -186,14 +213,17 @@ __all__ = [
     "lexicographic_sum",
     "ltlf_machine",
     "machine_potential",
+    "normalise_credit",
     "one_hot",
     "preferred",
     "q_init_from_potential",
     "replace_by",
     "reward_machine",
     "simulate",
+    "table_values",
     "total_payoff",
     "total_reward",
+    "truth_probability",
     "wrap",
 ]
 
@@ -243,7 +273,19 @@ _NAMES = {  # module -> its names
     "potential.neutral": "ReturnNeutralBonus",
     "potential.shaping": "PotentialShaping from_info from_table from_value jitted",
     "redistribution.base": "EpisodeBatch RewardTransform",
+    "redistribution.credit": "NormalisedCredit normalise_credit",
     "redistribution.delay": "DelayReward",
+    "redistribution.features": "StepFeatures",
+    "redistribution.hierarchical": "hierarchical_advantages",
+    "redistribution.implicit": "ImplicitStepRewards implicit_rewards",
+    "redistribution.information": "InformationGain truth_probability",
+    "redistribution.ircr": "GuidanceReward",
+    "redistribution.prefix_tree": "PrefixTreeValues branch_advantages",
+    "redistribution.progress": "StepwiseProgress",
+    "redistribution.prover": "ProverProgress RolloutValues table_values",
+    "redistribution.rd": "LinearDecomposition",
+    "redistribution.rrd": "NetworkDecomposition",
+    "redistribution.rudder": "Rudder",
     "rows": "BatchInfo",
     "transforms.annealing": "AnnealedReward Schedule",
     "transforms.calibrated": "OutcomeCalibrated",

@@ -11,7 +11,9 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from payoff.baselines import sb3
+from payoff.envs import registry
 from payoff.wrappers.redistribution.base import RewardTransform
+from payoff.wrappers.redistribution.information import InformationGain, truth_probability
 from payoff.wrappers.redistribution.rd import LinearDecomposition
 from tests.wrappers.conftest import Walk
 
@@ -221,12 +223,29 @@ def test_our_view_tells_what_a_transform_needs():
     seen = Seen(("progress",))
     trained.learn(256, callback=sb3.RewardTransformCallback(seen))
     batch = seen.batches[-1]
+    informed = Seen(("state",))
+    trained.learn(128, callback=sb3.RewardTransformCallback(informed))
+    # the game's own gain of information, kept in its state row, is what the belief says
+    (told,) = informed.batches
+    gain = InformationGain(truth_probability(game), keep=False)(told)
+    game_row = registry.load(game)
+    at = game_row.shape(game_row.params.from_keywords(game, {"aux": "belief_log"})).layout.at("aux")
+    assert gain == pytest.approx(np.where(told.valid, told.info["state"][..., at], 0.0), abs=1e-9)
+    assert gain.any() and told.finished.sum() > 10
     assert batch.info["progress"].shape == batch.rewards.shape
     assert (batch.start["progress"] == 0.0).all()
     assert (batch.at_end(batch.info["progress"]) > 0.0).any()
     lacking = sb3.make_sb3(game, num_envs=4, n_steps=32, batch_size=32)
     with pytest.raises(KeyError, match="progress"):
         lacking.learn(32, callback=sb3.RewardTransformCallback(Seen(("progress",))))
+
+
+def test_step_scores_inside_reward_terms_can_be_needed():
+    seen = Seen(("reward_terms.aux",))
+    trained = sb3.make_sb3("payoff/FillerSteps-v0", num_envs=4, env_kwargs={"info": "full"}, n_steps=50, batch_size=200)
+    trained.learn(200, callback=sb3.RewardTransformCallback(seen))
+    scores = np.concatenate([batch.info["reward_terms.aux"][batch.valid] for batch in seen.batches])
+    assert scores.size and set(np.round(scores, 12)) <= {0.9, 0.5, 0.1}
 
 
 def test_what_has_no_rollouts_is_refused():

@@ -8,7 +8,8 @@ as ever.
 What discounting does to it: moving reward in time within an episode keeps its undiscounted return, and with it the
 order of policies under undiscounted Monte-Carlo returns from the start of the episode. With a discount below 1, or with
 values that are bootstrapped, a reward that is paid earlier counts more, and the order may change. Where the return is
-redistributed, train with ``gamma=1``, or close enough to it that ``gamma ** T`` is near 1.
+redistributed, train with ``gamma=1`` (and ``on_truncation="terminal"``, since an undiscounted value has no end
+otherwise), or with a discount close enough to 1 that ``gamma ** T`` is near 1.
 """
 
 from __future__ import annotations
