@@ -87,7 +87,7 @@ def test_reward_functions():
         ({"edges": [Edge("start", "coffee", "done", float("inf"))]}, "reward of the edge 'start' -> 'done'"),
         ({"symbols": ["tea"]}, "unknown symbol 'coffee'"),
         ({"undefined": "stop"}, "undefined must be one of 'stay', 'end'"),
-        ({"initial": "nowhere"}, "initial must name a state of an edge, got 'strat'"),
+        ({"initial": "nowhere"}, "initial must name a state of an edge, got 'nowhere'"),
         ({"terminal": ["dnoe"]}, "terminal must name a state of an edge, got 'dnoe'"),
         ({"final": {"done": 1.0}}, "final must name states that are not terminal, got 'done'"),
         ({"final": {"start": "much"}}, "must be a number"),
