@@ -70,6 +70,7 @@ test: lint
 docs: $(STAMP)
 	@echo "==> docs/generate.py"
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/toolkit.py
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do \

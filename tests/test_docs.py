@@ -31,14 +31,22 @@ MARKUP = {"em_open", "s_open", "html_inline", "html_block", "image", "link_open"
 INTERRUPTING = {"bullet_list_open", "blockquote_open"}  # what a wrapped line may start by accident: "+ x", "- x", "> x"
 
 
-def _load_generator():
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+def _load(name):
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-generate = _load_generator()
+generate, toolkit = _load("generate"), _load("toolkit")
+
+
+def test_page_of_the_toolkit_is_current():
+    text = toolkit.page()
+    assert toolkit.PAGE.read_text(encoding="utf-8") == text, "run `make docs`"
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(toolkit.toolkit.__all__)  # each name once
+    assert not [row for row in rows if re.search(r"\|\s+\|", row)]  # and none without words
 
 
 @pytest.fixture(scope="module")
