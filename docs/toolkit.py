@@ -35,8 +35,8 @@ def page() -> str:
         "# Shaping toolkit",
         "",
         "All names are those of `payoff.wrappers`; numbers in brackets are equations of the module, whose docstring",
-        "has them with their source, and with what the method does not preserve. A method goes around an environment by",
-        "`wrap(env, method)`, a transform of finished episodes into a trainer by `transform=`.",
+        "has them with their source, and with what the method does not preserve. A method goes around an environment",
+        "by `wrap(env, method)`, a transform of finished episodes into a trainer by `transform=`.",
     ]
     for family, title in FAMILIES.items():
         rows = [
