@@ -315,6 +315,7 @@ def _loop(outer: session.Session, args: Args, env: VectorSeat, on_progress: sess
     if (found := outer.resume()) is not None:
         tensors, meta = found
         learner.load(tensors, meta["rng"])
+        learner.net.temperature = meta["temperature"]  # counts where nothing is left to train
         curve = {name: tensors[f"curve.{name}"].tolist() for name in curve}
         done, episodes.running, update = tensors["done"], tensors["episodes"], meta["update"]
         obs = env.resume(tensors)

@@ -19,7 +19,8 @@ What differs from common implementations, and why:
 Logged to TensorBoard, every update:
 
 - ``episode/``, means over the episodes that ended: ``welfare`` (sum over seats of undiscounted payoffs), ``reward``
-  (what the learners were told), ``cooperation`` (share of the endowment), ``episode_length``;
+  (what the environment and its wrappers told the learners, before any transform), ``cooperation`` (share of the
+  endowment), ``episode_length``;
 - ``loss/``: ``policy``, ``value`` (half the mean squared error of standardised returns), ``entropy`` (of the policies);
 - ``update/``: ``kl`` (divergence from the policy that played, estimated), ``clipped`` (share of probability ratios
   outside the clip range), ``explained_variance`` (of the returns by the values; 1 is perfect), ``learning_rate``;
@@ -251,8 +252,8 @@ def run(
 
     Raises:
         payoff.baselines.session.NotFiniteError: a loss or a weight is not finite.
-        ValueError: the checkpoint is damaged or was made with other settings, another transform or other wrappers; or
-            there is a transform and ``args.rollout`` is not "episodes".
+        ValueError: the checkpoint is damaged or was made with other settings, or another class of transform or wrapper
+            (what these were made with is not compared); or there is a transform and ``args.rollout`` is not "episodes".
     """
     if transform is not None and args.rollout != "episodes":
         raise ValueError(f"a transform needs whole episodes: rollout must be 'episodes', got {args.rollout!r}")
@@ -288,6 +289,7 @@ def _loop(
         tensors, meta = found
         check_same(args.checkpoint, meta, transform, env)
         learner.load(tensors, meta["rng"])
+        learner.net.temperature = meta["temperature"]  # counts where nothing is left to train
         curve = {name: tensors[f"curve.{name}"].tolist() for name in CURVES}
         done, episodes.running, update, step = tensors["done"], tensors["episodes"], meta["update"], meta["step"]
         obs = _restore(env, tensors)
@@ -377,9 +379,9 @@ def train(
 
 
 def _shape(args: Args, env: VectorEnv) -> VectorEnv:
-    # a truncated episode bootstraps from the value of its last observation, so it keeps its potential as well
+    # where a truncated episode bootstraps from the value of its last observation, it keeps its potential as well
     shaping = PotentialShaping(
-        from_info("progress"), gamma=args.gamma, on_truncation="bootstrap", scale=args.shaping_scale
+        from_info("progress"), gamma=args.gamma, on_truncation=args.on_truncation, scale=args.shaping_scale
     )
     return wrap(env, shaping)
 

@@ -24,7 +24,14 @@ def info_level(transform: RewardTransform | None, wrapper: Callable[[Any], Any] 
 
 
 def entries_needed(transform: RewardTransform | None) -> tuple[str, ...]:
-    """Entries of ``info`` that have to be recorded."""
+    """Entries of ``info`` that have to be recorded.
+
+    Raises:
+        TypeError: ``transform`` is no RewardTransform.
+    """
+    given: Any = transform
+    if given is not None and not isinstance(given, RewardTransform):
+        raise TypeError(f"transform must be a RewardTransform, got {given!r}")
     return () if transform is None else tuple(name for name in transform.needs if name not in _OURS)
 
 
@@ -73,7 +80,8 @@ def collect_episodes(
 ) -> Rollout:
     """Reset all copies and play one episode in each.
 
-    A copy that is done early goes on with episodes that count for nothing, until the last one is done.
+    A copy that is done early goes on with episodes that count for nothing, until the last one is done. Wrappers see
+    them: a count that all copies share holds these visits as well.
 
     Args:
         env: in next-step autoreset mode, with ``payoff`` in its info.

@@ -42,7 +42,8 @@ class RewardTransformCallback(BaseCallback):
     ``needs`` of the transform are read from the infos of the steps (``log_prob`` from the buffer); our own view gives
     them when it is made with ``env_kwargs={"info": "full"}``. ``start`` of a batch is what the resets told. Rewards are
     those that the algorithm sees: with ``VecNormalize(norm_reward=True)`` their scale drifts from rollout to rollout,
-    so for a transform that learns, switch that off.
+    so for a transform that learns, switch that off. Continuous actions are the algorithm's samples, before it clips
+    them to the box.
 
     Args:
         transform: what rewrites the rewards; it serves this training only, since it may learn.
@@ -76,6 +77,7 @@ class RewardTransformCallback(BaseCallback):
     def _on_training_start(self) -> None:
         assert isinstance(self.model, OnPolicyAlgorithm)
         begins = np.asarray(self.model._last_episode_starts, dtype=np.bool_)
+        self._steps = []  # those of a rollout that another callback broke off
         known = self._until == self.model.num_timesteps  # a training that goes on after the last one
         kept = self._kept if known else [None] * len(begins)
         starts = self._starts if known else [{}] * len(begins)

@@ -97,6 +97,8 @@ class Settings:
             raise ValueError(f"group_size must be 1 unless rollout='episodes', got {self.group_size}")
         if self.num_envs % self.group_size:
             raise ValueError(f"group_size must divide the {self.num_envs} copies, got {self.group_size}")
+        if self.group_size > 1 and self.seed >= 2**31:  # start groups are int64, and no two seeds share any
+            raise ValueError(f"seed must be below 2**31 where group_size is above 1, got {self.seed}")
         if self.rollout == "episodes" and self.minibatches > self.num_envs:  # at worst an episode is one step
             raise ValueError(f"minibatches must be at most the {self.num_envs} episodes, got {self.minibatches}")
 

@@ -1,14 +1,15 @@
 """PPO on delayed rewards, alone and with the return redistributed, same budget.
 
-    python benchmarks/redistribution.py                      # three problems, three arms, three seeds
+    python benchmarks/redistribution.py                      # three problems, four arms, three seeds
     python benchmarks/redistribution.py --problems watch --seeds 5
 
-Alone, PPO learns from the delayed reward with two values of lambda: 0.95, the usual one, and 1, with which the critic
-bootstraps nothing. Redistributed, a transform rewrites the rewards of every episode before PPO learns from them; what
-it knows of a problem is the features that are named here. Discount 1 in all arms. Scores are normalised: 0 is uniformly
-random play, 1 the optimum of the certificate. They are payoffs with the luck taken out that no action changes: in
-WatchRepair the expected margin of the decision, in Bifurcation the chance of the good branch. Curves are training
-episodes; the table is the trained, deterministic policy on episodes from seeds that no run trained on.
+Alone, PPO learns from the delayed reward with three values of lambda: 0.95, the usual one, 1, with which the critic
+bootstraps nothing, and 0.5, which WatchRepair has where its return is redistributed (the others 0.95). Redistributed, a
+transform rewrites the rewards of every episode before PPO learns from them; what it knows of a problem is the features
+that are named here. Discount 1 in all arms. Scores are normalised: 0 is uniformly random play, 1 the optimum of the
+certificate. They are payoffs with the luck taken out that no action changes: in WatchRepair the expected margin of the
+decision, in Bifurcation the chance of the good branch. Curves are training episodes; the table is the trained,
+deterministic policy on episodes from seeds that no run trained on.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ ARMS = {
     "redistributed": ("#0072B2", "-", "return redistributed"),
     "alone": ("#D55E00", "--", r"PPO alone, $\lambda$ = 0.95"),
     "alone, lambda 1": ("#CC79A7", ":", r"PPO alone, $\lambda$ = 1"),
+    "alone, lambda 0.5": ("#009E73", "-.", r"PPO alone, $\lambda$ = 0.5"),
 }
 
 
@@ -232,7 +234,7 @@ def run(args: Args, problem: Problem, arm: str, seed: int) -> Run:
             num_steps=problem.horizon,
             total_steps=problem.steps,
             gamma=1.0,
-            lam=problem.lam if own else 1.0 if "lambda 1" in arm else 0.95,
+            lam=problem.lam if own else {"alone, lambda 1": 1.0, "alone, lambda 0.5": 0.5}.get(arm, 0.95),
             on_truncation="terminal",
             **settings,  # type: ignore[arg-type]
         ),
@@ -280,7 +282,7 @@ def draw(args: Args, found: dict[str, dict[str, list[Run]]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels.flat[0].set_ylabel("normalised return")
     handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=len(handles))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=150)
     plt.close(figure)

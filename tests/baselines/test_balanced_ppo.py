@@ -209,6 +209,7 @@ def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path):
     assert same(resumed, whole)
     for name, values in whole.curve.items():
         np.testing.assert_array_equal(resumed.curve[name], values)
+    assert balanced_ppo.train(args).policy.net.temperature == whole.policy.net.temperature < 1.0
     policy, meta = balanced_ppo.load_policy(args.checkpoint)
     obs = np.full((1, 1, 1), 0.5, dtype=np.float32)
     assert meta["names"] == ["0", "1"]

@@ -215,6 +215,20 @@ def test_training_may_go_on_with_the_same_callback():
     assert other.batches[0].valid.sum() < 30
 
 
+def test_a_training_that_was_broken_off_leaves_nothing_behind():
+    class Stop(BaseCallback):
+        def _on_step(self):
+            return self.num_timesteps < 3 * 7
+
+    seen = Seen()
+    callback = sb3.RewardTransformCallback(seen)
+    trained = model(steps=10, batch_size=10).learn(60, callback=CallbackList([callback, Stop()]))
+    assert not seen.batches
+    trained.learn(30, callback=callback)
+    (batch,) = seen.batches
+    assert batch.valid.sum() == 30
+
+
 def test_our_view_tells_what_a_transform_needs():
     game = "payoff/TwentyQuestions-v0"
     trained = sb3.make_sb3(

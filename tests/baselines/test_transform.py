@@ -254,6 +254,22 @@ def test_the_end_of_a_truncated_episode():
     assert ppo.train(trainer, transform=Ones()).policy.value(env.reset(seed=0)[0]).mean() > 12.0
 
 
+@pytest.mark.parametrize("on_truncation", ["bootstrap", "terminal"])
+def test_shaping_ends_where_the_learner_says(on_truncation):
+    """Without discounting, an episode that was cut off is paid Phi(end) - Phi(start) more; at an end Phi is 0."""
+    seen = Count(("progress", "payoff"))
+    params = {"size": 5, "max_steps": 12}
+    more = {"env_id": "payoff/KeyRoom-v0", "env_params": params, "num_steps": 12, "total_steps": 1, "gamma": 1.0}
+    ppo.train(ppo.Args(**{**SMALL, **more}, shaping="progress", on_truncation=on_truncation), transform=seen)
+    (batch,) = seen.batches
+    cut = batch.truncated.any(axis=0)
+    paid = batch.info["payoff"].reshape(batch.rewards.shape).sum(axis=0, where=batch.valid)
+    start, end = batch.start["progress"].ravel(), batch.at_end(batch.info["progress"]).ravel()
+    assert cut.any() and (end[cut] > 0.0).any()
+    left = end if on_truncation == "bootstrap" else 0.0 * end
+    assert batch.returns[cut] == pytest.approx((paid + left - start)[cut], abs=1e-12)
+
+
 # -- checkpoints -------------------------------------------------------------------------------------------------------
 
 
@@ -285,8 +301,10 @@ def test_a_killed_training_goes_on_to_the_same_numbers(name, tmp_path):
     assert_same(trainer.train(args, transform=resumed, wrapper=delayed), whole)
     assert resumed.calls == len(whole.curve["step"]) == len(resumed.batches) + 2
     again = Count()
-    assert_same(trainer.train(args, transform=again, wrapper=delayed), whole)
+    returned = trainer.train(args, transform=again, wrapper=delayed)
+    assert_same(returned, whole)
     assert not again.batches
+    assert returned.policy.net.temperature == whole.policy.net.temperature < 1.0
 
 
 def test_wrapped_rollouts_of_steps_resume_within_an_episode(tmp_path):
@@ -336,6 +354,13 @@ def test_a_transform_needs_whole_episodes():
         trainer.train(dataclasses.replace(args, rollout="steps"), transform=SquareAfter())
 
 
+@pytest.mark.parametrize("wrong", [lambda batch: batch.rewards, Count], ids=["function", "class"])
+def test_what_is_no_transform_is_refused(wrong):
+    trainer, args = settings("chain")
+    with pytest.raises(TypeError, match="transform must be a RewardTransform, got <"):
+        trainer.train(args, transform=wrong)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -345,6 +370,7 @@ def test_a_transform_needs_whole_episodes():
         ({"group_size": 3}, "group_size must divide the 8 copies"),
         ({"rollout": "steps", "group_size": 2}, "group_size must be 1 unless"),
         ({"minibatches": 9}, "minibatches must be at most the 8 episodes"),
+        ({"group_size": 2, "seed": 2**31}, "seed must be below"),
     ],
 )
 def test_settings_are_checked(change, message):

@@ -53,7 +53,7 @@ class EpisodeBatch:
 
     Raises:
         ValueError: shapes that do not fit, an episode with a gap, with entries after its end or without any, or a
-            reward that is not finite.
+            reward that is not finite; seats of a copy whose flags differ.
     """
 
     obs: Array
@@ -96,6 +96,13 @@ class EpisodeBatch:
         late = valid[1:] & (~valid[:-1] | done[:-1])
         if late.any():
             raise ValueError(f"episode {int(late.any(axis=0).argmax())} has valid entries after a gap or its end")
+        for name in ("terminated", "truncated", "valid"):
+            flags = getattr(self, name).reshape(len(valid), -1, self.seats)
+            if (flags != flags[..., :1]).any():
+                copy = int((flags != flags[..., :1]).any(axis=(0, 2)).argmax())
+                raise ValueError(
+                    f"{name} must be the same for all {self.seats} seats of a copy, differs in copy {copy}"
+                )
         if (done & ~valid).any():
             raise ValueError(f"episode {int((done & ~valid).any(axis=0).argmax())} ends where it is not valid")
         bad = valid & ~np.isfinite(self.rewards)

@@ -116,8 +116,9 @@ class ImplicitStepRewards(RewardTransform):
     def _build(self, obs_size: int, action_size: int) -> None:
         generator = torch.Generator().manual_seed(self.learning.seed)
         outputs = action_size * self.num_actions
-        self.net = mlp((obs_size, *self.learning.hidden, outputs), generator)
-        self.start = mlp((obs_size, *self.learning.hidden, outputs), generator)
+        with grad():
+            self.net = mlp((obs_size, *self.learning.hidden, outputs), generator)
+            self.start = mlp((obs_size, *self.learning.hidden, outputs), generator)
         self.start.load_state_dict(self.net.state_dict())
         self.adam = torch.optim.Adam(self.net.parameters(), lr=self.learning.learning_rate, foreach=False)
         self.sizes, self._steps = (obs_size, action_size), 0
@@ -157,7 +158,11 @@ class ImplicitStepRewards(RewardTransform):
         if outcomes.shape != batch.returns.shape or not ((outcomes >= 0.0) & (outcomes <= 1.0)).all():
             raise ValueError(f"outcome must return {batch.returns.shape} numbers in [0, 1], got {outcomes}")
         told = outcomes[batch.finished]
-        if told.size and told.min() < told.max():
+        if self.kind == "pairs":
+            some = bool(self._pairs(batch, outcomes)[0].size)  # without a pair Adam would still follow its momentum
+        else:
+            some = bool(told.size and told.min() < told.max())
+        if some:
             reference = self._log_reference(batch)
             self._descend(self.learning.gradient_steps, lambda: self._loss(batch, reference, outcomes))
 
@@ -178,13 +183,16 @@ class ImplicitStepRewards(RewardTransform):
         if self.kind == "cross_entropy":
             return F.binary_cross_entropy_with_logits(q[finished], torch.from_numpy(outcomes[finished]))
         q = q / torch.from_numpy(batch.lengths)
+        first, second = self._pairs(batch, outcomes)
+        return -F.logsigmoid(q[first] - q[second]).mean()
+
+    @staticmethod
+    def _pairs(batch: EpisodeBatch, outcomes: Array) -> tuple[Array, Array]:
+        """Numbers of the better and of the worse episode of each pair of (4); none where no start had both kinds."""
         group = np.zeros_like(outcomes) if batch.group is None else batch.group
         better = np.greater.outer(outcomes, outcomes) & np.equal.outer(group, group)
-        better &= np.logical_and.outer(batch.finished, batch.finished)
-        first, second = np.nonzero(better)
-        if not first.size:  # no start had episodes of both kinds
-            return 0.0 * q.sum()
-        return -F.logsigmoid(q[first] - q[second]).mean()
+        first, second = np.nonzero(better & np.logical_and.outer(batch.finished, batch.finished))
+        return first, second
 
     def rewrite(self, batch: EpisodeBatch) -> Array:
         """(1) of each step, with the given rewards where they are kept; nothing before the first call."""
@@ -233,8 +241,10 @@ class ImplicitStepRewards(RewardTransform):
         for name, array in arrays.items():
             if array.shape != blank[name].shape or not np.isfinite(array).all():
                 raise ValueError(f"{kind}: {name} must hold finite numbers of shape {blank[name].shape}")
+        if arrays["steps"].dtype.kind not in "iu" or arrays["steps"] < 0:
+            raise ValueError(f"{kind}: steps must be a whole number of at least 0, got {arrays['steps']!r}")
         other._steps = int(arrays["steps"])
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             for name, weight in other.net.named_parameters():
                 weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
                 other.start.get_parameter(name).copy_(torch.from_numpy(arrays[f"start.{name}"]))

@@ -63,7 +63,7 @@ class GuidanceReward(RewardTransform):
         """Equation (1), ``(T, B)``."""
         known = np.concatenate([self._newest, self._best])
         low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
-        if high == low:
+        if high - low <= 1e-9 * max(abs(low), abs(high)):  # sums in another order may differ in their last bits
             return np.zeros(batch.rewards.shape)
         credit = np.where(batch.finished, self._credits(batch), self._newest.mean())
         # an episode that is shown again may have been forgotten, so it may lie outside
@@ -77,7 +77,8 @@ class GuidanceReward(RewardTransform):
         """Take over what :meth:`state_dict` gave.
 
         Raises:
-            ValueError: other names, more numbers than are remembered, or one that is not finite; nothing has changed.
+            ValueError: other names, more numbers than are remembered, the best alone, or a number that is not finite;
+                nothing has changed.
         """
         if set(state) != {"newest", "best"}:
             raise ValueError(f"GuidanceReward takes the arrays newest, best, got {', '.join(state) or 'nothing'}")
@@ -85,4 +86,6 @@ class GuidanceReward(RewardTransform):
         for name, array, most in (("newest", newest, self.memory), ("best", best, self.best)):
             if array.ndim != 1 or array.size > most or not np.isfinite(array).all():
                 raise ValueError(f"{name} must be at most {most} finite numbers, got shape {array.shape}")
+        if best.size and not newest.size:
+            raise ValueError(f"newest must hold a number where best does, got {best.size} of the best and none of it")
         self._newest, self._best = newest, np.sort(best)

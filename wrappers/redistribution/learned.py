@@ -173,7 +173,8 @@ class LearnedDecomposition(RewardTransform):
 
     def _build(self, inputs: int) -> None:
         generator = torch.Generator().manual_seed(self.learning.seed)
-        self.net = self.make(inputs, generator)
+        with grad():
+            self.net = self.make(inputs, generator)
         self.adam = torch.optim.Adam(self.net.parameters(), lr=self.learning.learning_rate, foreach=False)
         self.inputs = inputs
 
@@ -224,6 +225,9 @@ class LearnedDecomposition(RewardTransform):
         lengths, returns = arrays["memory.lengths"], arrays["memory.returns"]
         if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 1).any():
             raise ValueError(f"{kind}: memory.lengths must be whole numbers (E,) of at least 1, got {lengths!r}")
+        calls = arrays["calls"]
+        if calls.shape != () or calls.dtype.kind not in "iu" or calls < 0:
+            raise ValueError(f"{kind}: calls must be a whole number of at least 0, got {calls!r}")
         free = {"memory.inputs": (int(lengths.sum()), inputs), "memory.lengths": lengths.shape}
         free["memory.returns"] = lengths.shape
         for name, array in arrays.items():
@@ -237,7 +241,7 @@ class LearnedDecomposition(RewardTransform):
         """Copy checked arrays into networks that were built for them."""
         self._calls, self._returns = int(arrays["calls"]), returns
         self._episodes = episodes if returns else []
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             for name, weight in self.net.named_parameters():
                 weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
                 if self._calls:

@@ -204,7 +204,8 @@ def table_values(env_id: str, mdp: MDP, values: Array, **parameters: Any) -> Sta
         **parameters: the game's keywords.
 
     Raises:
-        ValueError: values of another shape; on a call: a state that the model does not have.
+        ValueError: values of another shape; on a call: a state that the model does not have, or one with more than H
+            steps on its clock.
     """
     table = np.array(values, dtype=np.float64)
     if table.ndim not in (1, 2) or table.shape[-1] != mdp.n_states:
@@ -219,7 +220,13 @@ def table_values(env_id: str, mdp: MDP, values: Array, **parameters: Any) -> Sta
         if missing is not None:
             raise ValueError(f"the model of {env_id} has no state {np.frombuffer(missing)}")
         at = np.array([number[key] for key in keys], dtype=np.int64)
+        if table.ndim == 1:
+            return np.asarray(table[at])
         left = len(table) - 1 - rows[:, CLOCK].astype(np.int64)
-        return np.asarray(table[at] if table.ndim == 1 else table[left, at])
+        if (left < 0).any():  # as an index it would count from the end
+            raise ValueError(
+                f"values have rows for {len(table) - 1} steps, got a state at step {rows[:, CLOCK].max():g}"
+            )
+        return np.asarray(table[left, at])
 
     return look_up

@@ -70,7 +70,11 @@ class LinearDecomposition(RewardTransform):
 
     def _solve(self) -> None:
         assert self._gram is not None
-        self.weights = np.linalg.solve(self._gram + self.ridge * np.eye(len(self._gram)), self._moment)
+        matrix = self._gram + self.ridge * np.eye(len(self._gram))
+        try:
+            self.weights = np.linalg.solve(matrix, self._moment)
+        except np.linalg.LinAlgError:  # the ridge was rounded away; the shortest answer is its limit
+            self.weights = np.linalg.lstsq(matrix, self._moment, rcond=None)[0]
 
     def rewrite(self, batch: EpisodeBatch) -> Array:
         """r^ ``(T, B)``, corrected where that was asked for; the given rewards before any episode was finished."""

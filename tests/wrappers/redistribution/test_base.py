@@ -67,6 +67,19 @@ def test_what_is_no_batch_is_refused(batch, change, message):
         dataclasses.replace(batch, **change)
 
 
+@pytest.mark.parametrize("name", ["valid", "terminated", "truncated"])
+def test_seats_of_a_copy_share_its_flags(make_batch, name):
+    batch = make_batch(columns=4, seats=2, finished=True)
+    changes = {"terminated": batch.terminated & False, "truncated": batch.truncated & False}
+    flags = {**changes, "valid": batch.valid}[name].copy()
+    flags[batch.lengths[3] - 1, 3] ^= True
+    if name == "valid":
+        flags[1:, 3] = False
+        flags[0, 3] = True
+    with pytest.raises(ValueError, match=f"{name} must be the same for all 2 seats of a copy, differs in copy 1"):
+        dataclasses.replace(batch, **{**changes, name: flags})
+
+
 class Given(RewardTransform):
     """Returns what it was given, and notes what it learned from."""
 

@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from payoff.wrappers.redistribution.base import EpisodeBatch
 from payoff.wrappers.redistribution.implicit import ImplicitStepRewards, implicit_rewards
@@ -135,10 +136,35 @@ def test_state_goes_on_where_it_was(reference):
         ({**good, "sizes": np.array([3, 1])}, "sizes must be"),
         ({name: x for name, x in good.items() if name != "net.0.bias"}, "missing or unknown"),
         ({**good, "net.0.bias": good["net.0.bias"] * np.inf}, "finite"),
+        ({**good, "steps": np.array(-5)}, "steps must be a whole number"),
+        ({**good, "steps": np.array(2.5)}, "steps must be a whole number"),
     ]:
         with pytest.raises(ValueError, match=message):
             other.load_state_dict(bad)
     assert all((other.state_dict()[name] == kept[name]).all() for name in kept)
+
+
+def test_groups_without_a_pair_teach_nothing():
+    """Outcomes differ between the starts but not within one: there is nothing to compare, and no weight may move."""
+    transform = ImplicitStepRewards(2, loss="pairs", learning=QUICK)
+    batch = decided(8, seed=0)
+    paid = batch.returns
+    assert 0 < paid.sum() < 8
+    transform(dataclasses.replace(batch, group=np.zeros(8, dtype=int)))
+    before = transform.state_dict()
+    transform(dataclasses.replace(batch, group=paid.astype(int)))
+    after = transform.state_dict()
+    assert all((before[name] == after[name]).all() for name in before)
+
+
+def test_inference_mode_makes_no_difference():
+    usual, inside, loaded = (ImplicitStepRewards(2, learning=QUICK) for _ in range(3))
+    expected = [usual(decided(20, seed)) for seed in range(2)]
+    with torch.inference_mode():
+        first = inside(decided(20, 0))
+        loaded.load_state_dict(inside.state_dict())
+    assert first.tobytes() == expected[0].tobytes()
+    assert inside(decided(20, 1)).tobytes() == loaded(decided(20, 1)).tobytes() == expected[1].tobytes()
 
 
 def test_arguments_are_checked(make_batch):

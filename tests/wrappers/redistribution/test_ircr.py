@@ -73,6 +73,26 @@ def test_state_goes_on_where_it_was(make_batch):
     assert all((other.state_dict()[name] == kept[name]).all() for name in kept)
 
 
+def test_sums_in_another_order_are_alike(make_batch):
+    """0.1 + 0.2 + 0.3 > 0.3 + 0.2 + 0.1 in floating point; a mean of tenths depends on their number."""
+    batch = make_batch(steps=3, columns=2, finished=True)
+    batch = dataclasses.replace(
+        batch,
+        rewards=np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]]),
+        valid=np.ones((3, 2), dtype=bool),
+        terminated=np.array([[False] * 2, [False] * 2, [True] * 2]),
+        truncated=np.zeros((3, 2), dtype=bool),
+    )
+    assert batch.returns[0] != batch.returns[1]
+    assert not GuidanceReward()(batch).any()
+    assert GuidanceReward()(batch.with_rewards(np.array([[0.0, 1e-3]] + [[0.0, 0.0]] * 2)))[0].tolist() == [0.0, 1.0]
+
+
+def test_the_best_alone_are_no_memory(make_batch):
+    with pytest.raises(ValueError, match="newest must hold"):
+        GuidanceReward().load_state_dict({"newest": np.zeros(0), "best": np.array([1.0, 2.0])})
+
+
 def test_arguments_are_checked():
     for wrong in ({"memory": 0}, {"best": -1}, {"per_step": 1}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):

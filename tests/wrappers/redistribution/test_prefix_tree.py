@@ -42,6 +42,15 @@ def test_groups_have_trees_of_their_own(four):
     assert not branch_advantages(grouped)[:, [1, 3]].any()  # a group that always fails teaches nothing
 
 
+def test_equal_returns_teach_nothing_in_any_order_of_summing(four):
+    """In floating point 0.1 + 0.7 is not 0.4 + 0.4, and the mean of three times 0.1 is not 0.1."""
+    rewards = np.array([[0.1, 0.4, 0.1, 0.1], [0.7, 0.4, 0.7, 0.7]])
+    assert not branch_advantages(dataclasses.replace(four, rewards=rewards)).round(9).any()
+    group = np.array([0, 0, 0, 1])
+    alike = dataclasses.replace(four, rewards=np.array([[0.0] * 4, [0.1] * 4]), group=group)
+    assert not branch_advantages(alike).round(9).any()
+
+
 def test_what_is_not_finished_has_no_outcome(four):
     ends = four.terminated.copy()
     ends[1, 0] = False

@@ -226,5 +226,8 @@ def test_what_does_not_fit_is_refused(episodes, make_batch):
         table_values(CHAIN, mdp, np.zeros(mdp.n_states - 1), **shorter)
     with pytest.raises(ValueError, match="has no state"):
         ProverProgress(table_values(CHAIN, mdp, np.zeros(mdp.n_states), **SMALL), gamma=1.0)(episodes)
+    with pytest.raises(ValueError, match="rows for 3 steps, got a state at step 5"):
+        model = payoff.as_mdp(CHAIN, starts=[0], **SMALL)
+        ProverProgress(table_values(CHAIN, model, np.zeros((4, model.n_states)), **SMALL), gamma=1.0)(episodes)
     with pytest.raises(ValueError, match="2 seats"):
         ProverProgress(table(), gamma=1.0)(make_batch(columns=6, seats=2, info={"state": np.zeros((7, 6, 9))}))

@@ -67,6 +67,15 @@ def test_without_the_residual_noise_is_left_out(coin_line):
     assert plain.weights == pytest.approx(np.eye(13)[9], abs=0.25)  # standard errors of the fit are below 0.06
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e4, 1e6])
+def test_features_that_are_large_and_double_do_not_stop_it(make_batch, size):
+    """Twice the same features share the weight evenly, also where the ridge is too small to be seen."""
+    batch = make_batch(1, steps=30, columns=40)
+    once = LinearDecomposition(lambda obs, actions, next_obs: np.sqrt(2.0) * next_obs, residual=False)
+    twice = LinearDecomposition(lambda obs, actions, next_obs: size * np.hstack([next_obs, next_obs]), residual=False)
+    assert twice(batch) == pytest.approx(once(batch), rel=1e-4, abs=1e-4)
+
+
 def test_before_an_episode_was_finished_nothing_changes(make_batch):
     batch = make_batch(finished=False)
     transform = LinearDecomposition(StepFeatures(4))

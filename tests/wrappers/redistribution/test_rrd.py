@@ -99,6 +99,8 @@ def test_state_goes_on_where_it_was(make_batch, options):
         ({**good, "memory.returns": good["memory.returns"] * np.nan}, "finite"),
         ({**good, "memory.lengths": good["memory.lengths"] + 1}, "memory.inputs must hold"),
         ({**good, "memory.lengths": good["memory.lengths"] * 1.5}, "memory.lengths must be whole"),
+        ({**good, "calls": np.array(-1)}, "calls must be a whole number"),
+        ({**good, "calls": np.array(2.5)}, "calls must be a whole number"),
     ]:
         with pytest.raises(ValueError, match=message):
             other.load_state_dict(bad)
@@ -123,6 +125,17 @@ def test_scale_of_rewards_does_not_matter(make_batch):
     one, other = (NetworkDecomposition(StepFeatures(4), learning=QUICK) for _ in range(2))
     batch = make_batch(3)
     assert other(batch.with_rewards(1024.0 * batch.rewards)) == pytest.approx(1024.0 * one(batch), rel=1e-12)
+
+
+def test_inference_mode_makes_no_difference(make_batch):
+    """Networks that are built or loaded there learn as others do."""
+    usual, inside, loaded = (NetworkDecomposition(StepFeatures(4), learning=QUICK) for _ in range(3))
+    expected = [usual(make_batch(seed)) for seed in range(2)]
+    with torch.inference_mode():
+        first = inside(make_batch(0))
+        loaded.load_state_dict(inside.state_dict())
+    assert first.tobytes() == expected[0].tobytes()
+    assert inside(make_batch(1)).tobytes() == loaded(make_batch(1)).tobytes() == expected[1].tobytes()
 
 
 def test_arguments_are_checked():
