@@ -93,6 +93,7 @@ def measured(env_id: str, params: str) -> tuple[float, float]:
     return found.random, found.best
 
 
+WATCH_STEPS = 200
 MARGINS = np.array([-1.5, 3.5, 3.5, -1.5])  # of the four brands: price - repair - delivery - expected cost of the way
 BIFURCATION = {"length": 128, "forks": 16, "decisive": 2, "choices": 4, "slip": 0.1, "noise": 1.0, "observe": "private"}
 
@@ -113,7 +114,7 @@ def watch_features(obs: np.ndarray, actions: np.ndarray, next_obs: np.ndarray) -
     """Brand and decision on the step that makes it; jams and flat tyres of a repaired watch; that there is one."""
     change, repaired = next_obs - obs, next_obs[:, 4:5]
     decided = [obs[:, :4] * change[:, 4:5], obs[:, :4] * change[:, 5:6]]
-    return np.concatenate([*decided, repaired * change[:, 6:8] * 50.0, repaired / 10.0], axis=1)
+    return np.concatenate([*decided, repaired * change[:, 6:8] * WATCH_STEPS, repaired / 10.0], axis=1)
 
 
 def fork_features(obs: np.ndarray, actions: np.ndarray, next_obs: np.ndarray) -> np.ndarray:
@@ -125,9 +126,9 @@ def fork_features(obs: np.ndarray, actions: np.ndarray, next_obs: np.ndarray) ->
 PROBLEMS = {
     "watch": Problem(
         "payoff/WatchRepair-v0",
-        {},
-        50,
-        100_000,
+        {"max_steps": WATCH_STEPS, "jam_probability": 0.025, "flat_probability": 0.0125},  # as costly as by default
+        WATCH_STEPS,
+        400_000,
         (MARGINS.mean() / 2.0, 3.5 / 2.0),
         margin,
         lambda seed: Rudder(
