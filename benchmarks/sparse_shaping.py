@@ -2,7 +2,8 @@
 
     python benchmarks/sparse_shaping.py                                   # six problems, 2 x 3 runs each
     python benchmarks/sparse_shaping.py --ids payoff/DeepSea-v0 --seeds 5
-    python benchmarks/sparse_shaping.py --arms none count product --ids payoff/LineKey-v0 payoff/FourRooms-v0
+    python benchmarks/sparse_shaping.py --arms none count first_visit product --out results/exploration_bonuses.png
+        --ids payoff/LineKey-v0 payoff/FourRooms-v0 payoff/FillerSteps-v0
 
 Arms: ``none``; ``progress``, potential-based shaping by the environment's own ``info["progress"]``; ``count``, a bonus
 for states seldom visited in all of training; ``first_visit``, one for states new in the episode; ``product`` of both.
