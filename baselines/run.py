@@ -113,8 +113,8 @@ def configure(
         raise ValueError(f"episodes must be at least 1, got {evaluation_episodes}")
     for package in ("pyarrow", "safetensors"):  # missed now, and not when the training is over
         require(package, extra="train")
-    env_id = registry.entry(env_id).id
-    reward = registry.load(env_id).default_reward if reward is None else reward
+    env_id = registry.full_id(env_id)
+    reward = registry.load(env_id).rules.default_reward if reward is None else reward
     module = trainer(algo)
     chosen = {**(settings or {}), **({} if total_steps is None else {"total_steps": total_steps})}
     args = _arguments(module, algo, chosen, env_id=env_id, reward=reward, seed=seed, env_params=dict(env_params or {}))
@@ -227,7 +227,7 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
         return _load_checkpoint(name, env_id, env_params)
     if env_id is None:
         raise ValueError(f"which environment? {name} plays any: name one with --env")
-    chosen = registry.entry(env_id).id
+    chosen = registry.full_id(env_id)
     env = rollout.make_all_seats(chosen, 1, env_params)
     env.close()
     low, high, num_actions = env.action_low, env.action_high, env.num_actions
@@ -253,7 +253,7 @@ def _load_checkpoint(path: str, env_id: str | None, env_params: Mapping[str, Any
 
     policy, meta = networks.load_policy(path)
     trained = meta["args"]
-    chosen = registry.entry(env_id or trained["env_id"]).id
+    chosen = registry.full_id(env_id or trained["env_id"])
     return Named(policy, chosen, {**trained["env_params"], **env_params}, view_of(algo))
 
 

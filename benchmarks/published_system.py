@@ -44,7 +44,7 @@ SIZES = (2, 6, 40)
 
 def published_ids() -> list[str]:
     """Ids of the published games, in their order."""
-    return [e.id for e in registry.ENTRIES if "published" in e.tags]
+    return [i for i in registry.ids() if "published" in registry.load(i).tags]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ import payoff
 from payoff.baselines import ppo
 from payoff.baselines.result import Result
 from payoff.envs import registry
-from payoff.envs.core import loop
 from payoff.envs.core.game import Episode
 from payoff.wrappers import wrap
 from payoff.wrappers.bonus.base import Bonus
@@ -84,7 +83,7 @@ def success_rate(result: Result, env_id: str, keywords: dict[str, object], episo
     running, solved, payoffs = np.ones(episodes, dtype=bool), 0, []
     while running.any():
         obs, _, terminated, truncated, _ = env.step(result.policy.act(obs, deterministic=True))
-        payoffs.append(env.engine.work[:, loop.PAYOFF].copy())
+        payoffs.append(env.engine.payoff.copy())
         ended = running & (terminated | truncated)
         if ended.any():
             paid = np.stack(payoffs)

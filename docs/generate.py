@@ -49,7 +49,7 @@ parallel = payoff.parallel_env("{id}")
 
 def pages() -> dict[str, str]:
     """File name -> text of every page."""
-    return {INDEX: index(), **{file_name(entry.id): page(entry) for entry in registry.ENTRIES}}
+    return {INDEX: index(), **{file_name(i): page(registry.load(i)) for i in registry.ids()}}
 
 
 def file_name(env_id: str) -> str:
@@ -58,27 +58,26 @@ def file_name(env_id: str) -> str:
 
 
 def index() -> str:
-    """The list of environments, a table for each kind (an entry's first tag)."""
+    """The list of environments, a table for each kind (a game's first tag)."""
     lines = [MARK, "# Environments", "", "Sizes are those of the default parameters."]
-    for kind in dict.fromkeys(entry.tags[0] for entry in registry.ENTRIES):
+    games = [registry.load(i) for i in registry.ids()]
+    for kind in dict.fromkeys(game.tags[0] for game in games):
         rows = []
-        for entry in (e for e in registry.ENTRIES if e.tags[0] == kind):
-            game = registry.load(entry.id)
+        for game in (g for g in games if g.tags[0] == kind):
             shape = game.shape(game.params())
             action = f"{shape.n_actions} discrete" if shape.n_actions else f"{shape.action_size} continuous"
-            link, tags = f"[{entry.id}]({file_name(entry.id)})", ", ".join(entry.tags[1:])
-            rows.append((link, shape.n_agents, action, shape.max_steps, escape(tags), escape(entry.summary)))
+            link, tags = f"[{game.id}]({file_name(game.id)})", ", ".join(game.tags[1:])
+            rows.append((link, shape.n_agents, action, shape.max_steps, escape(tags), escape(game.summary)))
         lines += ["", f"## {kind}", "", *table(("Id", "Seats", "Action", "Steps", "Tags", "What it is"), rows)]
     return "\n".join(lines) + "\n"
 
 
-def page(entry: registry.Entry) -> str:
+def page(game: Game[Any]) -> str:
     """The page of one environment, at the default parameters."""
-    tags = f"Tags: {', '.join(entry.tags)}. [All environments]({INDEX})."
-    title = f"{MARK}\n# {entry.id.removeprefix('payoff/')}\n\n{entry.summary}\n\n{tags}"
-    game = registry.load(entry.id)
+    tags = f"Tags: {', '.join(game.tags)}. [All environments]({INDEX})."
+    title = f"{MARK}\n# {game.id.removeprefix('payoff/')}\n\n{game.summary}\n\n{tags}"
     sections = ("\n".join(part(game)) for part in (actions, observations, information, rewards, keywords, difficulty))
-    return "\n\n".join(part for part in (title, USAGE.format(id=entry.id), *sections, prose(game.doc)) if part) + "\n"
+    return "\n\n".join(part for part in (title, USAGE.format(id=game.id), *sections, prose(game.doc)) if part) + "\n"
 
 
 def prose(doc: str) -> str:
@@ -95,10 +94,10 @@ def actions(game: Game[Any]) -> list[str]:
     if shape.n_actions:
         kind = f"whole numbers 0 .. {shape.n_actions - 1}"
     else:
-        outside = "clipped" if game.clips_native else "refused"
+        outside = "clipped" if game.rules.published else "refused"
         kind = (
             f'`actions="native"`, in the units of the table (what lies outside is {outside}); `actions="unit"`, in '
-            f'[-1, 1]; or `actions="discrete:K"`, K equal levels. Default: `"{game.default_actions}"`'
+            f'[-1, 1]; or `actions="discrete:K"`, K equal levels. Default: `"{game.rules.default_actions}"`'
         )
     rows = []
     for _, group in itertools.groupby(range(shape.n_agents), lambda i: bounds[i].tolist()):
@@ -172,14 +171,13 @@ def information(game: Game[Any]) -> list[str]:
     params = game.params()
     shape = game.shape(params)
     rows = []
-    for name, key in game.fields.items():
-        kind = "flag" if name in game.flag_fields else "number"
-        rows.append((f"`{key}`", shape.layout.shapes[name] or "scalar", kind))
-    for readout in game.readouts:
-        name = '`reward_terms["aux"]`' if readout.name == "aux" else f"`{readout.name}`"
-        kind = "text" if readout.name == "caption" else "flag" if readout.flag else "number"
-        size = (shape.n_agents,) if readout.per_agent else "scalar" if readout.size is None else (readout.size,)
-        rows.append((name, size, kind))
+    for entry in game.entries:
+        name = '`reward_terms["aux"]`' if entry.name == "aux" else f"`{entry.name}`"
+        kind = "text" if entry.name == "caption" else "flag" if entry.flag else "number"
+        size: Any = (entry.size,) if entry.size else "scalar"
+        if entry.field:
+            size = shape.layout.shapes[entry.field] or size
+        rows.append((name, (shape.n_agents,) if entry.per_agent else size, kind))
     lines = ["## Info", "", "Beside `payoff`, `rewards`, `reward_terms` and `true_reward`, which every game reports."]
     if rows:
         lines += ["", *table(("Key", "Shape", "Kind"), rows)]
@@ -193,10 +191,10 @@ def information(game: Game[Any]) -> list[str]:
 def rewards(game: Game[Any]) -> list[str]:
     """The default layer, and the names that mean another layer here."""
     rows = []
-    for name in dict.fromkeys((game.default_reward, *game.reward_names)):
-        layer = game.reward_names.get(name, name.partition(":")[0])
+    for name in dict.fromkeys((game.rules.default_reward, *game.rules.reward_names)):
+        layer = game.rules.reward_names.get(name, name.partition(":")[0])
         formula, _, _ = inspect.cleandoc(LAYERS[layer].__doc__ or "").partition("\n\n")
-        default = " (default)" if name == game.default_reward else ""
+        default = " (default)" if name == game.rules.default_reward else ""
         rows.append((f"`{name}`{default}", f"`{layer}`", escape(" ".join(formula.split()))))
     every = "Every [layer](../../README.md#rewards-views-partners) can be chosen by `reward=`."
     return ["## Reward layer", "", every, "", *table(("Name", "Layer it means here", "Reward of seat i"), rows)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -22,7 +23,17 @@ from typing import Any, Literal
 
 from payoff.envs import registry
 
-__all__ = ["SCHEMA", "Certificate", "Equilibrium", "Estimate", "Level", "certificate", "check"]
+__all__ = [
+    "SCHEMA",
+    "Certificate",
+    "Equilibrium",
+    "Estimate",
+    "Level",
+    "certificate",
+    "check",
+    "file_name",
+    "folder_of",
+]
 
 _FOLDER = "certificates"
 
@@ -69,7 +80,7 @@ _EQUILIBRIUM = _record(
 )
 SCHEMA: dict[str, Any] = _record(
     {
-        "id": {"type": "string", "pattern": r"^payoff/[A-Za-z0-9]+-v[0-9]+$"},
+        "id": {"type": "string", "pattern": r"^[A-Za-z0-9_-]+/[A-Za-z0-9]+-v[0-9]+$"},
         "players": {"type": "integer", "minimum": 1},
         "optimum": {"type": "number"},
         "optimum_kind": {"enum": ["exact", "exact_small", "reference"]},
@@ -312,16 +323,29 @@ def _parse(text: str, where: str) -> Certificate:
     return Certificate.from_dict(data, where)
 
 
+def folder_of(env_id: str) -> Path:
+    """Folder that holds an environment's certificate: ours, or ``certificates`` beside the module of another's game."""
+    if registry.full_id(env_id) in registry.GAMES:
+        return Path(str(resources.files("payoff.envs") / _FOLDER))
+    return Path(str(sys.modules[registry.load(env_id).module].__file__)).parent / _FOLDER
+
+
+def file_name(env_id: str) -> str:
+    """File of an environment's certificate."""
+    return f"{registry.full_id(env_id).partition('/')[2]}.json"
+
+
 def certificate(env_id: str) -> Certificate:
     """The stored certificate of an environment.
 
     Raises:
         ValueError: an unknown id, or one without a certificate; those that have one are named.
     """
-    full = registry.entry(env_id).id
-    folder = resources.files("payoff.envs") / _FOLDER
-    name = f"{full.partition('/')[2]}.json"
-    if not (folder / name).is_file():
-        stored = sorted(f"payoff/{f.name.removesuffix('.json')}" for f in folder.iterdir() if f.name.endswith(".json"))
-        raise ValueError(f"{full} has no certificate; these have one: {', '.join(stored)}")
-    return _parse((folder / name).read_text(encoding="utf-8"), name)
+    file = folder_of(env_id) / file_name(env_id)
+    if not file.is_file():
+        stored = [i for i in registry.ids() if (folder_of(i) / file_name(i)).is_file()]
+        raise ValueError(
+            f"{registry.full_id(env_id)} has no certificate; these have one: {', '.join(stored)}. "
+            "python -m payoff.envs.certifying makes one"
+        )
+    return _parse(file.read_text(encoding="utf-8"), file.name)

@@ -1,23 +1,25 @@
 """Works out certificates of games of one player: by dynamic programming where they are tabular, else by play.
 
-``python -m payoff.envs.certifying [ID ...]`` computes the stored certificates anew, of all ids or of those named, with
-the levels, starts, discounts and numbers of episodes that they state: a file changes only where a game has changed, or
-the way it is certified. All of them take about seven minutes.
+``python -m payoff.envs.certifying [NAME ...]`` computes and stores certificates, of all ids or of those named. A name
+is an id, or ``package.module:ATTRIBUTE`` for a game of another package, which is registered; its certificate lies in
+the folder ``certificates`` beside its module. A game without a certificate gets its first, for the levels of its
+theory, 1,000 starts and a discount of 0.99 per step. One that has a certificate is computed anew with the levels,
+starts, discounts and numbers of episodes that it states: the file changes only where the game has changed, or the way
+it is certified. All ids take about seven minutes.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from payoff.envs import mdp as models
 from payoff.envs import registry
-from payoff.envs.certificate import Certificate, Estimate, Level, certificate
-from payoff.envs.core import loop
+from payoff.envs.certificate import Certificate, Estimate, Level, certificate, file_name, folder_of
 from payoff.envs.core.game import Episode, Game
 from payoff.envs.core.params import Params
 from payoff.envs.core.state import Array
@@ -76,7 +78,7 @@ def random_play(game: Game[Any], params: Params, episodes: int, seed: int = 0) -
             else:
                 engine.raw[:, 0] = draws.integers(0, engine.shape.n_actions, shape)
             engine.advance()
-            payoffs.append(engine.work[:, loop.PAYOFF].copy())
+            payoffs.append(engine.payoff.copy())
             ended = running & engine.flags.any(axis=1)
             if ended.any():
                 paid_so_far = np.stack(payoffs)
@@ -188,18 +190,24 @@ def certify(
 
     Args:
         env_id: environment.
-        levels: keywords of each level, easiest first; None: the levels, starts and gamma of the stored certificate.
+        levels: keywords of each level, easiest first. None: the levels, starts and gamma of the stored certificate; of
+            a game that has none, the levels that its theory names.
         starts: number of start states, those of the seeds 0, 1, ...
         gamma: discount, per step.
         episodes: episodes of random play, where its success is not computed.
 
     Raises:
-        ValueError: an unknown id, a game that this cannot certify, or (with None) no stored certificate.
+        ValueError: an unknown id, a game that this cannot certify, or one that has neither levels nor a certificate.
         ArithmeticError: the game's optimum contradicts its dynamics.
     """
     game = registry.load(env_id)
     if game.optimum is None or game.optimum_kind is None or game.success is None:
         raise ValueError(f"{game.id} cannot be certified: that takes a game of one player with a known optimum")
+    has_one = (folder_of(game.id) / file_name(game.id)).is_file()
+    if levels is None and not has_one:
+        levels = list(game.levels.values())
+        if not levels:
+            raise ValueError(f"{game.id} has no levels: Theory(levels=...) names at least one")
     if levels is None:
         stored = certificate(game.id).levels
         made = [
@@ -221,14 +229,35 @@ def certify(
     )
 
 
-def main(ids: Sequence[str]) -> None:
-    """Compute and store the certificates of these ids; all that can be certified where none is named."""
+def _registered(name: str) -> str:
+    """Id of a name on the command line; a game that is named by its module is imported and registered first."""
+    if ":" not in name:
+        return registry.full_id(name)
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, "")  # as for a script: modules of the current folder
+    try:
+        game = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"a name must be an id or package.module:ATTRIBUTE, got {name!r}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    registry.register(game)
+    return str(game.id)
+
+
+def main(names: Sequence[str]) -> None:
+    """Compute and store the certificates of these games; of all that can be certified where none is named."""
     from rich.progress import track
 
-    folder = Path(__file__).parent / "certificates"
-    for env_id in track(ids or [i for i in registry.ids() if registry.load(i).optimum is not None], "certificates"):
-        certify(env_id).write(folder / f"{registry.entry(env_id).id.partition('/')[2]}.json")
+    chosen = [_registered(n) for n in names] or [i for i in registry.ids() if registry.load(i).optimum is not None]
+    for env_id in track(chosen, "certificates"):
+        folder = folder_of(env_id)
+        folder.mkdir(exist_ok=True)
+        certify(env_id).write(folder / file_name(env_id))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (TypeError, ValueError) as error:
+        sys.exit(f"certifying: {error}")

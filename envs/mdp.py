@@ -11,7 +11,7 @@ import numpy as np
 
 from payoff.envs import registry
 from payoff.envs.core import chance
-from payoff.envs.core.game import Episode, Game, paid
+from payoff.envs.core.game import Episode, Game
 from payoff.envs.core.params import Params, is_whole
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, NEVER, OVER, TERMINATED, Array, Layout
 from payoff.envs.views.engine import Engine
@@ -198,7 +198,7 @@ class _Search:
         shape = game.shape(params)
         assert shape.n_actions is not None  # tabular
         self.game, self.params = game, params
-        self.judges = game.success is paid or game.success_by_step
+        self.judges = game.paid_by_step or game.success_by_step
         self.layout = shape.layout
         self.max_states = max_states
         self.outcomes = np.ones(1) if game.chance is None else np.asarray(game.chance(params), dtype=np.float64)
@@ -244,7 +244,7 @@ class _Search:
         """Whether each step, as an episode of its own, is a success."""
         judge = self.game.success
         assert judge is not None
-        if judge is paid:
+        if self.game.paid_by_step:
             positive: Array = reward > 0.0
             return positive
         ended = np.floor_divide(after[:, OVER], TERMINATED) % 2 == 1.0

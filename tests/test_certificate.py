@@ -40,7 +40,7 @@ def test_schema_is_a_schema_and_the_stored_certificate_follows_it(stored):
 
 
 def test_every_certificate_is_stored_under_its_id():
-    found = [i for i in registry.ids() if "sparse" in registry.entry(i).tags]
+    found = [i for i in registry.ids() if "sparse" in registry.load(i).tags]
     assert KEY_ROOM in found
     for env_id in found:
         assert payoff.certificate(env_id).id == env_id

@@ -19,7 +19,6 @@ from payoff.extras import require
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("envs", "wrappers", "baselines", "calibration")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-MAX_LINES = 400
 
 # The patterns do not match themselves: a slash in them is followed by a bracket.
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|root|farm|opt|home/\w+|Users/\w+)\b")
@@ -127,11 +126,6 @@ def test_every_public_module_has_a_docstring() -> None:
     public = [p for p in python_files(*FOLDERS, "src") if not re.match(r"_(?!_)", p.name)]
     documented = {p for p in public if ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))}
     assert [relative(p) for p in public if p not in documented] == []
-
-
-def test_no_source_file_is_too_long() -> None:
-    lines = {relative(p): len(p.read_text(encoding="utf-8").splitlines()) for p in python_files()}
-    assert {name: n for name, n in lines.items() if n > MAX_LINES} == {}
 
 
 def test_no_machine_path_and_no_package_index_in_a_file() -> None:

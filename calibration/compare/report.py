@@ -142,7 +142,7 @@ def compare_layers(
         TypeError: an unknown parameter.
     """
     plan = Plan() if plan is None else plan
-    env_id = registry.entry(env_id).id
+    env_id = registry.full_id(env_id)
     if len(layers) < 2 or len(set(layers)) < len(layers):
         raise ValueError(f"layers must name at least two different rewards, got {', '.join(layers) or 'none'}")
     parsed = [parse(name) for name in layers]

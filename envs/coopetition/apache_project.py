@@ -74,12 +74,12 @@ from typing import Any
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.cases import record
 from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import LoyaltyParams, Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.rules import LoyaltyParams, PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "ApacheProjectParams"]
@@ -88,7 +88,7 @@ _CASE: Mapping[str, Any] = record("apache")["environment"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApacheProjectParams(Params):
+class ApacheProjectParams(PublishedParams):
     """Keywords of ApacheProject-v0."""
 
     phase: str = "maturity"  # emergence, growth, maturity or evolution
@@ -100,29 +100,28 @@ class ApacheProjectParams(Params):
             raise ValueError(f"phase must be one of {', '.join(map(repr, _CASE['phases']))}, got {self.phase!r}")
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: ApacheProjectParams) -> Rules:
-    """Numbers of the game."""
-    phase = _CASE["phases"][params.phase]
-    n = phase["n_agents"]
-    return Rules(
-        endowment=(_CASE["endowment"],) * n,
-        baseline=(_CASE["baseline"],) * n,
-        share=(1.0 / n,) * n,
-        depend=symmetric(n, _CASE["dependence"]),
-        max_steps=params.max_steps,
-        value=ValueParams(scale=_CASE["scale"], complementarity=_CASE["complementarity"]),
-        trust=TrustParams(**_CASE["trust"]),
-        loyalty=LoyaltyParams(
-            productivity=phase["omega"],
-            returns=_CASE["returns"],
-            effort_cost=_CASE["effort_cost"],
-            benefit=_CASE["benefit"],
-            tolerance=_CASE["tolerance"],
-            initial_loyalty=_CASE["initial_loyalty"] * phase["loyalty"],
-            loyalty_cap=phase["loyalty"],
-        ),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        phase = _CASE["phases"][self.phase]
+        n = phase["n_agents"]
+        return Terms(
+            endowment=(_CASE["endowment"],) * n,
+            baseline=(_CASE["baseline"],) * n,
+            share=(1.0 / n,) * n,
+            depend=symmetric(n, _CASE["dependence"]),
+            max_steps=self.max_steps,
+            value=ValueParams(scale=_CASE["scale"], complementarity=_CASE["complementarity"]),
+            trust=TrustParams(**_CASE["trust"]),
+            loyalty=LoyaltyParams(
+                productivity=phase["omega"],
+                returns=_CASE["returns"],
+                effort_cost=_CASE["effort_cost"],
+                benefit=_CASE["benefit"],
+                tolerance=_CASE["tolerance"],
+                initial_loyalty=_CASE["initial_loyalty"] * phase["loyalty"],
+                loyalty_cap=phase["loyalty"],
+            ),
+        )
 
 
 def _info(rows: Sequence[ApacheProjectParams], facts: Facts) -> dict[str, Array]:
@@ -139,4 +138,10 @@ def _info(rows: Sequence[ApacheProjectParams], facts: Facts) -> dict[str, Array]
     }
 
 
-V0 = published_game("payoff/ApacheProject-v0", ApacheProjectParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/ApacheProject-v0",
+    "The Apache HTTP Server project in one of four phases: a loyal team of 8 to 40.",
+    ApacheProjectParams,
+    tags=("coopetition", "published", "collective_action"),
+    info=_info,
+)

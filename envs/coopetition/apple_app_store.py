@@ -62,10 +62,10 @@ from typing import Any
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.cases import record
-from payoff.envs.coopetition.rules import ReciprocityParams, Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import PublishedParams, ReciprocityParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer
 
 __all__ = ["V0", "AppleAppStoreParams"]
 
@@ -73,7 +73,7 @@ _CASE: Mapping[str, Any] = record("app_store")["environment"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppleAppStoreParams(Params):
+class AppleAppStoreParams(PublishedParams):
     """Keywords of AppleAppStore-v0."""
 
     max_steps: int = 66  # quarters
@@ -87,20 +87,24 @@ class AppleAppStoreParams(Params):
         if not isinstance(self.value_params, ValueParams):
             raise TypeError(f"value_params must be a ValueParams, got {type(self.value_params).__name__}")
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n = len(_CASE["actors"])
+        return Terms(
+            endowment=_CASE["endowment"],
+            baseline=_CASE["baseline"],
+            share=(1.0 / n,) * n,
+            depend=np.array(_CASE["depend"]),
+            max_steps=self.max_steps,
+            value=self.value_params,
+            trust=TrustParams(**_CASE["trust"]),
+            reciprocity=ReciprocityParams(**_CASE["reciprocity"]),
+        )
 
-def rules(params: AppleAppStoreParams) -> Rules:
-    """Numbers of the game."""
-    n = len(_CASE["actors"])
-    return Rules(
-        endowment=_CASE["endowment"],
-        baseline=_CASE["baseline"],
-        share=(1.0 / n,) * n,
-        depend=np.array(_CASE["depend"]),
-        max_steps=params.max_steps,
-        value=params.value_params,
-        trust=TrustParams(**_CASE["trust"]),
-        reciprocity=ReciprocityParams(**_CASE["reciprocity"]),
-    )
 
-
-V0 = published_game("payoff/AppleAppStore-v0", AppleAppStoreParams, rules, __doc__)
+V0 = published_game(
+    "payoff/AppleAppStore-v0",
+    "A platform owner and two kinds of developers who depend on it far more than it on them.",
+    AppleAppStoreParams,
+    tags=("coopetition", "published", "reciprocity"),
+)

@@ -66,16 +66,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import COLLECTIVE_DEPENDENCE, COLLECTIVE_TRUST, CoalitionParams, LoyaltyParams, Rules
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import (
+    COLLECTIVE_DEPENDENCE,
+    COLLECTIVE_TRUST,
+    CoalitionParams,
+    LoyaltyParams,
+    PublishedParams,
+    Terms,
+)
+from payoff.envs.core.params import check_integer
 
 __all__ = ["V0", "CoalitionFormationParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoalitionFormationParams(Params):
+class CoalitionFormationParams(PublishedParams):
     """Keywords of CoalitionFormation-v0."""
 
     n_agents: int = 6  # seats, n
@@ -91,26 +98,30 @@ class CoalitionFormationParams(Params):
         check_integer("n_agents", self.n_agents, 2)
         check_integer("min_coalition_size", self.min_coalition_size, 1, self.n_agents)
         check_integer("max_steps", self.max_steps, 1)
-        rules(self)  # LoyaltyParams and CoalitionParams check the rest, under the same names
+        self.terms()  # LoyaltyParams and CoalitionParams check the rest, under the same names
+
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n = self.n_agents
+        return Terms(
+            endowment=(50.0,) * n,
+            baseline=(20.0,) * n,
+            share=(1.0 / n,) * n,
+            depend=symmetric(n, COLLECTIVE_DEPENDENCE),
+            max_steps=self.max_steps,
+            trust=COLLECTIVE_TRUST,
+            loyalty=LoyaltyParams(productivity=self.omega, returns=self.beta, benefit=0.7, tolerance=0.3),
+            coalition=CoalitionParams(
+                minimum=self.min_coalition_size,
+                exit_threshold=self.exit_threshold,
+                cooldown=self.reentry_cooldown,
+            ),
+        )
 
 
-def rules(params: CoalitionFormationParams) -> Rules:
-    """Numbers of the game."""
-    n = params.n_agents
-    return Rules(
-        endowment=(50.0,) * n,
-        baseline=(20.0,) * n,
-        share=(1.0 / n,) * n,
-        depend=symmetric(n, COLLECTIVE_DEPENDENCE),
-        max_steps=params.max_steps,
-        trust=COLLECTIVE_TRUST,
-        loyalty=LoyaltyParams(productivity=params.omega, returns=params.beta, benefit=0.7, tolerance=0.3),
-        coalition=CoalitionParams(
-            minimum=params.min_coalition_size,
-            exit_threshold=params.exit_threshold,
-            cooldown=params.reentry_cooldown,
-        ),
-    )
-
-
-V0 = published_game("payoff/CoalitionFormation-v0", CoalitionFormationParams, rules, __doc__)
+V0 = published_game(
+    "payoff/CoalitionFormation-v0",
+    "A team of six that excludes the disloyal for a while.",
+    CoalitionFormationParams,
+    tags=("coopetition", "published", "collective_action"),
+)

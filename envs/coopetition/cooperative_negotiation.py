@@ -63,16 +63,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import NegotiationParams, Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import NegotiationParams, PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer
 
 __all__ = ["V0", "CooperativeNegotiationParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CooperativeNegotiationParams(Params):
+class CooperativeNegotiationParams(PublishedParams):
     """Keywords of CooperativeNegotiation-v0."""
 
     agreement_threshold: float = 10.0  # action units
@@ -84,28 +84,32 @@ class CooperativeNegotiationParams(Params):
         """Check ranges (ValueError)."""
         check_integer("negotiation_rounds", self.negotiation_rounds, 1)
         check_integer("max_steps", self.max_steps, 1)
-        rules(self)  # NegotiationParams checks the rest, under the same names
+        self.terms()  # NegotiationParams checks the rest, under the same names
+
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0, 100.0),
+            baseline=(35.0, 35.0),
+            share=(0.5, 0.5),
+            depend=symmetric(2, 0.55),
+            max_steps=self.max_steps,
+            value=ValueParams(complementarity=0.60),
+            trust=TrustParams(
+                trust_gain=0.12,
+                trust_loss=0.40,
+                damage_gain=0.65,
+                damage_decay=0.02,
+                amplification=0.55,
+                trust_slope=1.2,
+            ),
+            negotiation=NegotiationParams(threshold=self.agreement_threshold, penalty=self.breach_penalty_multiplier),
+        )
 
 
-def rules(params: CooperativeNegotiationParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0, 100.0),
-        baseline=(35.0, 35.0),
-        share=(0.5, 0.5),
-        depend=symmetric(2, 0.55),
-        max_steps=params.max_steps,
-        value=ValueParams(complementarity=0.60),
-        trust=TrustParams(
-            trust_gain=0.12,
-            trust_loss=0.40,
-            damage_gain=0.65,
-            damage_decay=0.02,
-            amplification=0.55,
-            trust_slope=1.2,
-        ),
-        negotiation=NegotiationParams(threshold=params.agreement_threshold, penalty=params.breach_penalty_multiplier),
-    )
-
-
-V0 = published_game("payoff/CooperativeNegotiation-v0", CooperativeNegotiationParams, rules, __doc__)
+V0 = published_game(
+    "payoff/CooperativeNegotiation-v0",
+    "Two equal firms whose actions are offers, agreements and breaches at once.",
+    CooperativeNegotiationParams,
+    tags=("coopetition", "published", "trust"),
+)

@@ -54,18 +54,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts, rank
-from payoff.envs.coopetition.rules import ReputationParams, Rules, TrustParams, ValueParams
-from payoff.envs.core.params import HUGE, Params, check_integer, check_number
+from payoff.envs.coopetition.rules import PublishedParams, ReputationParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import HUGE, check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "DynamicPartnerSelectionParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DynamicPartnerSelectionParams(Params):
+class DynamicPartnerSelectionParams(PublishedParams):
     """Keywords of DynamicPartnerSelection-v0."""
 
     n_agents: int = 6
@@ -78,31 +78,36 @@ class DynamicPartnerSelectionParams(Params):
         check_number("reputation_weight", self.reputation_weight, 0.0)
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: DynamicPartnerSelectionParams) -> Rules:
-    """Numbers of the game."""
-    n = params.n_agents
-    return Rules(
-        endowment=(100.0,) * n,
-        baseline=(35.0,) * n,
-        share=(1.0 / n,) * n,
-        depend=symmetric(n, 0.40),
-        max_steps=params.max_steps,
-        value=ValueParams(scale=18.0, complementarity=0.55),
-        trust=TrustParams(
-            trust_gain=0.12,
-            trust_loss=0.35,
-            damage_gain=0.60,
-            damage_decay=0.015,
-            amplification=0.45,
-            trust_slope=1.2,
-        ),
-        public=ReputationParams(keep=0.9, gain=0.1, neutral=0.0, low=-HUGE, high=HUGE, initial=0.0),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n = self.n_agents
+        return Terms(
+            endowment=(100.0,) * n,
+            baseline=(35.0,) * n,
+            share=(1.0 / n,) * n,
+            depend=symmetric(n, 0.40),
+            max_steps=self.max_steps,
+            value=ValueParams(scale=18.0, complementarity=0.55),
+            trust=TrustParams(
+                trust_gain=0.12,
+                trust_loss=0.35,
+                damage_gain=0.60,
+                damage_decay=0.015,
+                amplification=0.45,
+                trust_slope=1.2,
+            ),
+            public=ReputationParams(keep=0.9, gain=0.1, neutral=0.0, low=-HUGE, high=HUGE, initial=0.0),
+        )
 
 
 def _info(rows: Sequence[DynamicPartnerSelectionParams], facts: Facts) -> dict[str, Array]:
     return {"reputation_rank": rank(facts.view("score"))}
 
 
-V0 = published_game("payoff/DynamicPartnerSelection-v0", DynamicPartnerSelectionParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/DynamicPartnerSelection-v0",
+    "Six equal firms with a public score that everybody sees and nothing reads.",
+    DynamicPartnerSelectionParams,
+    tags=("coopetition", "published", "interdependence"),
+    info=_info,
+)

@@ -57,8 +57,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
-from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Rules
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Terms
 
 __all__ = ["V0", "GiftExchangeParams"]
 
@@ -69,21 +69,25 @@ class GiftExchangeParams(ReciprocityKeywords):
 
     max_steps: int = 100  # horizon, steps
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0, 80.0),
+            baseline=(30.0, 24.0),
+            share=(0.5, 0.5),
+            depend=np.array([[0.0, 0.4], [0.7, 0.0]]),
+            max_steps=self.max_steps,
+            value=self.value_params,
+            trust=self.trust_params,
+            reciprocity=ReciprocityParams(
+                reciprocity=1.2, elasticity=1.5, response=1.0, memory=3, weight=1.2, dependency_weight=0.8
+            ),
+        )
 
-def rules(params: GiftExchangeParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0, 80.0),
-        baseline=(30.0, 24.0),
-        share=(0.5, 0.5),
-        depend=np.array([[0.0, 0.4], [0.7, 0.0]]),
-        max_steps=params.max_steps,
-        value=params.value_params,
-        trust=params.trust_params,
-        reciprocity=ReciprocityParams(
-            reciprocity=1.2, elasticity=1.5, response=1.0, memory=3, weight=1.2, dependency_weight=0.8
-        ),
-    )
 
-
-V0 = published_game("payoff/GiftExchange-v0", GiftExchangeParams, rules, __doc__)
+V0 = published_game(
+    "payoff/GiftExchange-v0",
+    "An employer and a worker that answer each other's changes of course.",
+    GiftExchangeParams,
+    tags=("coopetition", "published", "reciprocity"),
+)

@@ -54,9 +54,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Rules
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Terms
 
 __all__ = ["V0", "GraduatedSanctionParams"]
 
@@ -67,21 +67,25 @@ class GraduatedSanctionParams(ReciprocityKeywords):
 
     max_steps: int = 200  # horizon, steps
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0,) * 6,
+            baseline=(40.0,) * 6,
+            share=(1.0 / 6.0,) * 6,
+            depend=symmetric(6, 0.35),
+            max_steps=self.max_steps,
+            value=self.value_params,
+            trust=self.trust_params,
+            reciprocity=ReciprocityParams(
+                reciprocity=0.6, elasticity=1.5, response=0.8, memory=10, weight=1.8, dependency_weight=1.0
+            ),
+        )
 
-def rules(params: GraduatedSanctionParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0,) * 6,
-        baseline=(40.0,) * 6,
-        share=(1.0 / 6.0,) * 6,
-        depend=symmetric(6, 0.35),
-        max_steps=params.max_steps,
-        value=params.value_params,
-        trust=params.trust_params,
-        reciprocity=ReciprocityParams(
-            reciprocity=0.6, elasticity=1.5, response=0.8, memory=10, weight=1.8, dependency_weight=1.0
-        ),
-    )
 
-
-V0 = published_game("payoff/GraduatedSanction-v0", GraduatedSanctionParams, rules, __doc__)
+V0 = published_game(
+    "payoff/GraduatedSanction-v0",
+    "Six equal firms that answer each other's changes of course, with a long memory.",
+    GraduatedSanctionParams,
+    tags=("coopetition", "published", "reciprocity"),
+)

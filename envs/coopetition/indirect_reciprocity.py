@@ -55,9 +55,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Rules
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Terms
 
 __all__ = ["V0", "IndirectReciprocityParams"]
 
@@ -68,21 +68,25 @@ class IndirectReciprocityParams(ReciprocityKeywords):
 
     max_steps: int = 150  # horizon, steps
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0,) * 4,
+            baseline=(30.0,) * 4,
+            share=(0.25,) * 4,
+            depend=symmetric(4, 0.4),
+            max_steps=self.max_steps,
+            value=self.value_params,
+            trust=self.trust_params,
+            reciprocity=ReciprocityParams(
+                reciprocity=0.8, elasticity=1.0, response=1.0, memory=7, weight=1.5, dependency_weight=0.5
+            ),
+        )
 
-def rules(params: IndirectReciprocityParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0,) * 4,
-        baseline=(30.0,) * 4,
-        share=(0.25,) * 4,
-        depend=symmetric(4, 0.4),
-        max_steps=params.max_steps,
-        value=params.value_params,
-        trust=params.trust_params,
-        reciprocity=ReciprocityParams(
-            reciprocity=0.8, elasticity=1.0, response=1.0, memory=7, weight=1.5, dependency_weight=0.5
-        ),
-    )
 
-
-V0 = published_game("payoff/IndirectReciprocity-v0", IndirectReciprocityParams, rules, __doc__)
+V0 = published_game(
+    "payoff/IndirectReciprocity-v0",
+    "Four equal firms that answer each other's changes of course.",
+    IndirectReciprocityParams,
+    tags=("coopetition", "published", "reciprocity"),
+)

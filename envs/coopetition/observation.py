@@ -12,13 +12,30 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 
-from payoff.envs.coopetition.rules import Rules
-from payoff.envs.core.game import TABLE, ObservationPlan
+from payoff.envs.coopetition.rules import PublishedParams, Terms
+from payoff.envs.core.game import ObservationPlan
+from payoff.envs.core.jit import jit
 from payoff.envs.core.state import CLOCK, Array, Layout
 
-__all__ = ["PUBLISHED", "SETTINGS", "Observe", "plan"]
+__all__ = ["PUBLISHED", "SETTINGS", "TABLE", "Observe", "gather", "plan"]
 
 PUBLISHED = "published"
+TABLE = np.dtype([("column", np.int64), ("scale", np.float64), ("offset", np.float64)], align=True)
+
+
+@jit
+def gather(row: Any, view: Any, seen: Any) -> None:
+    """Observation as a weighted pick of state columns: ``seen[v, o] = row[column] * scale + offset``.
+
+    Args:
+        row: ``(S,)`` state of a copy.
+        view: ``(V, O)`` records of dtype TABLE, V the seats that are looked at.
+        seen: ``(V, O)`` float32, modified in place.
+    """
+    for v in range(seen.shape[0]):
+        for o in range(seen.shape[1]):
+            entry = view[v, o]
+            seen[v, o] = row[entry.column] * entry.scale + entry.offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,51 +95,59 @@ class _Block:
     high: Any = 1.0
 
 
-def _seat_names(field: str, seats: Array) -> Callable[[], list[str]]:
-    return lambda: [f"{field}[{i}]" for i in seats]
+def _seats(layout: Layout, name: str, seats: Array, scale: Any = 1.0, *, field: str = "", **bounds: Any) -> _Block:
+    """A field of some seats; ``field`` where it is not called like the entries."""
+    first, (step,) = layout.column(field or name), layout.steps(field or name)
+    return _Block(lambda: [f"{name}[{i}]" for i in seats], first + step * seats, scale, **bounds)
 
 
-def _pair_names(field: str, rows: Array, columns: Array) -> Callable[[], list[str]]:
-    return lambda: [f"{field}[{i},{j}]" for i, j in zip(rows, columns, strict=True)]
+def _pair_names(name: str, i: Array, j: Array) -> Callable[[], list[str]]:
+    return lambda: [f"{name}[{a},{b}]" for a, b in zip(i, j, strict=True)]
 
 
-def _single(name: str, column: int, scale: float = 1.0, high: float = 1.0) -> _Block:
-    return _Block(lambda: [name], np.array([column]), scale, high=high)
+def _pairs(layout: Layout, name: str, i: Array, j: Array) -> _Block:
+    (down, right), first = layout.steps(name), layout.column(name)
+    return _Block(_pair_names(name, i, j), first + down * i + right * j)
 
 
-def _seats(layout: Layout, field: str, seats: Array, scale: Any = 1.0) -> _Block:
-    return _Block(_seat_names(field, seats), layout.at(field) + seats, scale)
+def _dependence(terms: Terms, i: Array, j: Array) -> _Block:
+    """The state does not hold it: an offset to nothing."""
+    return _Block(_pair_names("dependence", i, j), np.full(len(i), CLOCK), 0.0, np.asarray(terms.depend)[i, j])
 
 
-def _hidden(rules: Rules, layout: Layout, seats: Array) -> Iterator[_Block]:
+def _single(layout: Layout, name: str, field: str, scale: float = 1.0, high: float = 1.0) -> _Block:
+    return _Block(lambda: [name], np.array([layout.column(field)]), scale, high=high)
+
+
+def _hidden(terms: Terms, layout: Layout, seats: Array) -> Iterator[_Block]:
     """Seat by seat, what the published code hides."""
-    n = len(rules.endowment)
+    n = terms.n_agents
     fields: list[tuple[str, Any]] = []
-    if rules.loyalty:
+    if terms.loyalty:
         fields += [("loyalty", np.ones(n)), ("window", np.ones(n))]
-    if rules.reciprocity:
-        fields.append(("memory", 1.0 / np.array(rules.endowment)))
-    if rules.coalition:
-        timer, rank = 1.0 / max(1, rules.coalition.cooldown), 1.0 / (n - 1)
+    if terms.reciprocity:
+        fields.append(("memory", 1.0 / np.array(terms.endowment)))
+    if terms.coalition:
+        timer, rank = 1.0 / max(1, terms.coalition.cooldown), 1.0 / (n - 1)
         fields += [("member", np.ones(n)), ("timer", np.full(n, timer)), ("rank", np.full(n, rank))]
     if fields and len(seats):
-        columns = np.array([layout.at(name) + seats for name, _ in fields]).T.ravel()
+        columns = np.array([_seats(layout, name, seats).column for name, _ in fields]).T.ravel()
         scales = np.array([scale[seats] for _, scale in fields]).T.ravel()
         yield _Block(lambda: [f"{name}[{i}]" for i in seats for name, _ in fields], columns, scales)
 
 
-def _public(rules: Rules, layout: Layout, order: Array) -> Iterator[_Block]:
-    if rules.public:
-        yield _Block(_seat_names("score", order), layout.at("seen") + order)
-    if rules.negotiation:
-        yield _seats(layout, "agreement", order, 1.0 / np.array(rules.endowment)[order])
-        yield _single("standing", layout.at("standing"))
-    if rules.synergy_seen:
-        yield _single("gamma", layout.at("synergy"))
+def _public(terms: Terms, layout: Layout, order: Array) -> Iterator[_Block]:
+    if terms.public:
+        yield _seats(layout, "score", order, field="seen")
+    if terms.negotiation:
+        yield _seats(layout, "agreement", order, 1.0 / np.array(terms.endowment)[order])
+        yield _single(layout, "standing", "standing")
+    if terms.synergy_seen:
+        yield _single(layout, "gamma", "synergy")
 
 
-def _blocks(rules: Rules, layout: Layout, seat: int, setting: Observe) -> Iterator[_Block]:
-    n = len(rules.endowment)
+def _blocks(terms: Terms, layout: Layout, seat: int, setting: Observe) -> Iterator[_Block]:
+    n = terms.n_agents
     order = np.array([seat, *(j for j in range(n) if j != seat)])
     own = order[:1]
 
@@ -132,37 +157,34 @@ def _blocks(rules: Rules, layout: Layout, seat: int, setting: Observe) -> Iterat
         return i[i != j], j[i != j]
 
     acting = order if setting.actions == "all" else own
-    yield _seats(layout, "action", acting, 1.0 / np.array(rules.endowment)[acting])
-    for name, scope in (("trust", setting.trust), ("damage", setting.damage)):
-        i, j = pairs(scope)
-        yield _Block(_pair_names(name, i, j), layout.at(name) + i * n + j)
-    i, j = pairs(setting.dependence)
-    yield _Block(_pair_names("dependence", i, j), np.full(len(i), CLOCK), 0.0, np.asarray(rules.depend)[i, j])
-    yield from _hidden(rules, layout, order if setting.hidden == "all" else own if setting.hidden == "own" else own[:0])
+    yield _seats(layout, "action", acting, 1.0 / np.array(terms.endowment)[acting])
+    yield _pairs(layout, "trust", *pairs(setting.trust))
+    yield _pairs(layout, "damage", *pairs(setting.damage))
+    yield _dependence(terms, *pairs(setting.dependence))
+    yield from _hidden(terms, layout, order if setting.hidden == "all" else own if setting.hidden == "own" else own[:0])
     if setting.public:
-        yield from _public(rules, layout, order)
+        yield from _public(terms, layout, order)
     if setting.clock:
-        yield _single("clock", CLOCK, 1.0 / rules.max_steps)
+        yield _single(layout, "clock", "clock", 1.0 / terms.max_steps)
 
 
-def _published(rules: Rules, layout: Layout) -> Iterator[_Block]:
+def _published(terms: Terms, layout: Layout) -> Iterator[_Block]:
     """Actions, T, R and D row by row, the raw step count, then what a game appends (one step late, as published)."""
-    n = len(rules.endowment)
-    order, endowment = np.arange(n), np.array(rules.endowment)
+    n = terms.n_agents
+    order, endowment = np.arange(n), np.array(terms.endowment)
     i, j = np.repeat(order, n), np.tile(order, n)
-    yield _Block(_seat_names("action", order), layout.at("action") + order, high=endowment)
-    for name in ("trust", "damage"):
-        yield _Block(_pair_names(name, i, j), layout.at(name) + i * n + j)
-    yield _Block(_pair_names("dependence", i, j), np.full(n * n, CLOCK), 0.0, np.asarray(rules.depend)[i, j])
-    yield _single("step", CLOCK, high=float(rules.max_steps))
-    if rules.synergy_seen:
-        yield _single("gamma", layout.at("synergy"))
-    if rules.negotiation:
-        yield _Block(_seat_names("agreement", order), layout.at("shown_deal") + order, high=endowment)
-        yield _single("standing", layout.at("shown_deal") + n)
-    if rules.public:
-        bounds = {"low": rules.public.low, "high": rules.public.high}
-        yield _Block(_seat_names("score", order), layout.at("shown") + order, **bounds)
+    yield _seats(layout, "action", order, high=endowment)
+    yield _pairs(layout, "trust", i, j)
+    yield _pairs(layout, "damage", i, j)
+    yield _dependence(terms, i, j)
+    yield _single(layout, "step", "clock", high=float(terms.max_steps))
+    if terms.synergy_seen:
+        yield _single(layout, "gamma", "synergy")
+    if terms.negotiation:
+        yield _seats(layout, "agreement", order, field="shown_agreement", high=endowment)
+        yield _single(layout, "standing", "shown_standing")
+    if terms.public:
+        yield _seats(layout, "score", order, field="shown", low=terms.public.low, high=terms.public.high)
 
 
 def _column(blocks: Sequence[_Block], name: str) -> Array:
@@ -170,11 +192,11 @@ def _column(blocks: Sequence[_Block], name: str) -> Array:
     return np.concatenate([np.broadcast_to(getattr(block, name), block.column.shape) for block in blocks])
 
 
-def plan(rows: Sequence[Rules], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+def plan(rows: Sequence[PublishedParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
     """Observation plan of the given seats.
 
     Args:
-        rows: rules of each copy, or one for all.
+        rows: parameters of each copy, or one for all.
         layout: columns of a state row.
         seats: seats that are looked at.
         setting: a name of SETTINGS, ``"published"``, or an :class:`Observe`.
@@ -190,11 +212,12 @@ def plan(rows: Sequence[Rules], layout: Layout, seats: Sequence[int], setting: A
         setting = SETTINGS.get(setting, setting)
     elif not isinstance(setting, Observe):
         raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
+    terms = [p.terms() for p in rows]
     if setting == PUBLISHED:
-        seen = [[list(_published(rules, layout))] * len(seats) for rules in rows]
+        seen = [[list(_published(t, layout))] * len(seats) for t in terms]
         sees_actions = True
     else:
-        seen = [[list(_blocks(rules, layout, seat, setting)) for seat in seats] for rules in rows]
+        seen = [[list(_blocks(t, layout, seat, setting)) for seat in seats] for t in terms]
         sees_actions = setting.actions == "all"
     names = [[name for block in row[0] for name in block.names()] for row in seen]
     if any(other != names[0] for other in names):

@@ -58,11 +58,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import asymmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer, check_number
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "PartnerHoldUpParams"]
@@ -71,7 +71,7 @@ STRONG, WEAK = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartnerHoldUpParams(Params):
+class PartnerHoldUpParams(PublishedParams):
     """Keywords of PartnerHoldUp-v0."""
 
     strong_dependency: float = 0.35  # D_01, dependence of the strong seat on the weak one
@@ -84,27 +84,26 @@ class PartnerHoldUpParams(Params):
         check_number("weak_dependency", self.weak_dependency, 0.0, 1.0)
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: PartnerHoldUpParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(120.0, 80.0),
-        baseline=(42.0, 28.0),
-        share=(0.6, 0.4),
-        depend=asymmetric(params.strong_dependency, params.weak_dependency),
-        max_steps=params.max_steps,
-        value=ValueParams(complementarity=0.60),
-        trust=TrustParams(
-            trust_loss=0.35,
-            damage_gain=0.55,
-            damage_decay=0.025,
-            amplification=0.70,
-            trust_slope=1.2,
-            initial_trust=0.55,
-        ),
-        collapse=0.10,
-        watched=((WEAK, STRONG),),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(120.0, 80.0),
+            baseline=(42.0, 28.0),
+            share=(0.6, 0.4),
+            depend=asymmetric(self.strong_dependency, self.weak_dependency),
+            max_steps=self.max_steps,
+            value=ValueParams(complementarity=0.60),
+            trust=TrustParams(
+                trust_loss=0.35,
+                damage_gain=0.55,
+                damage_decay=0.025,
+                amplification=0.70,
+                trust_slope=1.2,
+                initial_trust=0.55,
+            ),
+            collapse=0.10,
+            watched=((WEAK, STRONG),),
+        )
 
 
 def _info(rows: Sequence[PartnerHoldUpParams], facts: Facts) -> dict[str, Array]:
@@ -117,4 +116,10 @@ def _info(rows: Sequence[PartnerHoldUpParams], facts: Facts) -> dict[str, Array]
     }
 
 
-V0 = published_game("payoff/PartnerHoldUp-v0", PartnerHoldUpParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/PartnerHoldUp-v0",
+    "A strong firm and a weak one that needs it and leaves when its trust is gone.",
+    PartnerHoldUpParams,
+    tags=("coopetition", "published", "interdependence"),
+    info=_info,
+)

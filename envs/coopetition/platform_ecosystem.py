@@ -60,11 +60,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import hub_and_spoke
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer, check_number
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "PlatformEcosystemParams"]
@@ -73,7 +73,7 @@ COLLAPSE = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformEcosystemParams(Params):
+class PlatformEcosystemParams(PublishedParams):
     """Keywords of PlatformEcosystem-v0."""
 
     n_developers: int = 4  # n; there are n + 1 seats
@@ -89,28 +89,27 @@ class PlatformEcosystemParams(Params):
             check_number(name, getattr(self, name), 0.0, 1.0)
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: PlatformEcosystemParams) -> Rules:
-    """Numbers of the game."""
-    n = params.n_developers
-    return Rules(
-        endowment=(150.0, *(80.0,) * n),
-        baseline=(45.0, *(24.0,) * n),
-        share=(params.platform_share, *((1.0 - params.platform_share) / n,) * n),
-        depend=hub_and_spoke(n + 1, params.platform_dependency, params.developer_dependency),
-        max_steps=params.max_steps,
-        value=ValueParams(scale=25.0, complementarity=0.75),
-        trust=TrustParams(
-            trust_gain=0.08,
-            trust_loss=0.25,
-            damage_gain=0.45,
-            damage_decay=0.02,
-            amplification=0.40,
-            initial_trust=0.60,
-        ),
-        collapse=COLLAPSE,
-        watched=tuple((i, 0) for i in range(1, n + 1)),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n = self.n_developers
+        return Terms(
+            endowment=(150.0, *(80.0,) * n),
+            baseline=(45.0, *(24.0,) * n),
+            share=(self.platform_share, *((1.0 - self.platform_share) / n,) * n),
+            depend=hub_and_spoke(n + 1, self.platform_dependency, self.developer_dependency),
+            max_steps=self.max_steps,
+            value=ValueParams(scale=25.0, complementarity=0.75),
+            trust=TrustParams(
+                trust_gain=0.08,
+                trust_loss=0.25,
+                damage_gain=0.45,
+                damage_decay=0.02,
+                amplification=0.40,
+                initial_trust=0.60,
+            ),
+            collapse=COLLAPSE,
+            watched=tuple((i, 0) for i in range(1, n + 1)),
+        )
 
 
 def _info(rows: Sequence[PlatformEcosystemParams], facts: Facts) -> dict[str, Array]:
@@ -125,4 +124,10 @@ def _info(rows: Sequence[PlatformEcosystemParams], facts: Facts) -> dict[str, Ar
     }
 
 
-V0 = published_game("payoff/PlatformEcosystem-v0", PlatformEcosystemParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/PlatformEcosystem-v0",
+    "One platform and the developers who leave it together when they stop trusting it.",
+    PlatformEcosystemParams,
+    tags=("coopetition", "published", "interdependence"),
+    info=_info,
+)

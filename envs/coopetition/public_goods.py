@@ -62,11 +62,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import COLLECTIVE_DEPENDENCE, COLLECTIVE_TRUST, LoyaltyParams, Rules
-from payoff.envs.core.params import Params, check_integer, check_number
+from payoff.envs.coopetition.rules import (
+    COLLECTIVE_DEPENDENCE,
+    COLLECTIVE_TRUST,
+    LoyaltyParams,
+    PublishedParams,
+    Terms,
+)
+from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "PublicGoodsParams"]
@@ -75,7 +81,7 @@ _LEAST_ENDOWMENT = 1e-6  # far below any use; a share a / e stays a number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublicGoodsParams(Params):
+class PublicGoodsParams(PublishedParams):
     """Keywords of PublicGoods-v0."""
 
     n_agents: int = 5  # seats, n
@@ -91,28 +97,27 @@ class PublicGoodsParams(Params):
         check_number("multiplier", self.multiplier, 0.0, open_low=True)
         check_number("endowment", self.endowment, _LEAST_ENDOWMENT)
         check_integer("max_steps", self.max_steps, 1)
-        rules(self)  # LoyaltyParams checks the rest, under the same names
+        self.terms()  # LoyaltyParams checks the rest, under the same names
 
-
-def rules(params: PublicGoodsParams) -> Rules:
-    """Numbers of the game."""
-    n, endowment = params.n_agents, float(params.endowment)
-    return Rules(
-        endowment=(endowment,) * n,
-        baseline=(0.4 * endowment,) * n,
-        share=(1.0 / n,) * n,
-        depend=symmetric(n, COLLECTIVE_DEPENDENCE),
-        max_steps=params.max_steps,
-        trust=COLLECTIVE_TRUST,
-        loyalty=LoyaltyParams(
-            productivity=params.multiplier,
-            returns=1.0,
-            effort_cost=1.0,
-            benefit=params.phi_B,
-            tolerance=params.phi_C,
-            keeps_endowment=True,
-        ),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n, endowment = self.n_agents, float(self.endowment)
+        return Terms(
+            endowment=(endowment,) * n,
+            baseline=(0.4 * endowment,) * n,
+            share=(1.0 / n,) * n,
+            depend=symmetric(n, COLLECTIVE_DEPENDENCE),
+            max_steps=self.max_steps,
+            trust=COLLECTIVE_TRUST,
+            loyalty=LoyaltyParams(
+                productivity=self.multiplier,
+                returns=1.0,
+                effort_cost=1.0,
+                benefit=self.phi_B,
+                tolerance=self.phi_C,
+                keeps_endowment=True,
+            ),
+        )
 
 
 def _welfare(facts: Facts, action: Array) -> Array:
@@ -138,4 +143,10 @@ def _info(rows: Sequence[PublicGoodsParams], facts: Facts) -> dict[str, Array]:
     }
 
 
-V0 = published_game("payoff/PublicGoods-v0", PublicGoodsParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/PublicGoods-v0",
+    "Five contributors to a public good, in name; paid like LoyaltyTeam.",
+    PublicGoodsParams,
+    tags=("coopetition", "published", "collective_action"),
+    info=_info,
+)

@@ -1,4 +1,4 @@
-"""The shared kernels of the published games (``-v0``).
+"""The rules that all published games (``-v0``) share.
 
 One step, in the order of the published code:
 
@@ -12,252 +12,316 @@ One step, in the order of the published code:
 (5) the episode is terminated when the watched trust fell below ``collapse`` or reached ``recovery``, truncated at the
     horizon.
 
-Which of these a game has is data: a field that its state row lacks has column -1 in its record
-(:mod:`payoff.envs.coopetition.packing`). Where the published system contradicts itself, this follows its Gymnasium
-object from a clean reset, in float64. ``params`` is (numbers, seats, dependence, watched pairs).
+Which of these a game has is data (:class:`payoff.envs.coopetition.rules.Terms`): all twenty have the same state, in
+which the fields of a mechanism that a game lacks stay 0, and run the same compiled code. Where the published system
+contradicts itself, this follows its Gymnasium object from a clean reset, in float64.
+
+Rules get the game's numbers ``p``, what each seat has by nature ``roles`` ``(N,)`` (endowment, baseline, share), and
+each pair of seats, ``links`` ``(N, N)`` (depend, watched), all from :func:`payoff.envs.coopetition.rules.pack`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from payoff.envs.coopetition.rules import WINDOW
-from payoff.envs.core import coalition, history, loop, loyalty, negotiation, reciprocity, reputation, rng, trust, value
-from payoff.envs.core.game import Kernels
+from payoff.envs import render
+from payoff.envs.coopetition.observation import PUBLISHED, SETTINGS, gather, plan
+from payoff.envs.coopetition.published_info import Facts, common
+from payoff.envs.coopetition.rules import WINDOW, PublishedParams, Terms, pack
+from payoff.envs.core import coalition, history, loyalty, negotiation, reciprocity, reputation, rng, trust, value
+from payoff.envs.core.game import Each, Game, Rules, Sight
 from payoff.envs.core.jit import jit
-from payoff.envs.core.state import CLOCK, HEADER
+from payoff.envs.core.state import Array, Cells, Copy, Pair, Pairs, Seat, Seats, State, real, whole
 
-__all__ = ["KERNELS"]
+__all__ = ["STATE", "published_game", "start", "step"]
+
+P = TypeVar("P", bound=PublishedParams)
+
+
+def _of(read: Callable[[Terms], Any]) -> Callable[[PublishedParams], Any]:
+    """A bound that depends on the numbers of the game."""
+    return lambda p: read(p.terms())
+
+
+_steps = _of(lambda t: t.max_steps)
+_most = _of(lambda t: t.endowment)  # of each seat
+_cap = _of(lambda t: t.loyalty.loyalty_cap if t.loyalty else 0.0)
+_lowest = _of(lambda t: t.public.low if t.public else 0.0)
+_highest = _of(lambda t: t.public.high if t.public else 0.0)
+_cooldown = _of(lambda t: t.coalition.cooldown if t.coalition else 0.0)
+_last = _of(lambda t: t.n_agents - 1)
+
+
+class Market(Copy):
+    """What a published game has once."""
+
+    synergy: float = real(0.0, 1.0)  # gamma of this episode
+    peak: float = real(0.0, 1.0)  # highest mean trust of the episode
+    standing: float = whole(0, 1)  # whether an agreement stands
+    shown_standing: float = whole(0, 1)  # whether one stood before this step, for the published observation
+    reached: float = whole(0, 1)  # whether this step reached an agreement
+    breached: float = whole(0, 1)  # whether it breached one
+    agreements: float = whole(0, _steps)  # steps of the episode that reached one
+    breaches: float = whole(0, _steps)  # steps that breached one
+
+
+class Firm(Seat):
+    """What each seat has."""
+
+    action: float = real(0.0, _most)  # last action, native units
+    loyalty: float = real(0.0, _cap)  # theta
+    window: float = real(0.0, 1.0)  # q, mean rate of the last ten rounds
+    memory: float = real(0.0, _most)  # memory average, native units
+    score: float = real(_lowest, _highest)  # public score q
+    seen: float = real(0.0, 1.0)  # what everybody sees of it
+    shown: float = real(_lowest, _highest)  # what the published observation shows of it: one step late
+    member: float = whole(0, 1)  # 1 in the coalition, 0 excluded
+    timer: float = whole(0, _cooldown)  # steps until an excluded seat may return
+    rank: float = whole(0, _last)  # place in the list of members or of excluded seats
+    agreement: float = real(0.0, _most)  # standing agreement, native units, 0 without one
+    shown_agreement: float = real(0.0, _most)  # what stood before this step, for the published observation
+    defections: float = whole(0, _steps)  # steps below the baseline
+
+
+class Tie(Pair):
+    """What seat i has of seat j."""
+
+    trust: float = real(0.0, 1.0)  # T
+    damage: float = real(0.0, 1.0)  # R
+
+
+def _ring(params: PublishedParams) -> tuple[int, int]:
+    terms = params.terms()
+    return terms.slots, terms.n_agents
+
+
+STATE = State(Market, seats=Firm, pairs=Tie, history=Cells(_ring, real(0.0, _most)))  # history: ring of past actions
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode: actions at the baseline, initial trust, damage, loyalty and scores, everybody a member."""
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    seats = params[1][loop.pick(b, params[1].shape[0])]
-    n = seats.shape[0]
-    row[HEADER:] = 0.0
+def start(p: Any, roles: Any, links: Any, s: Market, seats: Seats[Firm], pairs: Pairs[Tie], past: Array) -> None:
+    """Actions at the baseline, initial trust, damage, loyalty and scores, everybody a member."""
+    n = roles.shape[0]
     for i in range(n):
-        row[p.at_action + i] = seats[i].baseline
+        me = seats[i]
+        me.action = roles[i].baseline
         for j in range(n):
-            known = i == j or p.enabled == 0.0
-            row[p.at_trust + i * n + j] = 1.0 if known else p.initial_trust
-            row[p.at_damage + i * n + j] = 0.0 if known else p.initial_damage
-        if p.at_loyalty >= 0:
-            row[p.at_loyalty + i] = p.initial_loyalty
-        if p.at_member >= 0:
-            row[p.at_member + i] = 1.0
-            row[p.at_rank + i] = i
-        if p.at_score >= 0:
-            row[p.at_score + i] = p.initial
-            row[p.at_seen + i] = reputation.look(p, row, p.initial)
-            row[p.at_shown + i] = row[p.at_seen + i] if p.noise > 0.0 else p.initial
-    if p.at_synergy >= 0:
-        row[p.at_synergy] = p.synergy_low + (p.synergy_high - p.synergy_low) * rng.uniform(row)
-    if p.at_peak >= 0:
-        row[p.at_peak] = p.initial_trust
+            known = i == j or not p.enabled
+            pairs[i, j].trust = 1.0 if known else p.initial_trust
+            pairs[i, j].damage = 0.0 if known else p.initial_damage
+        if p.has_loyalty:
+            me.loyalty = p.initial_loyalty
+        if p.has_coalition:
+            me.member, me.rank = 1.0, i
+        if p.has_scores:
+            me.score, me.seen = p.initial, reputation.look(p, s, p.initial)
+            me.shown = me.seen if p.noise > 0.0 else p.initial
+    s.synergy = p.complementarity
+    if p.hides_synergy:
+        s.synergy = p.synergy_low + (p.synergy_high - p.synergy_low) * rng.uniform(s)
+    if p.has_peak:
+        s.peak = p.initial_trust
 
 
 @jit
-def _synergy(p, row):
-    """Gamma of this episode."""
-    return row[p.at_synergy] if p.at_synergy >= 0 else p.complementarity
+def step(
+    p: Any,
+    roles: Any,
+    links: Any,
+    s: Market,
+    seats: Seats[Firm],
+    pairs: Pairs[Tie],
+    past: Array,
+    action: Array,
+    payoff: Array,
+    sent: Array,
+    factor: Array,
+    extra: Array,
+) -> bool:
+    """One step, equations (1) to (5) of the module."""
+    rounds = int(s.clock) + 1
+    for i in range(roles.shape[0]):
+        # the published code holds actions in float32, which may round the endowment itself upwards
+        action[i] = min(roles[i].endowment, np.float64(np.float32(action[i])))
+        seats[i].action = action[i]
+        if p.counts_defections and sent[i] < roles[i].baseline:
+            seats[i].defections += 1.0
+    if past.shape[0] > 0:
+        history.write(past, rounds, action)  # (1)
+    if p.enabled:
+        trust.update(p, roles, links, action, pairs)  # (2)
+    value.private_payoffs(roles, action, p.scale, p.exponent, s.synergy, payoff)  # (3)
+    if p.has_loyalty:
+        _multiply_by_loyalty(p, roles, seats, past, rounds, action, factor)  # (4)
+    if p.has_memory:
+        length = min(p.memory, rounds - 1)
+        for i in range(roles.shape[0]):
+            seats[i].memory = min(roles[i].endowment, history.mean(past, rounds, length, i, 1.0))
+        reciprocity.multipliers(p, roles, links, action, seats, pairs, factor)
+    if p.has_scores:
+        _multiply_by_tier(p, roles, s, seats, sent, factor)
+    if p.has_agreements:
+        s.shown_standing = s.standing
+        for i in range(2):
+            seats[i].shown_agreement = seats[i].agreement
+        negotiation.update(p, s, seats, action, extra)
+    if p.has_peak:
+        s.peak = max(s.peak, trust.mean(pairs))
+    if p.collapse > 0.0 or p.recovery < math.inf:
+        watched = _mean_watched(links, pairs)
+        return watched < p.collapse or watched >= p.recovery  # (5)
+    return False
 
 
 @jit
-def _rate(action, endowment):
-    """Rate a / e in float32: the published code compares such rates with its thresholds."""
-    return np.float32(action) / np.float32(endowment)
-
-
-@jit
-def _loyalty(p, seats, action, rounds, row, factor):
+def _multiply_by_loyalty(
+    p: Any, roles: Any, seats: Seats[Firm], past: Array, rounds: int, action: Array, factor: Array
+) -> None:
     """Loyalty, window and membership after this round, and the multipliers of TR-3 as published.
 
     Equations (1) and (2) of :mod:`payoff.envs.core.loyalty`; then 0.5 for the excluded and, as long as the coalition
     has its minimum, 1.1 for members.
     """
-    n = action.shape[0]
-    theta = row[p.at_loyalty : p.at_loyalty + n]
-    loyalty.update(p, seats, action, theta, p.at_member >= 0)
+    n = roles.shape[0]
+    loyalty.update(p, roles, action, seats, p.has_coalition)
     everyone = True
     for i in range(n):
-        everyone = everyone and _rate(action[i, 0], seats[i].endowment) >= np.float32(0.5)
+        everyone = everyone and loyalty.rate(action[i], roles[i].endowment) >= np.float32(0.5)
     length = min(WINDOW, rounds)
     for i in range(n):
-        e = seats[i].endowment
-        window = min(1.0, history.mean(row[p.at_history :], p.slots, rounds, length, n, i, e))
-        row[p.at_window + i] = window
+        e = roles[i].endowment
+        window = min(1.0, history.mean(past, rounds, length, i, e))
+        seats[i].window = window
         # in float32, as published: means of a constant rate of 0.6 fall short of it after 6 and 7 rounds
-        if _rate(action[i, 0], e) < np.float32(p.free_rider_rate):
+        if loyalty.rate(action[i], e) < np.float32(p.free_rider_rate):
             factor[i] *= p.free_rider_factor
         if np.float32(window) >= np.float32(p.bonus_threshold):
             factor[i] *= 1.0 + p.bonus_rate * window
         if everyone:
             factor[i] *= p.coordination_factor
-    if p.at_member >= 0:
-        member = row[p.at_member : p.at_member + n]
-        inside = coalition.update(p, theta, member, row[p.at_timer : p.at_timer + n], row[p.at_rank : p.at_rank + n])
+    if p.has_coalition:
+        inside = coalition.update(p, seats)
         for i in range(n):
-            if member[i] == 0.0:
+            if seats[i].member == 0.0:
                 factor[i] *= coalition.EXCLUDED_FACTOR
             elif inside >= p.minimum:
                 factor[i] *= coalition.MEMBER_FACTOR
 
 
 @jit
-def _scores(p, seats, wiring, buffers, b, row, factor):
+def _multiply_by_tier(p: Any, roles: Any, s: Market, seats: Seats[Firm], sent: Array, factor: Array) -> None:
     """Public scores after this round, what is seen of them, and the multipliers of tiers."""
-    n = seats.shape[0]
-    for i in range(n):
-        row[p.at_shown + i] = row[p.at_seen + i] if p.noise > 0.0 else row[p.at_score + i]
-        rate = loop.sent(wiring, buffers, b, i) / seats[i].endowment
-        row[p.at_score + i] = reputation.advance(p, row[p.at_score + i], rate)
-        if p.tiers > 0.0:
-            factor[i] *= reputation.factor(row[p.at_score + i])
-    for i in range(n):
-        row[p.at_seen + i] = reputation.look(p, row, row[p.at_score + i])
+    for i in range(roles.shape[0]):
+        me = seats[i]
+        me.shown = me.seen if p.noise > 0.0 else me.score
+        me.score = reputation.advance(p, me.score, sent[i] / roles[i].endowment)
+        if p.tiers:
+            factor[i] *= reputation.factor(me.score)
+        me.seen = reputation.look(p, s, me.score)
 
 
 @jit
-def _agreements(p, action, row, extra):
-    """Agreements and breach penalties of this round; the published observation shows what stood before it."""
-    n = action.shape[0]
-    agreement = row[p.at_agreement : p.at_agreement + n]
-    for i in range(n):
-        row[p.at_shown_deal + i] = agreement[i]
-    row[p.at_shown_deal + n] = row[p.at_standing]
-    negotiation.update(
-        p,
-        action,
-        agreement,
-        row[p.at_standing : p.at_standing + 1],
-        row[p.at_reached : p.at_reached + 2],
-        row[p.at_breached : p.at_breached + 2],
-        extra,
-    )
-
-
-@jit
-def _mean_watched(trusts, watched):
+def _mean_watched(links: Any, pairs: Pairs[Tie]) -> float:
     """Mean of T over the watched pairs."""
-    n = watched.shape[0]
+    n = links.shape[0]
     total = 0.0
     count = 0.0
     for i in range(n):
         for j in range(n):
-            if watched[i, j] > 0.0:
-                total += trusts[i * n + j]
+            if links[i, j].watched > 0.0:
+                total += pairs[i, j].trust
                 count += 1.0
     return total / count
 
 
 @jit
-def step_row(params, wiring, buffers, b, row):
-    """One step of one copy, equations (1) to (5) of the module.
+def total_value(p: Any, roles: Any, links: Any, s: Market, seats: Any, pairs: Pairs[Tie], past: Array) -> float:
+    """Total value of the last actions (TR-1)."""
+    return value.total(seats["action"], p.scale, p.exponent, s.synergy)
+
+
+@jit
+def theory_payoff(
+    p: Any, roles: Any, links: Any, s: Market, seats: Any, pairs: Pairs[Tie], past: Array, i: int
+) -> float:
+    """What the theory of TR-3 would pay seat i."""
+    return loyalty.theory_payoff(p, roles, seats["action"], seats[i].loyalty, i)
+
+
+def draw(params: PublishedParams, s: Market, seats: Any, pairs: Any, past: Array) -> Array:
+    """Shares of the endowment, and who trusts whom."""
+    return render.shares_and_trust(seats["action"] / np.array(params.terms().endowment), pairs["trust"])
+
+
+def _endowments(params: PublishedParams) -> Array:
+    """Native bounds ``(N, 1, 2)``: [0, e_i]."""
+    return np.array([[[0.0, e]] for e in params.terms().endowment], dtype=np.float64)
+
+
+def _info(terms: Terms) -> dict[str, Any]:
+    found: dict[str, Any] = {"trust": "trust", "reputation_damage": "damage"}
+    if terms.loyalty:
+        found["loyalty"] = Each("loyalty")
+    if terms.coalition:
+        found["members"] = Each("member", flag=True)
+    if terms.reciprocity:
+        found["memory_average"] = Each("memory")
+    if terms.public:
+        found["reputation_scores"] = Each("score")
+    if terms.negotiation:
+        found["current_agreement"] = Each("agreement")
+    found["total_value"] = total_value
+    if terms.loyalty:
+        found["theory_payoff"] = Each(theory_payoff)
+    return found
+
+
+def published_game(
+    game_id: str,
+    summary: str,
+    params: type[P],
+    *,
+    tags: tuple[str, ...],
+    info: Callable[[Sequence[P], Facts], Mapping[str, Array]] | None = None,
+) -> Game[P]:
+    """A ``-v0`` game.
 
     Args:
-        params: see the module.
-        wiring: see :mod:`payoff.envs.core.loop`.
-        buffers: see :mod:`payoff.envs.core.loop`; this copy's ``action`` is rounded, rows BASE, FACTOR and EXTRA of
-            its ``work`` are written.
-        b: copy.
-        row: ``(S,)`` state, modified in place.
-
-    Returns:
-        Whether the episode is terminated.
+        game_id: ``payoff/Name-v0``.
+        summary: one line.
+        params: its keywords; they say in which terms the shared rules run.
+        tags: kind of problem.
+        info: what this game alone reports under ``info="published"``: (parameter rows, state) -> name -> array.
     """
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    seats = params[1][loop.pick(b, params[1].shape[0])]
-    depend = params[2][loop.pick(b, params[2].shape[0])]
-    action = buffers[1][b]
-    base = buffers[2][b, loop.BASE]
-    factor = buffers[2][b, loop.FACTOR]
-    n = action.shape[0]
-    rounds = int(row[CLOCK]) + 1
-    trusts = row[p.at_trust : p.at_trust + n * n]
-    for i in range(n):
-        # the published code holds actions in float32, which may round the endowment itself upwards
-        action[i, 0] = min(seats[i].endowment, np.float64(np.float32(action[i, 0])))
-        row[p.at_action + i] = action[i, 0]
-        if p.at_defections >= 0 and loop.sent(wiring, buffers, b, i) < seats[i].baseline:
-            row[p.at_defections + i] += 1.0
-    if p.slots > 0:
-        history.write(row[p.at_history :], p.slots, rounds, action)  # (1)
-    if p.enabled > 0.0:
-        trust.update(p, seats, depend, action, trusts, row[p.at_damage : p.at_damage + n * n])  # (2)
-    value.private_payoffs(seats, action, p.scale, p.exponent, _synergy(p, row), base)  # (3)
-    if p.at_loyalty >= 0:
-        _loyalty(p, seats, action, rounds, row, factor)  # (4)
-    if p.at_memory >= 0:
-        memory = row[p.at_memory : p.at_memory + n]
-        length = min(int(p.memory), rounds - 1)
-        for i in range(n):
-            memory[i] = min(seats[i].endowment, history.mean(row[p.at_history :], p.slots, rounds, length, n, i, 1.0))
-        reciprocity.multipliers(p, seats, depend, action, memory, trusts, factor)
-    if p.at_score >= 0:
-        _scores(p, seats, wiring, buffers, b, row, factor)
-    if p.at_agreement >= 0:
-        _agreements(p, action, row, buffers[2][b, loop.EXTRA])
-    if p.at_peak >= 0:
-        row[p.at_peak] = max(row[p.at_peak], trust.mean_off_diagonal(trusts, n))
-    if p.collapse > 0.0 or p.recovery < math.inf:
-        watched = _mean_watched(trusts, params[3][loop.pick(b, params[3].shape[0])])
-        return watched < p.collapse or watched >= p.recovery  # (5)
-    return False
 
+    def more_info(rows: Sequence[P], state: Array) -> dict[str, Array]:
+        facts = Facts([p.terms() for p in rows], STATE.layout(rows[0], rows[0].terms().n_agents), state)
+        return common(facts) | dict(info(rows, facts) if info else {})
 
-@jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            buffers[3][b, 0] = step_row(params, wiring, buffers, b, state[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        loop.gather(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        row = state[b]
-        if mask[b]:
-            loop.restart(row)
-            reset_row(params, b, row)
-        loop.gather(wiring[8], b, row, obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        loop.gather(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 1 + N)``: total value, then each seat's theory payoff (TR-3)."""
-    for b in range(state.shape[0]):
-        row = state[b]
-        p = params[0][loop.pick(b, params[0].shape[0])]
-        seats = params[1][loop.pick(b, params[1].shape[0])]
-        n = seats.shape[0]
-        action = row[p.at_action : p.at_action + n].reshape((n, 1))
-        out[b, 0] = value.total(action, p.scale, p.exponent, _synergy(p, row))
-        if out.shape[1] > 1:
-            loyalty.theory_payoffs(p, seats, action, row[p.at_loyalty : p.at_loyalty + n], out[b, 1:])
-
-
-KERNELS = Kernels(start=start, transition=transition, look=look, read=read)
+    return Game(
+        game_id,
+        summary,
+        tags=tags,
+        rules=Rules(
+            params=params,
+            pack=lambda rows: pack([p.terms() for p in rows]),
+            state=STATE,
+            start=start,
+            step=step,
+            actions=_endowments,
+            seats=lambda p: p.terms().n_agents,
+            baseline=lambda p: np.array(p.terms().baseline, dtype=np.float64),
+            dependence=lambda p: np.asarray(p.terms().depend, dtype=np.float64),
+            default_reward="integrated",
+            reward_names={"integrated": "trust_integrated", "cooperative": "published_cooperative"},
+            published=True,
+        ),
+        sight=Sight(gather, plan, (*SETTINGS, PUBLISHED), by_column=True),
+        info=_info(params().terms()),
+        draw=draw,
+        more_info=more_info,
+    )

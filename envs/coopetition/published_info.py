@@ -13,9 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from payoff.envs.coopetition.packing import layout, pack
-from payoff.envs.coopetition.rules import Rules
-from payoff.envs.core.state import CLOCK, Array
+from payoff.envs.coopetition.rules import Terms, pack
+from payoff.envs.core.state import CLOCK, Array, Layout
 
 __all__ = ["Facts", "common", "rank"]
 
@@ -24,24 +23,23 @@ class Facts:
     """State of B copies of a published game, by name.
 
     Args:
-        rows: rules of each copy, or one for all.
+        rows: numbers of each copy, or one for all.
+        layout: columns of a state row.
         state: ``(B, S)`` state rows.
     """
 
-    def __init__(self, rows: Sequence[Rules], state: Array) -> None:
-        self.rules = rows[0]
-        self._state = state
-        self._layout = layout(rows[0])
-        numbers, seats, self.depend, _ = pack(rows)
-        self._numbers = numbers
-        self.endowment, self.baseline = seats["endowment"], seats["baseline"]
+    def __init__(self, rows: Sequence[Terms], layout: Layout, state: Array) -> None:
+        self.terms = rows[0]
+        self._layout, self._state = layout, state
+        self._numbers, roles, links = pack(rows)
+        self.endowment, self.baseline, self.depend = roles["endowment"], roles["baseline"], links["depend"]
 
     def view(self, name: str) -> Array:
         """Field of the state, ``(B, ...)``."""
         return self._layout.view(self._state, name)
 
     def number(self, name: str) -> Array:
-        """A rule's number, ``(P, 1)``, P is 1 or B."""
+        """A number of the game, ``(P, 1)``, P is 1 or B."""
         found: Array = self._numbers[name][:, None]
         return found
 
@@ -94,15 +92,15 @@ def common(f: Facts) -> dict[str, Array]:
         "mean_cooperation": f.action.mean(axis=1),
         "cooperation_rate": f.rate.mean(axis=1),
     }
-    if f.rules.loyalty:
+    if f.terms.loyalty:
         found |= _team(f)
-    if f.rules.reciprocity:
+    if f.terms.reciprocity:
         found |= _reciprocity(f)
-    if f.rules.coalition:
+    if f.terms.coalition:
         found |= _coalition(f)
-    if f.rules.negotiation:
+    if f.terms.negotiation:
         found |= _negotiation(f)
-    if f.rules.counts_defections:
+    if f.terms.counts_defections:
         defections = f.view("defections").copy()
         cooperations = f.clock[:, None] - defections
         rates = cooperations / np.maximum(1.0, f.clock)[:, None]
@@ -170,13 +168,12 @@ def _coalition(f: Facts) -> dict[str, Array]:
 
 
 def _negotiation(f: Facts) -> dict[str, Array]:
-    reached, breached = f.view("reached").copy(), f.view("breached").copy()
     stands = f.view("standing") > 0.0
     return {
-        "current_agreement": np.where(stands, f.view("agreement"), np.nan),
-        "agreement_reached": reached[:, 0] > 0.0,
-        "breach_occurred": breached[:, 0] > 0.0,
-        "total_agreements": reached[:, 1],
-        "total_breaches": breached[:, 1],
+        "current_agreement": np.where(stands[:, None], f.view("agreement"), np.nan),
+        "agreement_reached": f.view("reached") > 0.0,
+        "breach_occurred": f.view("breached") > 0.0,
+        "total_agreements": f.view("agreements").copy(),
+        "total_breaches": f.view("breaches").copy(),
         "proposal_convergence": 1.0 - np.abs(f.action[:, 0] - f.action[:, 1]) / 100.0,
     }

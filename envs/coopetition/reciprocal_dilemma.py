@@ -44,9 +44,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Rules
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import ReciprocityKeywords, ReciprocityParams, Terms
 
 __all__ = ["V0", "ReciprocalDilemmaParams"]
 
@@ -57,19 +57,23 @@ class ReciprocalDilemmaParams(ReciprocityKeywords):
 
     max_steps: int = 100  # horizon, steps
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0, 100.0),
+            baseline=(30.0, 30.0),
+            share=(0.5, 0.5),
+            depend=symmetric(2, 0.5),
+            max_steps=self.max_steps,
+            value=self.value_params,
+            trust=self.trust_params,
+            reciprocity=ReciprocityParams(),
+        )
 
-def rules(params: ReciprocalDilemmaParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0, 100.0),
-        baseline=(30.0, 30.0),
-        share=(0.5, 0.5),
-        depend=symmetric(2, 0.5),
-        max_steps=params.max_steps,
-        value=params.value_params,
-        trust=params.trust_params,
-        reciprocity=ReciprocityParams(),
-    )
 
-
-V0 = published_game("payoff/ReciprocalDilemma-v0", ReciprocalDilemmaParams, rules, __doc__)
+V0 = published_game(
+    "payoff/ReciprocalDilemma-v0",
+    "Two equal firms that answer each other's changes of course.",
+    ReciprocalDilemmaParams,
+    tags=("coopetition", "published", "reciprocity"),
+)

@@ -58,18 +58,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer, check_number
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "RecoveryRaceParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveryRaceParams(Params):
+class RecoveryRaceParams(PublishedParams):
     """Keywords of RecoveryRace-v0."""
 
     initial_trust: float = 0.25  # T at the start
@@ -84,27 +84,26 @@ class RecoveryRaceParams(Params):
         check_number("recovery_target", self.recovery_target, 0.0, 1.0, open_low=True)
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: RecoveryRaceParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0, 100.0),
-        baseline=(35.0, 35.0),
-        share=(0.5, 0.5),
-        depend=symmetric(2, 0.55),
-        max_steps=params.max_steps,
-        value=ValueParams(complementarity=0.60),
-        trust=TrustParams(
-            trust_gain=0.08,
-            trust_loss=0.35,
-            damage_gain=0.70,
-            damage_decay=0.01,
-            amplification=0.40,
-            initial_trust=params.initial_trust,
-            initial_damage=params.initial_reputation_damage,
-        ),
-        recovery=params.recovery_target,
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0, 100.0),
+            baseline=(35.0, 35.0),
+            share=(0.5, 0.5),
+            depend=symmetric(2, 0.55),
+            max_steps=self.max_steps,
+            value=ValueParams(complementarity=0.60),
+            trust=TrustParams(
+                trust_gain=0.08,
+                trust_loss=0.35,
+                damage_gain=0.70,
+                damage_decay=0.01,
+                amplification=0.40,
+                initial_trust=self.initial_trust,
+                initial_damage=self.initial_reputation_damage,
+            ),
+            recovery=self.recovery_target,
+        )
 
 
 def _info(rows: Sequence[RecoveryRaceParams], facts: Facts) -> dict[str, Array]:
@@ -113,11 +112,17 @@ def _info(rows: Sequence[RecoveryRaceParams], facts: Facts) -> dict[str, Array]:
     way = target - start
     progress = (mean - start) / np.where(way == 0.0, np.nan, way)
     return {
-        "peak_trust": facts.view("peak")[:, 0].copy(),
+        "peak_trust": facts.view("peak").copy(),
         "recovery_step": np.where((mean >= target) & (facts.clock > 0.0), facts.clock, np.nan),
         "trust_ceiling": 1.0 - facts.mean_off_diagonal(facts.view("damage")),
         "recovery_progress": progress,
     }
 
 
-V0 = published_game("payoff/RecoveryRace-v0", RecoveryRaceParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/RecoveryRace-v0",
+    "Two equal firms after a breakdown try to win trust back before time runs out.",
+    RecoveryRaceParams,
+    tags=("coopetition", "published", "trust"),
+    info=_info,
+)

@@ -60,16 +60,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.cases import record
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer
 
 __all__ = ["V0", "RenaultNissanParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenaultNissanParams(Params):
+class RenaultNissanParams(PublishedParams):
     """Keywords of RenaultNissan-v0."""
 
     phase: str = "mature"  # formation, mature, crisis or strained; kept in lower case
@@ -83,22 +83,26 @@ class RenaultNissanParams(Params):
         object.__setattr__(self, "phase", self.phase.lower())
         check_integer("max_steps", self.max_steps, 1)
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        case = record("renault_nissan")["environment"]
+        phase = case["phases"][self.phase]
+        return Terms(
+            endowment=case["endowment"],
+            baseline=case["baseline"],
+            share=case["share"],
+            depend=np.array(phase["depend"]),
+            max_steps=self.max_steps,
+            value=ValueParams(scale=case["scale"], complementarity=case["complementarity"]),
+            trust=TrustParams(
+                **case["trust"], initial_trust=phase["initial_trust"], initial_damage=phase["initial_damage"]
+            ),
+        )
 
-def rules(params: RenaultNissanParams) -> Rules:
-    """Numbers of the game."""
-    case = record("renault_nissan")["environment"]
-    phase = case["phases"][params.phase]
-    return Rules(
-        endowment=case["endowment"],
-        baseline=case["baseline"],
-        share=case["share"],
-        depend=np.array(phase["depend"]),
-        max_steps=params.max_steps,
-        value=ValueParams(scale=case["scale"], complementarity=case["complementarity"]),
-        trust=TrustParams(
-            **case["trust"], initial_trust=phase["initial_trust"], initial_damage=phase["initial_damage"]
-        ),
-    )
 
-
-V0 = published_game("payoff/RenaultNissan-v0", RenaultNissanParams, rules, __doc__)
+V0 = published_game(
+    "payoff/RenaultNissan-v0",
+    "The alliance of Nissan and Renault in one of four phases of its history.",
+    RenaultNissanParams,
+    tags=("coopetition", "published", "trust"),
+)

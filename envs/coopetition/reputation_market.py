@@ -64,19 +64,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts, rank
-from payoff.envs.coopetition.rules import ReputationParams, Rules, TrustParams, ValueParams
+from payoff.envs.coopetition.rules import PublishedParams, ReputationParams, Terms, TrustParams, ValueParams
 from payoff.envs.core import reputation
-from payoff.envs.core.params import Params, check_flag, check_integer, check_number
+from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "ReputationMarketParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReputationMarketParams(Params):
+class ReputationMarketParams(PublishedParams):
     """Keywords of ReputationMarket-v0."""
 
     n_agents: int = 5
@@ -91,20 +91,19 @@ class ReputationMarketParams(Params):
         check_flag("tier_enabled", self.tier_enabled)
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: ReputationMarketParams) -> Rules:
-    """Numbers of the game."""
-    n = params.n_agents
-    return Rules(
-        endowment=(100.0,) * n,
-        baseline=(35.0,) * n,
-        share=(1.0 / n,) * n,
-        depend=symmetric(n, 0.35),
-        max_steps=params.max_steps,
-        value=ValueParams(scale=18.0, complementarity=0.50),
-        trust=TrustParams(damage_gain=0.55, damage_decay=0.015, amplification=0.45),
-        public=ReputationParams(tiers=params.tier_enabled, noise=1.0 - params.reputation_visibility),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n = self.n_agents
+        return Terms(
+            endowment=(100.0,) * n,
+            baseline=(35.0,) * n,
+            share=(1.0 / n,) * n,
+            depend=symmetric(n, 0.35),
+            max_steps=self.max_steps,
+            value=ValueParams(scale=18.0, complementarity=0.50),
+            trust=TrustParams(damage_gain=0.55, damage_decay=0.015, amplification=0.45),
+            public=ReputationParams(tiers=self.tier_enabled, noise=1.0 - self.reputation_visibility),
+        )
 
 
 def _info(rows: Sequence[ReputationMarketParams], facts: Facts) -> dict[str, Array]:
@@ -118,4 +117,10 @@ def _info(rows: Sequence[ReputationMarketParams], facts: Facts) -> dict[str, Arr
     }
 
 
-V0 = published_game("payoff/ReputationMarket-v0", ReputationMarketParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/ReputationMarket-v0",
+    "Five equal firms whose payoffs are multiplied by the tier of a public score.",
+    ReputationMarketParams,
+    tags=("coopetition", "published", "trust"),
+    info=_info,
+)

@@ -1,12 +1,17 @@
-"""The numbers of a published game, in one record that every ``-v0`` game fills and the shared kernels read.
+"""The numbers of a published game: every ``-v0`` game turns its keywords into one :class:`Terms`.
 
 The symbols in the trailing comments are those of the reports (TR-1 to TR-4) and of the games' documentation.
+:func:`pack` makes of them the records that the shared rules read (:mod:`payoff.envs.coopetition.published`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
 
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number
 from payoff.envs.core.state import Array
@@ -17,12 +22,14 @@ __all__ = [
     "CoalitionParams",
     "LoyaltyParams",
     "NegotiationParams",
+    "PublishedParams",
     "ReciprocityKeywords",
     "ReciprocityParams",
     "ReputationParams",
-    "Rules",
+    "Terms",
     "TrustParams",
     "ValueParams",
+    "pack",
 ]
 
 
@@ -164,7 +171,7 @@ WINDOW = 10  # rounds over which q_i, the mean rate of TR-3's loyalty bonus, is 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Terms:
     """A published game in numbers.
 
     Attributes:
@@ -208,14 +215,42 @@ class Rules:
     counts_defections: bool = False
 
     @property
+    def n_agents(self) -> int:
+        """Number of seats N."""
+        return len(self.endowment)
+
+    @property
     def slots(self) -> int:
         """Rounds of history that the state holds: the loyalty window or the memory, 0 without either."""
         return max(WINDOW if self.loyalty else 0, self.reciprocity.memory if self.reciprocity else 0)
 
+    @property
+    def mechanisms(self) -> dict[str, bool]:
+        """What the game has and others have not."""
+        return {
+            "has_loyalty": self.loyalty is not None,
+            "has_memory": self.reciprocity is not None,
+            "has_coalition": self.coalition is not None,
+            "has_agreements": self.negotiation is not None,
+            "has_scores": self.public is not None,
+            "hides_synergy": self.hidden_synergy is not None,
+            "has_peak": math.isfinite(self.recovery),
+            "counts_defections": self.counts_defections,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReciprocityKeywords(Params):
-    """What the games of reciprocity take: a horizon, and two records that pass through to the engine."""
+class PublishedParams(Params):
+    """Base of the keywords of a published game."""
+
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        raise NotImplementedError(f"{type(self).__name__} must define terms()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReciprocityKeywords(PublishedParams):
+    """What the games of reciprocity take: a horizon, and two records that pass through to the rules."""
 
     max_steps: int = 100  # horizon, steps
     value_params: ValueParams = field(default_factory=ValueParams)
@@ -232,3 +267,62 @@ class ReciprocityKeywords(Params):
 # what the games of collective action share
 COLLECTIVE_TRUST = TrustParams(trust_loss=0.25, damage_gain=0.40, damage_decay=0.02)
 COLLECTIVE_DEPENDENCE = 0.55  # D_ij, i != j
+
+
+# -- as compiled rules read them -----------------------------------------------------------------------------------
+
+
+def _numbers(terms: Terms) -> dict[str, float]:
+    """All numbers of a game that are not of single seats; where it lacks a mechanism, some that nothing reads."""
+    low, high = terms.hidden_synergy or (0.0, 0.0)
+    return {
+        **terms.mechanisms,
+        "collapse": terms.collapse,
+        "recovery": terms.recovery,
+        "synergy_low": low,
+        "synergy_high": high,
+        **asdict(terms.value),
+        **asdict(terms.trust),
+        **asdict(terms.loyalty or LoyaltyParams()),
+        **asdict(terms.reciprocity or ReciprocityParams()),
+        **asdict(terms.coalition or CoalitionParams()),
+        **asdict(terms.negotiation or NegotiationParams()),
+        **asdict(terms.public or ReputationParams()),
+    }
+
+
+def _record(**columns: Any) -> np.dtype[Any]:
+    return np.dtype((np.record, np.dtype(list(columns.items()), align=True)))
+
+
+_NOBODY = Terms(endowment=(1.0,), baseline=(0.0,), share=(1.0,), depend=np.zeros((1, 1)), max_steps=1)
+NUMBERS = _record(**{name: np.int64 if isinstance(v, int) else np.float64 for name, v in _numbers(_NOBODY).items()})
+ROLE = _record(endowment=np.float64, baseline=np.float64, share=np.float64)
+LINK = _record(depend=np.float64, watched=np.float64)
+
+
+def pack(rows: Sequence[Terms]) -> tuple[Array, Array, Array]:
+    """Records for the shared rules, P = ``len(rows)``.
+
+    Returns:
+        Numbers ``(P,)``; what each seat has by nature ``(P, N)``: endowment, baseline, share; and each pair of seats
+        ``(P, N, N)``: dependence, and whether its mean trust may end the episode.
+
+    Raises:
+        ValueError: the rows differ in number of seats, rounds of history, or mechanisms.
+    """
+    first = rows[0]
+    if any((t.n_agents, t.slots, t.mechanisms) != (first.n_agents, first.slots, first.mechanisms) for t in rows):
+        raise ValueError(
+            "copies of one batch must have the same number of agents, the same memory length and the same mechanisms"
+        )
+    n = first.n_agents
+    numbers = np.array([tuple(_numbers(t).values()) for t in rows], dtype=NUMBERS)
+    roles, links = np.zeros((len(rows), n), dtype=ROLE), np.zeros((len(rows), n, n), dtype=LINK)
+    for name in ROLE.names or ():
+        roles[name] = [getattr(t, name) for t in rows]
+    links["depend"] = [t.depend for t in rows]
+    for k, t in enumerate(rows):
+        for i, j in ((i, j) for i in range(n) for j in range(n) if i != j) if t.watched is None else t.watched:
+            links[k, i, j]["watched"] = 1.0
+    return numbers, roles, links

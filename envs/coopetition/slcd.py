@@ -56,18 +56,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.cases import record
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_flag, check_integer
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_flag, check_integer
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "SLCDParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SLCDParams(Params):
+class SLCDParams(PublishedParams):
     """Keywords of SLCD-v0."""
 
     max_steps: int = 100
@@ -78,23 +78,28 @@ class SLCDParams(Params):
         check_integer("max_steps", self.max_steps, 1)
         check_flag("trust_enabled", self.trust_enabled)
 
-
-def rules(params: SLCDParams) -> Rules:
-    """Numbers of the game."""
-    case = record("slcd")["environment"]
-    return Rules(
-        endowment=case["endowment"],
-        baseline=case["baseline"],
-        share=case["share"],
-        depend=np.array(case["depend"]),
-        max_steps=params.max_steps,
-        value=ValueParams(scale=case["scale"], complementarity=case["complementarity"]),
-        trust=TrustParams(**case["trust"], enabled=params.trust_enabled),
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        case = record("slcd")["environment"]
+        return Terms(
+            endowment=case["endowment"],
+            baseline=case["baseline"],
+            share=case["share"],
+            depend=np.array(case["depend"]),
+            max_steps=self.max_steps,
+            value=ValueParams(scale=case["scale"], complementarity=case["complementarity"]),
+            trust=TrustParams(**case["trust"], enabled=self.trust_enabled),
+        )
 
 
 def _info(rows: Sequence[SLCDParams], facts: Facts) -> dict[str, Array]:
     return {"samsung_investment": facts.action[:, 0], "sony_investment": facts.action[:, 1]}
 
 
-V0 = published_game("payoff/SLCD-v0", SLCDParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/SLCD-v0",
+    "Samsung and Sony in their joint venture for LCD panels.",
+    SLCDParams,
+    tags=("coopetition", "published", "interdependence"),
+    info=_info,
+)

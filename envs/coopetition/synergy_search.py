@@ -59,18 +59,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
+from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import Rules, TrustParams
-from payoff.envs.core.params import Params, check_flag, check_integer, check_number
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams
+from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.envs.core.state import Array
 
 __all__ = ["V0", "SynergySearchParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SynergySearchParams(Params):
+class SynergySearchParams(PublishedParams):
     """Keywords of SynergySearch-v0."""
 
     gamma_range: tuple[float, float] = (0.20, 0.90)  # lowest and highest gamma
@@ -90,27 +90,32 @@ class SynergySearchParams(Params):
         check_flag("reveal_gamma_in_obs", self.reveal_gamma_in_obs)
         check_integer("max_steps", self.max_steps, 1)
 
-
-def rules(params: SynergySearchParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0, 100.0),
-        baseline=(40.0, 40.0),
-        share=(0.5, 0.5),
-        depend=symmetric(2, 0.50),
-        max_steps=params.max_steps,
-        trust=TrustParams(initial_trust=0.55),
-        hidden_synergy=params.gamma_range,
-        synergy_seen=params.reveal_gamma_in_obs,
-    )
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0, 100.0),
+            baseline=(40.0, 40.0),
+            share=(0.5, 0.5),
+            depend=symmetric(2, 0.50),
+            max_steps=self.max_steps,
+            trust=TrustParams(initial_trust=0.55),
+            hidden_synergy=self.gamma_range,
+            synergy_seen=self.reveal_gamma_in_obs,
+        )
 
 
 def _info(rows: Sequence[SynergySearchParams], facts: Facts) -> dict[str, Array]:
-    gamma = facts.view("synergy")[:, 0]
+    gamma = facts.view("synergy")
     return {
         "true_gamma": np.where([p.reveal_gamma_in_obs for p in rows], gamma, np.nan),
         "gamma_type": np.where(gamma > 0.6, 1, 0),
     }
 
 
-V0 = published_game("payoff/SynergySearch-v0", SynergySearchParams, rules, __doc__, _info)
+V0 = published_game(
+    "payoff/SynergySearch-v0",
+    "Two equal firms that do not know how much their joint work is worth.",
+    SynergySearchParams,
+    tags=("coopetition", "published", "interdependence"),
+    info=_info,
+)

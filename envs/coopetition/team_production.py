@@ -56,16 +56,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import COLLECTIVE_DEPENDENCE, COLLECTIVE_TRUST, LoyaltyParams, Rules
-from payoff.envs.core.params import Params, check_integer
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import (
+    COLLECTIVE_DEPENDENCE,
+    COLLECTIVE_TRUST,
+    LoyaltyParams,
+    PublishedParams,
+    Terms,
+)
+from payoff.envs.core.params import check_integer
 
 __all__ = ["V0", "TeamProductionParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeamProductionParams(Params):
+class TeamProductionParams(PublishedParams):
     """Keywords of TeamProduction-v0."""
 
     n_agents: int = 4  # seats, n
@@ -78,33 +84,37 @@ class TeamProductionParams(Params):
         """Check ranges (ValueError)."""
         check_integer("n_agents", self.n_agents, 2)
         check_integer("max_steps", self.max_steps, 1)
-        rules(self)  # LoyaltyParams checks the rest, under the same names
+        self.terms()  # LoyaltyParams checks the rest, under the same names
+
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        n = self.n_agents
+        return Terms(
+            endowment=(50.0,) * n,
+            baseline=(20.0,) * n,
+            share=(1.0 / n,) * n,
+            depend=symmetric(n, COLLECTIVE_DEPENDENCE),
+            max_steps=self.max_steps,
+            trust=COLLECTIVE_TRUST,
+            loyalty=LoyaltyParams(
+                productivity=self.omega,
+                returns=self.beta,
+                effort_cost=self.c,
+                benefit=0.0,
+                tolerance=0.0,
+                loyalty_gain=0.0,
+                loyalty_loss=0.0,
+                free_rider_rate=0.2,
+                free_rider_factor=0.9,
+                bonus_rate=0.0,
+                coordination_factor=1.0,
+            ),
+        )
 
 
-def rules(params: TeamProductionParams) -> Rules:
-    """Numbers of the game."""
-    n = params.n_agents
-    return Rules(
-        endowment=(50.0,) * n,
-        baseline=(20.0,) * n,
-        share=(1.0 / n,) * n,
-        depend=symmetric(n, COLLECTIVE_DEPENDENCE),
-        max_steps=params.max_steps,
-        trust=COLLECTIVE_TRUST,
-        loyalty=LoyaltyParams(
-            productivity=params.omega,
-            returns=params.beta,
-            effort_cost=params.c,
-            benefit=0.0,
-            tolerance=0.0,
-            loyalty_gain=0.0,
-            loyalty_loss=0.0,
-            free_rider_rate=0.2,
-            free_rider_factor=0.9,
-            bonus_rate=0.0,
-            coordination_factor=1.0,
-        ),
-    )
-
-
-V0 = published_game("payoff/TeamProduction-v0", TeamProductionParams, rules, __doc__)
+V0 = published_game(
+    "payoff/TeamProduction-v0",
+    "A team of four in which those who do hardly anything lose a tenth.",
+    TeamProductionParams,
+    tags=("coopetition", "published", "collective_action"),
+)

@@ -47,16 +47,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.envs.coopetition.build import published_game
 from payoff.envs.coopetition.interdependence import symmetric
-from payoff.envs.coopetition.rules import Rules, TrustParams, ValueParams
-from payoff.envs.core.params import Params, check_integer, check_number
+from payoff.envs.coopetition.published import published_game
+from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.core.params import check_integer, check_number
 
 __all__ = ["V0", "TrustDilemmaParams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrustDilemmaParams(Params):
+class TrustDilemmaParams(PublishedParams):
     """Keywords of TrustDilemma-v0."""
 
     max_steps: int = 100  # horizon, steps
@@ -71,27 +71,31 @@ class TrustDilemmaParams(Params):
         check_number("trust_building_rate", self.trust_building_rate, 0.0, 1.0, open_low=True)
         check_number("trust_erosion_rate", self.trust_erosion_rate, 0.0, 1.0, open_low=True)
 
+    def terms(self) -> Terms:
+        """Numbers of the game."""
+        return Terms(
+            endowment=(100.0, 100.0),
+            baseline=(40.0, 40.0),
+            share=(0.5, 0.5),
+            depend=symmetric(2, 0.60),
+            max_steps=self.max_steps,
+            value=ValueParams(complementarity=0.70),
+            trust=TrustParams(
+                trust_gain=self.trust_building_rate,
+                trust_loss=self.trust_erosion_rate,
+                damage_gain=0.50,
+                damage_decay=0.02,
+                amplification=0.60,
+                trust_slope=self.trust_sensitivity,
+            ),
+            collapse=0.05,
+            counts_defections=True,
+        )
 
-def rules(params: TrustDilemmaParams) -> Rules:
-    """Numbers of the game."""
-    return Rules(
-        endowment=(100.0, 100.0),
-        baseline=(40.0, 40.0),
-        share=(0.5, 0.5),
-        depend=symmetric(2, 0.60),
-        max_steps=params.max_steps,
-        value=ValueParams(complementarity=0.70),
-        trust=TrustParams(
-            trust_gain=params.trust_building_rate,
-            trust_loss=params.trust_erosion_rate,
-            damage_gain=0.50,
-            damage_decay=0.02,
-            amplification=0.60,
-            trust_slope=params.trust_sensitivity,
-        ),
-        collapse=0.05,
-        counts_defections=True,
-    )
 
-
-V0 = published_game("payoff/TrustDilemma-v0", TrustDilemmaParams, rules, __doc__)
+V0 = published_game(
+    "payoff/TrustDilemma-v0",
+    "Two equal firms; trust follows what they contribute, and its collapse ends the episode.",
+    TrustDilemmaParams,
+    tags=("coopetition", "published", "trust"),
+)

@@ -7,31 +7,69 @@ outcome k instead, which is how :func:`payoff.envs.mdp.as_mdp` meets every succe
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from payoff.envs.core import rng
 from payoff.envs.core.jit import jit
+from payoff.envs.core.state import Array
 
-__all__ = ["FORCED", "outcome"]
+__all__ = ["FORCED", "forced", "intended", "outcome", "slips"]
 
-FORCED = "forced"  # name of the state field, of shape ()
+FORCED = "forced"  # name of the state field
 
 
 @jit
-def outcome(row, at_forced, probability):
-    """Number of this step's outcome; clears ``row[at_forced]``.
+def forced(s: Any) -> int:
+    """Outcome that this step must take, -1 where it is drawn; clears ``s.forced``."""
+    k = int(s.forced)
+    s.forced = 0.0
+    return k - 1
+
+
+@jit
+def outcome(s: Any, probability: Any) -> int:
+    """Number of this step's outcome.
 
     Args:
-        row: ``(S,)`` state; a draw advances its counter.
-        at_forced: column of the field ``forced``.
+        s: the copy, with a field ``forced``; a draw advances its counter.
         probability: ``(K,)``, sums to one.
     """
-    forced = int(row[at_forced])
-    if forced > 0:
-        row[at_forced] = 0.0
-        return forced - 1
-    u = rng.uniform(row)
+    k = forced(s)
+    if k >= 0:
+        return k
+    u = rng.uniform(s)
     last = probability.shape[0] - 1
-    for k in range(last):
-        u -= probability[k]
+    for i in range(last):
+        u -= probability[i]
         if u < 0.0:
-            return k
+            return i
     return last
+
+
+@jit
+def intended(s: Any, slip: float, n_actions: int, chosen: int) -> int:
+    """The action that takes effect: with probability ``slip`` a uniformly drawn one replaces the chosen one.
+
+    Outcome 0 is the chosen action, outcome k the action k - 1 instead; :func:`slips` has their probabilities.
+
+    Args:
+        s: the copy, with a field ``forced``; a draw advances its counter.
+        slip: probability.
+        n_actions: number of actions.
+        chosen: action.
+    """
+    k = forced(s)
+    if k < 0:
+        k = 0
+        u = rng.uniform(s) - (1.0 - slip)
+        while u >= 0.0 and k < n_actions:
+            k += 1
+            u -= slip / n_actions
+    return chosen if k == 0 else k - 1
+
+
+def slips(slip: float, n_actions: int) -> Array:
+    """Probabilities ``(1 + n_actions,)`` of the outcomes of :func:`intended`; ``(1,)`` where nothing slips."""
+    return np.ones(1) if slip == 0.0 else np.array([1.0 - slip] + [slip / n_actions] * n_actions)

@@ -14,6 +14,8 @@ exact tie at the threshold is decided by it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from payoff.envs.core.jit import jit
@@ -27,58 +29,58 @@ _RETURN = np.float32(0.4)
 
 
 @jit
-def _find(inside, member, rank, place):
-    """Seat of this side (members, or the excluded) at this place of its list."""
-    for i in range(member.shape[0]):
-        if (member[i] > 0.0) == inside and rank[i] == place:
+def _find(seats: Any, inside: bool, place: int) -> int:
+    """Seat of this side (members, or the excluded) at this place of its list; the last seat where there is none."""
+    for i in range(seats.shape[0]):
+        if (seats[i].member > 0.0) == inside and seats[i].rank == place:
             return i
-    return -1
+    return seats.shape[0] - 1
 
 
 @jit
-def _move(i, count, inside, member, rank):
+def _move(seats: Any, i: int, inside: bool, count: int) -> None:
     """Move seat i (a member when ``inside``) to the end of the other list, which holds ``count`` seats."""
-    for j in range(member.shape[0]):
-        if (member[j] > 0.0) == inside and rank[j] > rank[i]:
-            rank[j] -= 1.0
-    member[i] = 0.0 if inside else 1.0
-    rank[i] = count
+    for j in range(seats.shape[0]):
+        if (seats[j].member > 0.0) == inside and seats[j].rank > seats[i].rank:
+            seats[j].rank -= 1.0
+    seats[i].member = 0.0 if inside else 1.0
+    seats[i].rank = count
 
 
 @jit
-def update(p, loyalty, member, timer, rank):
+def update(p: Any, seats: Any) -> int:
     """Equations (1) and (2), in place.
 
     Args:
         p: record with ``exit_threshold``, ``minimum``, ``cooldown``.
-        loyalty: ``(N,)`` theta after this round's update.
-        member: ``(N,)`` 1 in the coalition, 0 excluded.
-        timer: ``(N,)`` steps until an excluded seat may return, 0 for members.
-        rank: ``(N,)`` place in its list.
+        seats: ``(N,)`` records with ``loyalty`` (theta after this round's update), and, modified, ``member`` (1 in the
+            coalition, 0 excluded), ``timer`` (steps until an excluded seat may return, 0 for members) and ``rank``
+            (place in its list).
 
     Returns:
         Members after the update.
     """
-    n = member.shape[0]
-    inside = 0
+    n, inside, leaving = seats.shape[0], 0, False
     for i in range(n):
-        if member[i] > 0.0:
+        if seats[i].member > 0.0:
             inside += 1
-    place = 0
+            if np.float32(seats[i].loyalty) < np.float32(p.exit_threshold):
+                leaving = True
+    place = 0 if leaving else inside  # the list need not be looked through where nobody leaves
     while place < inside:  # (1)
-        i = _find(True, member, rank, place)
-        if np.float32(loyalty[i]) < np.float32(p.exit_threshold) and inside > p.minimum:
-            _move(i, n - inside, True, member, rank)
-            timer[i] = p.cooldown
+        i = _find(seats, True, place)
+        if np.float32(seats[i].loyalty) < np.float32(p.exit_threshold) and inside > p.minimum:
+            _move(seats, i, True, n - inside)
+            seats[i].timer = p.cooldown
             inside -= 1
         else:
             place += 1
     place = 0
     while place < n - inside:  # (2)
-        i = _find(False, member, rank, place)
-        timer[i] = max(0.0, timer[i] - 1.0)
-        if timer[i] == 0.0 and np.float32(loyalty[i]) >= _RETURN:
-            _move(i, inside, False, member, rank)
+        i = _find(seats, False, place)
+        seats[i].timer = max(0.0, seats[i].timer - 1.0)
+        if seats[i].timer == 0.0 and np.float32(seats[i].loyalty) >= _RETURN:
+            _move(seats, i, False, inside)
             inside += 1
         else:
             place += 1

@@ -1,42 +1,218 @@
-"""What a game is: data and compiled functions, with no API in it.
+"""What a game is, in five facets: what happens, what is seen, what is reported, what is known, how it is drawn.
 
-A game module writes three row functions and the loop that strings them together; the loop is the same for every game,
-but numba caches a function on disk only when everything it calls is known at the top level of a module::
+A game is one record of these, at the end of its file::
 
-    @jit
-    def transition(params, wiring, state, buffers, obs):
-        bad = loop.begin(wiring, state, buffers)  # all copies checked before one changes
-        if bad != loop.FINE:
-            return bad
-        for b in range(state.shape[0]):
-            if loop.restarts(state[b]):
-                reset_row(params, b, state[b])
-            else:
-                buffers[3][b, 0] = step_row(params, b, state[b], buffers[1][b], buffers[2][b])
-        loop.finish(wiring, state, buffers)
-        for b in range(state.shape[0]):
-            if loop.ends(wiring, b, state[b], buffers):
-                reset_row(params, b, state[b])
-            observe_row(params, wiring, b, state[b], obs[b])
-        return loop.FINE
+    LOCK = Game(
+        "payoff/Lock-v0",
+        "A combination lock: a wrong digit springs every dial back, and only opening it is paid.",
+        tags=("sparse", "tabular"),
+        rules=Rules(params=LockParams, state=Lock, start=start, step=step, actions=lambda p: p.digits, tabular=True),
+        sight=symbols(shown),
+        info={"progress": progress, "caption": EVENT},
+        theory=Theory("exact", optimum=optimum, policy=policy, success=paid, levels={...}),
+        draw=draw,
+    )
+
+All functions of a game take the same arguments in the same order: the parameters, then what the rules alone get from
+``tables``, then the state by name (``s`` and the parts of the declaration), then what is particular to them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from payoff.envs.core.params import Params
-from payoff.envs.core.state import Array, Layout
+from payoff.envs.core.params import Params, pack
+from payoff.envs.core.state import Array, Copy, Layout, State
 
-__all__ = ["TABLE", "Episode", "Game", "Kernels", "ObservationPlan", "Readout", "Shape", "paid"]
+__all__ = [
+    "Each",
+    "Entry",
+    "Episode",
+    "Flags",
+    "Game",
+    "ObservationPlan",
+    "Rules",
+    "Shape",
+    "Sight",
+    "Theory",
+    "paid",
+]
 
 P = TypeVar("P", bound=Params)
 
-TABLE = np.dtype([("column", np.int64), ("scale", np.float64), ("offset", np.float64)])
+
+def _one_seat(params: Any) -> int:
+    return 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules(Generic[P]):
+    """What happens.
+
+    Attributes:
+        params: the parameter dataclass; its fields are the game's keywords, its ``horizon`` the steps of an episode.
+        state: the declaration of the state; a :class:`Copy` where a copy has no parts.
+        start: compiled ``(p, *tables, s, *parts)``: begin an episode; every field is 0 before. None: they stay 0.
+        step: compiled ``(p, *tables, s, *parts, action, payoff) -> bool``: one step, and whether the game is over.
+            ``payoff`` ``(N,)`` is 0 before. ``action`` is in native units: ``(A,)`` of one seat, ``(N,)`` where each
+            of several seats chooses one number, else ``(N, A)``.
+        actions: number of integer actions, or native bounds ``(A, 2)``, ``(N, A, 2)`` where seats differ.
+        seats: number of seats N.
+        tables: (parameter rows) -> further arrays that rules read, leading axis P; rules get their own row of each.
+        pack: (parameter rows) -> all that rules read, ``p`` first, where ``p`` is not the game's keywords.
+        alike: keywords that must be the same in all copies of a batch, since the sizes of the state depend on them.
+        chance: probabilities of the outcomes of :func:`payoff.envs.core.chance.outcome`, the same in every state; None
+            for a game that draws nothing after the reset.
+        tabular: the state without header is finite, and after the reset its dynamics draw nothing but ``chance``.
+        baseline: trust-neutral actions ``(N,)``; None: 0.
+        dependence: matrix D ``(N, N)`` of the reward layers, zero diagonal; None: 0.
+        default_reward: reward layer when the user names none.
+        reward_names: what a layer name means here, where that is not the layer of that name.
+        default_actions: how actions are written when the user does not say.
+        published: a published game: native actions outside the bounds are clipped, and ``step`` gets three more
+            arguments ``(N,)``: ``sent`` (first number of the action as it was sent, before clipping), ``factor`` (1
+            before) and ``extra`` (0 before), which turn payoffs and rewards x into x * factor + extra.
+    """
+
+    params: type[P]
+    state: State | type[Copy]
+    step: Any
+    actions: Callable[[P], Any]
+    start: Any = None
+    seats: Callable[[P], int] = _one_seat
+    tables: Callable[[Sequence[P]], tuple[Array, ...]] | None = None
+    pack: Callable[[Sequence[P]], tuple[Array, ...]] | None = None
+    alike: tuple[str, ...] = ()
+    chance: Callable[[P], Array] | None = None
+    tabular: bool = False
+    baseline: Callable[[P], Array] | None = None
+    dependence: Callable[[P], Array] | None = None
+    default_reward: str = "private"
+    reward_names: Mapping[str, str] = field(default_factory=dict)
+    default_actions: str = "native"
+    published: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Whether this is a game of several seats, even where its parameters leave one."""
+        return self.seats is not _one_seat
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationPlan:
+    """How one observation setting reads the state.
+
+    Attributes:
+        table: ``(P, ...)`` what ``look`` needs, any structured or plain array.
+        names: one name per entry of a seat's observation, ``len(names) == O``.
+        sees_actions: whether a seat sees what the others did (decides what AEC reveals).
+        low: ``(O,)`` float32 lower bounds of the entries; None: 0.
+        high: ``(O,)`` float32 upper bounds; None: 1.
+    """
+
+    table: Array
+    names: tuple[str, ...]
+    sees_actions: bool = False
+    low: Array | None = None
+    high: Array | None = None
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of the entries, ``(O,)`` float32 each; fresh arrays."""
+        size = len(self.names)
+        low = np.zeros(size, np.float32) if self.low is None else self.low.copy()
+        return low, np.ones(size, np.float32) if self.high is None else self.high.copy()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is seen.
+
+    Attributes:
+        look: compiled ``(p, *tables, s, *parts, view, seen)``: write ``seen``. Of one seat, ``seen`` is ``(O,)``
+            float32; of several, ``(V, O)``, one row for each seat that is looked at. ``view`` is the copy's row of the
+            plan's table.
+        plan: (parameter rows, layout, seats looked at, setting) -> plan.
+        settings: names of the observation settings.
+        by_column: ``look`` is a shared one, ``(row, view, seen)``, and reads columns that its plan has looked up.
+    """
+
+    look: Any
+    plan: Callable[[Sequence[Any], Layout, Sequence[int], Any], ObservationPlan]
+    settings: tuple[str, ...]
+    by_column: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """An entry of ``info`` with one number per seat.
+
+    Attributes:
+        of: compiled ``(p, *tables, s, *parts, i) -> float``, or the name of a field of the state.
+        flag: its numbers are booleans.
+    """
+
+    of: Any
+    flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """An entry of ``info`` that is a list of fixed length.
+
+    Attributes:
+        of: compiled ``(p, *tables, s, *parts, k) -> float``.
+        size: its length.
+        flag: its numbers are booleans.
+    """
+
+    of: Any
+    size: int
+    flag: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of ``info``, as views read it.
+
+    Attributes:
+        name: key in ``info``.
+        field: field of the state that it shows; None: it is computed.
+        of: compiled function that computes it.
+        per_agent: one number per seat.
+        size: length of a list; None for a number.
+        flag: its numbers are booleans.
+    """
+
+    name: str
+    field: str | None
+    of: Any = None
+    per_agent: bool = False
+    size: int | None = None
+    flag: bool = False
+
+    def width(self, n_agents: int) -> int:
+        """Numbers that the compiled loop writes for it; 0 for a field of the state."""
+        return 0 if self.field else n_agents if self.per_agent else 1 if self.size is None else self.size
+
+
+def _entry(name: str, source: Any) -> Entry:
+    if isinstance(source, tuple):
+        return Entry(name, "event")
+    if isinstance(source, str):
+        return Entry(name, source)
+    if isinstance(source, Each):
+        field = source.of if isinstance(source.of, str) else None
+        return Entry(name, field, None if field else source.of, per_agent=True, flag=source.flag)
+    if isinstance(source, Flags):
+        return Entry(name, None, source.of, size=source.size, flag=source.flag)
+    return Entry(name, None, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +235,6 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class ObservationPlan:
-    """How one observation setting reads the state.
-
-    Attributes:
-        table: what the game's ``observe_row`` needs, any structured or plain array.
-        names: one name per entry of a seat's observation, ``len(names) == O``.
-        sees_actions: whether a seat sees what the others did (decides what AEC reveals).
-        low: ``(O,)`` float32 lower bounds of the entries; None: 0.
-        high: ``(O,)`` float32 upper bounds; None: 1.
-    """
-
-    table: Array
-    names: tuple[str, ...]
-    sees_actions: bool
-    low: Array | None = None
-    high: Array | None = None
-
-    @property
-    def bounds(self) -> tuple[Array, Array]:
-        """Lower and upper bounds of the entries, ``(O,)`` float32 each; fresh arrays."""
-        size = len(self.names)
-        low = np.zeros(size, np.float32) if self.low is None else self.low.copy()
-        return low, np.ones(size, np.float32) if self.high is None else self.high.copy()
-
-
-@dataclass(frozen=True, slots=True)
-class Readout:
-    """One entry of ``info`` that is worked out on demand.
-
-    Attributes:
-        name: key in ``info``.
-        per_agent: True for one number a seat, False for one a copy.
-        size: length of an entry that is a list, such as ``checks``; None for a number.
-        flag: the entry is one of booleans.
-    """
-
-    name: str
-    per_agent: bool
-    size: int | None = None
-    flag: bool = False
-
-    def width(self, n_agents: int) -> int:
-        """Numbers that the kernel writes for it."""
-        return n_agents if self.per_agent else 1 if self.size is None else self.size
-
-
-@dataclass(frozen=True, slots=True)
 class Episode:
     """A finished episode, as ``success`` judges it.
 
@@ -120,100 +249,233 @@ class Episode:
     terminated: bool
 
 
-def paid(params: Any, episode: Episode) -> bool:
+def paid(params: Any, episode: Episode, *state: Any) -> bool:
     """The usual ``success`` of a sparse game: something above 0 was paid."""
     return bool((episode.payoff > 0.0).any())
 
 
 @dataclass(frozen=True, slots=True)
-class Kernels:
-    """Compiled functions over a batch; all work in place and allocate nothing.
+class Theory:
+    """What is known about a game of one player.
 
     Attributes:
-        start: ``(params, wiring, state, mask, obs)``: restart the masked copies, observe all.
-        transition: ``(params, wiring, state, buffers, obs) -> int``: one step of every copy.
-        look: ``(params, wiring, state, obs)``: observe without stepping.
-        read: ``(params, wiring, state, out)``: fill ``out`` ``(B, K)`` with the readouts, in order.
-    """
-
-    start: Callable[..., None]
-    transition: Callable[..., int]
-    look: Callable[..., None]
-    read: Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Game(Generic[P]):
-    """A game: dynamics and payoffs, and the facts that views need about them.
-
-    Attributes:
-        id: ``payoff/Name-vN``.
-        params: the parameter dataclass; its fields are the game's keywords.
-        doc: the documentation page (docstring of the game's module).
-        kernels: compiled functions.
-        shape: sizes for given parameters.
-        pack: parameter rows -> tuple of arrays with leading axis P.
-        bounds: native action bounds ``(N, A, 2)``.
-        baseline: trust-neutral actions ``(N,)``.
-        dependence: matrix D ``(N, N)`` of the reward layers, zero diagonal.
-        plan: (parameter rows, seats looked at, setting) -> observation plan.
-        observations: names of the observation settings.
-        fields: state field -> key of ``info``.
-        flag_fields: those of ``fields`` that are booleans.
-        readouts: further entries of ``info``, worked out when ``info="full"``.
-        more_info: further entries of ``info`` under ``info="published"``: (parameter rows, state ``(B, S)``) -> name ->
-            array, batch first; None where there are none.
-        captions: texts of ``info["caption"]``, indexed by the readout "caption".
-        default_reward: reward layer when the user names none.
-        default_actions: how actions are written when the user does not say.
-        reward_names: what a layer name means here, where that is not the layer of that name.
-        clips_native: native actions outside the bounds are clipped, as published.
-        tabular: the state without header is finite, and after the reset its dynamics draw nothing but ``chance``.
-        chance: probabilities of the outcomes of :func:`payoff.envs.core.chance.outcome`, the same in every state; None
-            for a game that draws nothing after the reset.
-        frame: draws a state row as an RGB picture: ``(params, row, shape) -> (H, W, 3)`` uint8.
-        noisy: an episode's return is not certain even under the optimal policy, and not by ``chance``: steps draw other
-            random numbers, or the seat does not see what the reset drew. The optimum is then an expectation.
-        optimum: ``(params, row) -> (return, steps)``: best expected return from that state within the horizon, and the
-            least number of steps to a payment above 0; None where not known.
-        optimum_kind: how the optimum is known: ``"exact"``, ``"exact_small"`` (exact for small sizes, an exact oracle
-            for actions elsewhere) or ``"reference"`` (scripted solution and a proven upper bound).
-        bound: proven upper bound of the return for given parameters, where ``optimum_kind`` is ``"reference"``.
-        policy: ``(params, row) -> (A,)``: native action of the policy that attains the optimum (of the reference).
-        success: whether an episode solved the problem: ``(params, episode)``.
+        kind: how the optimum is known: ``"exact"``, ``"exact_small"`` (exact for small sizes, an exact oracle for
+            actions elsewhere) or ``"reference"`` (scripted solution and a proven upper bound).
+        optimum: ``(params, s, *parts) -> (return, steps)``: best expected return from that state within the horizon,
+            and the least number of steps to a payment above 0.
+        policy: ``(params, s, *parts) -> (A,)``: native action of the policy that attains the optimum (of the
+            reference).
+        planner: what finds both where they are not given: :mod:`payoff.envs.planning`, in a tabular game.
+        success: ``(params, episode, s, *parts)``: whether an episode solved the problem, given the state at its end.
         success_by_step: an episode is a success if and only if one of its steps is, judged as an episode of that step
             alone. Its chance can then be computed exactly where the game is tabular.
         levels: difficulty -> keywords, easiest first; ``"hard"`` is where undirected search fails.
+        bound: proven upper bound of the return for given parameters, where ``kind`` is ``"reference"``.
+        noisy: an episode's return is not certain even under the optimal policy, and not by ``chance``: steps draw other
+            random numbers, or the seat does not see what the reset drew. The optimum is then an expectation.
+    """
+
+    kind: Literal["exact", "exact_small", "reference"]
+    optimum: Callable[..., tuple[float, int]] | None = None
+    policy: Callable[..., Any] | None = None
+    planner: Any = None
+    success: Callable[..., bool] = paid
+    success_by_step: bool = False
+    levels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    bound: Callable[[Any], float] | None = None
+    noisy: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Game(Generic[P]):
+    """A game, for those who play it.
+
+    Attributes:
+        id: ``payoff/Name-vN``.
+        summary: one line.
+        tags: kind of problem, for lists and tests.
+        rules: what happens.
+        sight: what is seen.
+        info: what is reported besides payoffs and rewards when ``info="full"``: key -> the name of a field of the
+            state; the game's events, for ``caption``, whose number the field ``event`` holds; a compiled function
+            ``(p, *tables, s, *parts) -> float``; :class:`Each`; :class:`Flags`.
+        draw: ``(params, s, *parts) -> (H, W, 3)`` uint8, a picture of the state.
+        theory: what is known; None where nothing is.
+        more_info: further entries of ``info`` under ``info="published"``: (parameter rows, state ``(B, S)``) -> name ->
+            array, batch first; None where there are none.
     """
 
     id: str
-    params: type[P]
-    doc: str
-    kernels: Kernels
-    shape: Callable[[P], Shape]
-    pack: Callable[[Sequence[P]], tuple[Array, ...]]
-    bounds: Callable[[P], Array]
-    baseline: Callable[[P], Array]
-    dependence: Callable[[P], Array]
-    plan: Callable[[Sequence[P], Sequence[int], Any], ObservationPlan]
-    frame: Callable[[P, Array, Shape], Array]
-    observations: tuple[str, ...] = ("full", "private", "minimal")
-    fields: Mapping[str, str] = field(default_factory=dict)
-    flag_fields: tuple[str, ...] = ()
-    readouts: tuple[Readout, ...] = ()
+    summary: str
+    tags: tuple[str, ...]
+    rules: Rules[P]
+    sight: Sight
+    draw: Callable[..., Array]
+    info: Mapping[str, Any] = field(default_factory=dict)
+    theory: Theory | None = None
     more_info: Callable[[Sequence[P], Array], dict[str, Array]] | None = None
-    captions: tuple[str, ...] = ()
-    default_reward: str = "private"
-    default_actions: str = "native"
-    reward_names: Mapping[str, str] = field(default_factory=dict)
-    clips_native: bool = False
-    tabular: bool = False
-    chance: Callable[[P], Array] | None = None
-    noisy: bool = False
-    optimum: Callable[[P, Array], tuple[float, int]] | None = None
-    optimum_kind: Literal["exact", "exact_small", "reference"] | None = None
-    bound: Callable[[P], float] | None = None
-    policy: Callable[[P, Array], Array] | None = None
-    success: Callable[[P, Episode], bool] | None = None
-    success_by_step: bool = False
-    levels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> type[P]:
+        """The parameter dataclass."""
+        return self.rules.params
+
+    @cached_property
+    def state(self) -> State:
+        """The declaration of the state."""
+        state = self.rules.state
+        return state if isinstance(state, State) else State(state)
+
+    @property
+    def module(self) -> str:
+        """The module that holds the rules."""
+        return str(self.rules.step.py_func.__module__)
+
+    @property
+    def doc(self) -> str:
+        """The documentation page: docstring of the module whose parameters the game has."""
+        return sys.modules[self.params.__module__].__doc__ or self.summary
+
+    def bounds(self, params: P) -> Array:
+        """Native action bounds ``(N, A, 2)``; of integer actions, the first and the last."""
+        actions, n = self.rules.actions(params), self.rules.seats(params)
+        if np.ndim(actions) == 0:
+            actions = [[0.0, actions - 1.0]]
+        bounds = np.asarray(actions, dtype=np.float64)
+        return bounds if bounds.ndim == 3 else np.repeat(bounds[None], n, axis=0)
+
+    def shape(self, params: P) -> Shape:
+        """Sizes for given parameters."""
+        n, actions = self.rules.seats(params), self.rules.actions(params)
+        integer = np.ndim(actions) == 0
+        size = 1 if integer else np.shape(actions)[-2]
+        return Shape(n, size, int(actions) if integer else None, self.state.layout(params, n), params.horizon)
+
+    def pack(self, rows: Sequence[P]) -> tuple[Array, ...]:
+        """What rules read of the parameters: records ``(P,)``, and the tables.
+
+        Raises:
+            ValueError: copies differ in a keyword that must be the same in all.
+        """
+        for name in self.rules.alike:
+            values = {getattr(p, name) for p in rows}
+            if len(values) > 1:
+                found = sorted(values, key=lambda v: (v is None, v))
+                raise ValueError(f"{name} must be the same in all copies of a batch, got {found}")
+        if self.rules.pack is not None:
+            return self.rules.pack(rows)
+        return pack(rows), *(self.rules.tables(rows) if self.rules.tables else ())
+
+    def baseline(self, params: P) -> Array:
+        """Trust-neutral actions ``(N,)``."""
+        return np.zeros(self.rules.seats(params)) if self.rules.baseline is None else self.rules.baseline(params)
+
+    def dependence(self, params: P) -> Array:
+        """Dependence D ``(N, N)``."""
+        n = self.rules.seats(params)
+        return np.zeros((n, n)) if self.rules.dependence is None else self.rules.dependence(params)
+
+    @property
+    def tabular(self) -> bool:
+        """See :class:`Rules`."""
+        return self.rules.tabular
+
+    @property
+    def chance(self) -> Callable[[P], Array] | None:
+        """See :class:`Rules`."""
+        return self.rules.chance
+
+    # -- what is seen and reported -----------------------------------------------------------------------------
+
+    @property
+    def observations(self) -> tuple[str, ...]:
+        """Names of the observation settings."""
+        return self.sight.settings
+
+    def plan(self, rows: Sequence[P], seats: Sequence[int], setting: Any) -> ObservationPlan:
+        """Observation plan of the seats that are looked at, under a setting."""
+        return self.sight.plan(rows, self.shape(rows[0]).layout, seats, setting)
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Entries of ``info``, in order."""
+        return tuple(_entry(name, source) for name, source in self.info.items())
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Texts of ``info["caption"]``, by number."""
+        return tuple(self.info["caption"].captions) if "caption" in self.info else ()
+
+    def frame(self, params: P, row: Array) -> Array:
+        """A state row ``(S,)`` as an RGB picture ``(H, W, 3)`` uint8."""
+        return self.draw(params, *self._open(params, row))
+
+    def _open(self, params: P, row: Array) -> tuple[Any, ...]:
+        return self.state.layout(params, self.rules.seats(params)).open(row)
+
+    # -- what is known -----------------------------------------------------------------------------------------
+
+    @property
+    def optimum(self) -> Callable[[P, Array], tuple[float, int]] | None:
+        """``(params, row)`` -> best return from a state row and steps to a payment; None where nothing is known."""
+        return None if self.theory is None else self._optimum
+
+    def _optimum(self, params: P, row: Array) -> tuple[float, int]:
+        known = self.theory
+        assert known is not None
+        if known.optimum is None:
+            return known.planner.optimum(self, params, row)
+        return known.optimum(params, *self._open(params, row))
+
+    @property
+    def policy(self) -> Callable[[P, Array], Array] | None:
+        """``(params, row)`` -> native action ``(A,)`` of the best policy; None where none is known."""
+        return None if self.theory is None else self._policy
+
+    def _policy(self, params: P, row: Array) -> Array:
+        known = self.theory
+        assert known is not None
+        if known.policy is None:
+            return known.planner.action(self, params, row)
+        return np.asarray(known.policy(params, *self._open(params, row)), dtype=np.float64).reshape(-1)
+
+    @property
+    def success(self) -> Callable[[P, Episode], bool] | None:
+        """``(params, episode)`` -> whether an episode solved the problem; None where nothing is known."""
+        return None if self.theory is None else self._success
+
+    def _success(self, params: P, episode: Episode) -> bool:
+        assert self.theory is not None
+        return bool(self.theory.success(params, episode, *self._open(params, episode.last)))
+
+    @property
+    def paid_by_step(self) -> bool:
+        """Whether an episode is a success as soon as one step is paid."""
+        return self.theory is not None and self.theory.success is paid
+
+    @property
+    def bound(self) -> Callable[[P], float] | None:
+        """Proven upper bound of the return; None where the optimum needs none."""
+        return None if self.theory is None else self.theory.bound
+
+    @property
+    def optimum_kind(self) -> Literal["exact", "exact_small", "reference"] | None:
+        """How the optimum is known; None where it is not."""
+        return None if self.theory is None else self.theory.kind
+
+    @property
+    def noisy(self) -> bool:
+        """See :class:`Theory`."""
+        return self.theory is not None and self.theory.noisy
+
+    @property
+    def success_by_step(self) -> bool:
+        """See :class:`Theory`."""
+        return self.theory is not None and self.theory.success_by_step
+
+    @property
+    def levels(self) -> Mapping[str, Mapping[str, Any]]:
+        """Difficulty -> keywords."""
+        return {} if self.theory is None else self.theory.levels

@@ -1,6 +1,8 @@
-"""A ring of past rounds inside the state row, for windows and memories."""
+"""A ring of past rounds in the state of a copy, for windows and memories."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -12,26 +14,24 @@ _LANES = 8
 
 
 @jit
-def write(history, slots, rounds, action):
-    """Write round ``rounds`` (counted from 1) of ``action`` ``(N, A)`` into the ring ``(slots * N,)``."""
-    n = action.shape[0]
-    for i in range(n):
-        history[((rounds - 1) % slots) * n + i] = action[i, 0]
+def write(history: Any, rounds: int, action: Any) -> None:
+    """Write round ``rounds`` (counted from 1) of ``action`` ``(N,)`` into the ring ``(slots, N)``."""
+    slot = (rounds - 1) % history.shape[0]
+    for i in range(action.shape[0]):
+        history[slot, i] = action[i]
 
 
 @jit
-def mean(history, slots, rounds, length, n, i, scale):
+def mean(history: Any, rounds: int, length: int, i: int, scale: float) -> float:
     """Mean action of seat i over the last ``length`` of ``rounds`` written rounds; 0 when ``length`` is 0.
 
     In float32 and in numpy's order of summation (up to 128 rounds: eight interleaved sums, then pairwise), because the
     published code takes it so, and an average of 100 is off by 1e-5 otherwise.
 
     Args:
-        history: ``(slots * N,)`` ring, see :func:`write`.
-        slots: rounds it holds, at least ``length``.
+        history: ``(slots, N)`` ring, see :func:`write`; it holds at least ``length`` rounds.
         rounds: rounds written so far, at least ``length``.
         length: rounds averaged.
-        n: number of seats N.
         i: seat.
         scale: what each action is divided by first: 1, or the endowment for a mean rate.
     """
@@ -41,30 +41,30 @@ def mean(history, slots, rounds, length, n, i, scale):
     blocks = length - length % _LANES
     total = np.float32(0.0)
     if blocks > 0:
-        total = _four(history, slots, oldest, blocks, n, i, scale, 0) + _four(
-            history, slots, oldest, blocks, n, i, scale, 4
-        )
+        total = _four(history, oldest, blocks, i, scale, 0) + _four(history, oldest, blocks, i, scale, 4)
     for k in range(blocks, length):
-        total += np.float32(history[((oldest + k) % slots) * n + i]) / np.float32(scale)
+        total += _rate(history, oldest + k, i, scale)
     return np.float64(total / np.float32(length))
 
 
 @jit
-def _four(history, slots, oldest, blocks, n, i, scale, first):
-    """Lanes ``first`` to ``first + 3``, added in pairs."""
-    left = _lane(history, slots, oldest, blocks, n, i, scale, first) + _lane(
-        history, slots, oldest, blocks, n, i, scale, first + 1
-    )
-    return left + (
-        _lane(history, slots, oldest, blocks, n, i, scale, first + 2)
-        + _lane(history, slots, oldest, blocks, n, i, scale, first + 3)
-    )
+def _rate(history: Any, k: int, i: int, scale: float) -> Any:
+    """Round k, counted from 0, in float32."""
+    return np.float32(history[k % history.shape[0], i]) / np.float32(scale)
 
 
 @jit
-def _lane(history, slots, oldest, blocks, n, i, scale, lane):
+def _four(history: Any, oldest: int, blocks: int, i: int, scale: float, first: int) -> Any:
+    """Lanes ``first`` to ``first + 3``, added in pairs."""
+    left = _lane(history, oldest, blocks, i, scale, first) + _lane(history, oldest, blocks, i, scale, first + 1)
+    right = _lane(history, oldest, blocks, i, scale, first + 2) + _lane(history, oldest, blocks, i, scale, first + 3)
+    return left + right
+
+
+@jit
+def _lane(history: Any, oldest: int, blocks: int, i: int, scale: float, lane: int) -> Any:
     """Sum of every eighth of the ``blocks`` rounds from ``oldest`` on, beginning with ``lane``; float32."""
     total = np.float32(0.0)
     for k in range(lane, blocks, _LANES):
-        total += np.float32(history[((oldest + k) % slots) * n + i]) / np.float32(scale)
+        total += _rate(history, oldest + k, i, scale)
     return total

@@ -1,9 +1,13 @@
-"""The one decorator of the kernels: compiled once, cached on disk, safe to run in several threads.
+"""The one decorator of compiled code: compiled on first use, cached on disk, safe to run in several threads.
 
 Numba's disk cache knows the file of the function it compiled, not the files of the functions that one calls: after
-an edit in a shared block, a cached game would go on returning the old numbers. So the cache lives in a folder named by
-a hash of every source file below ``payoff.envs``: any edit starts a new folder, an unchanged tree hits the old one.
-A folder that the user has set (``NUMBA_CACHE_DIR``) is left alone.
+an edit in a shared block, a cached game would go on returning the old numbers. So each source file has a cache folder
+of its own, named by a hash of that file and of every file that it imports, directly or not, from its own package or
+from ``payoff.envs``. An edit in one game's file compiles that game anew and no other; an edit in a shared block, all
+that use it. A folder that the user has set (``NUMBA_CACHE_DIR``) is left alone.
+
+A first compilation takes seconds, so it says so, in one line on stderr and once per process; the environment variable
+``PAYOFF_QUIET`` (any value but 0) silences it.
 """
 
 from __future__ import annotations
@@ -11,25 +15,74 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from numba.core import config, event
 
-__all__ = ["bind", "cache_folder", "jit"]
+__all__ = ["bind", "cache_folder", "inlined", "jit"]
+
+_SHARED = "payoff.envs"
 
 
-def _sources_digest() -> str:
-    envs = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(envs.rglob("*.py")):
-        digest.update(source.relative_to(envs).as_posix().encode())
-        digest.update(source.read_bytes())
+_IMPORT = re.compile(
+    r"^(?:import\s+(?P<modules>[^\n#]+)|from\s+(?P<base>\S+)\s+import\s+(?P<names>\([^)]*\)|[^\n#]+))", re.M
+)
+
+
+def _imports(source: str, package: str) -> set[str]:
+    """Modules that a file may import at its top level: what it names, and what it names in them."""
+    found: set[str] = set()
+    for line in _IMPORT.finditer(source):
+        if line["modules"]:
+            found |= {part.split()[0] for part in line["modules"].split(",")}
+            continue
+        base = line["base"].lstrip(".")
+        dots = len(line["base"]) - len(base)
+        if dots:
+            parents = package.split(".")
+            base = ".".join([*parents[: len(parents) - dots + 1], *([base] if base else [])])
+        found |= {base, *(f"{base}.{name.split()[0]}" for name in line["names"].strip("()").split(",") if name.strip())}
+    return found
+
+
+@cache
+def _read(name: str) -> tuple[bytes, frozenset[str]]:
+    """Hash of a module's source, and the modules of interest that it imports."""
+    module = sys.modules.get(name)
+    source = getattr(module, "__file__", None)
+    if source is None or not source.endswith(".py"):
+        return b"", frozenset()
+    package = getattr(module, "__package__", "") or ""
+    own = name.partition(".")[0]
+    near = (
+        n
+        for n in _imports(Path(source).read_text(encoding="utf-8"), package)
+        if n.startswith((f"{_SHARED}.", f"{own}."))
+    )
+    known = frozenset(n for n in near if n in sys.modules)
+    return hashlib.sha256(Path(source).read_bytes()).digest(), known
+
+
+def _digest(*names: str) -> str:
+    """Hash of modules and of all that they import, for the name of a cache folder."""
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    seen, waiting = set(), [*names]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting.extend(_read(module)[1])
+    for module in sorted(seen):
+        digest.update(module.encode() + _read(module)[0])
     return digest.hexdigest()[:16]
 
 
@@ -44,45 +97,51 @@ def _usable(folder: Path) -> bool:
         return False
 
 
-def _prune(base: Path, keep: Path) -> None:
-    """Remove kernels of other source trees that nobody has used for a month."""
+def _prune(base: Path) -> None:
+    """Remove compiled code that nobody has used for a month."""
     for folder in base.glob("kernels-*"):
-        if folder != keep and folder.stat().st_mtime < time.time() - 30 * 86400:
-            shutil.rmtree(folder, ignore_errors=True)  # another process may be removing it as well
+        try:
+            if folder.stat().st_mtime < time.time() - 30 * 86400:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # another process has removed it meanwhile
+            continue
 
 
-def _private_folder() -> str:
+@cache
+def _private_folder() -> Path:
     """A folder of this process alone, gone when it ends: better to compile again than to fail or to trust others."""
     folder = tempfile.mkdtemp(prefix="payoff-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return Path(folder)
 
 
-def _choose_folder() -> str:
+@cache
+def cache_folder() -> Path:
+    """Folder whose folders hold the compiled code, one for each source file."""
     if config.CACHE_DIR:
-        return str(config.CACHE_DIR)
-    cache = os.environ.get("XDG_CACHE_HOME")
+        return Path(config.CACHE_DIR)
+    chosen = os.environ.get("XDG_CACHE_HOME")
     try:
-        base = (Path(cache) if cache else Path.home() / ".cache") / "payoff"
+        base = (Path(chosen) if chosen else Path.home() / ".cache") / "payoff"
     except RuntimeError:  # no home folder at all
         return _private_folder()
-    folder = base / f"kernels-{_sources_digest()}"
-    if not _usable(folder):
+    if not _usable(base):
         return _private_folder()
-    _prune(base, folder)
-    return str(folder)
+    _prune(base)
+    return base
 
 
-_FOLDER = _choose_folder()
+@cache
+def _folder_of(*modules: str) -> str:
+    """Cache folder of the compiled functions of the first module, which also depend on the others."""
+    if config.CACHE_DIR:
+        return str(config.CACHE_DIR)
+    folder = cache_folder() / f"kernels-{modules[0].rpartition('.')[2]}-{_digest(*modules)}"
+    return str(folder if _usable(folder) else _private_folder())
 
 
-def cache_folder() -> Path:
-    """Folder that holds the compiled kernels of this source tree."""
-    return Path(_FOLDER)
-
-
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile ``function`` on first use, for floats and arrays only.
+def jit(function: Callable[..., Any], *, inlined: bool = False, also: str | None = None) -> Any:
+    """Compile ``function`` on first use, for floats, arrays and records only.
 
     Division follows IEEE 754 (no exception), and ``fastmath`` stays off so that results are the same bits at every
     batch size. The lock is released, so that a batch can be split over threads.
@@ -90,12 +149,43 @@ def jit(function: Callable[..., Any]) -> Any:
     Numba's run time for allocation is left out (``_nrt=False``): a kernel that would allocate does not compile ("NRT
     required but not enabled"; write such an assignment as a loop), and slices cost no reference count, which was half
     the time of a step.
+
+    Args:
+        function: a plain function.
+        inlined: copy it into every caller; a call that hands over several arrays costs more than many a rule.
+        also: a module that the function's own does not import, and whose edits make the compiled code stale.
     """
-    before, config.CACHE_DIR = config.CACHE_DIR, _FOLDER  # read at decoration; restored: other libraries keep theirs
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _folder_of(
+        function.__module__, *([also] if also else [])
+    )  # read at decoration; restored: other libraries keep theirs
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+        return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=inlined)(function)
     finally:
         config.CACHE_DIR = before
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """:func:`jit`, copied into every caller."""
+    return jit(function, inlined=True)
+
+
+class _Announcement(event.Listener):  # type: ignore[misc]
+    """Says once that something is being compiled."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        if not _Announcement.said and os.environ.get("PAYOFF_QUIET", "0") in ("", "0"):
+            print(
+                "payoff: compiling a game for its first use here, a few seconds (PAYOFF_QUIET=1 hides this line)",
+                file=sys.stderr,
+                flush=True,
+            )
+        _Announcement.said = True
+
+    def on_end(self, event: Any) -> None:
+        pass
 
 
 def bind(kernel: Any, *arguments: Any) -> Callable[..., Any]:
@@ -107,5 +197,6 @@ def bind(kernel: Any, *arguments: Any) -> Callable[..., Any]:
     if not hasattr(kernel, "get_overload"):
         raise RuntimeError("the kernels read records as numba does: unset NUMBA_DISABLE_JIT")
     signature = tuple(numba.typeof(a) for a in arguments)
-    kernel.compile(signature)
-    return kernel.get_overload(signature)  # type: ignore[no-any-return]
+    with event.install_listener("numba:compile", _Announcement()):
+        kernel.compile(signature)
+    return kernel.get_overload(signature)

@@ -17,9 +17,11 @@ Where a game has no trust, T = 1 and R = 0. Sources are in :mod:`payoff.envs.rew
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from payoff.envs.core.jit import jit
+from payoff.envs.core.jit import inlined, jit
 
 __all__ = ["CODES", "GATED", "GATED_MEAN", "INEQUITY", "LAYER", "LINEAR", "OWN", "RECIPROCAL", "SHARED", "apply"]
 
@@ -32,44 +34,45 @@ OWN = 5
 SHARED = 6
 CODES = range(7)
 
-LAYER = np.dtype([("code", np.int64), ("first", np.float64), ("second", np.float64)])
+LAYER = np.dtype([("code", np.int64), ("first", np.float64), ("second", np.float64)], align=True)
 
 
 @jit
-def _gated(depend, p, i, base, row, at_trust, at_damage):
+def _gated(links: Any, i: int, base: Any, trust: Any, damage: Any) -> float:
     n = base.shape[0]
     total = base[i]
     for j in range(n):
         if j != i:
             gate = 1.0
-            if at_trust >= 0:
-                gate = min(row[at_trust + i * n + j], 1.0 - row[at_damage + i * n + j])
-            total += gate * depend[p, i, j] * base[j]
+            if trust.shape[0] > 0:
+                gate = min(trust[i, j], 1.0 - damage[i, j]) if damage.shape[0] > 0 else trust[i, j]
+            total += gate * links[i, j].depend * base[j]
     return total
 
 
 @jit
-def _linear(weight, p, i, base):
+def _linear(links: Any, i: int, base: Any) -> float:
     total = 0.0
     for j in range(base.shape[0]):
-        total += weight[p, i, j] * base[j]
+        total += links[i, j].weight * base[j]
     return total
 
 
 @jit
-def _goodwill(me, p, i, action, row, at_trust, bounds, baseline):
+def _goodwill(seats: Any, bounds: Any, i: int, action: Any, trust: Any) -> float:
+    me = seats[i].layer
     n = action.shape[0]
     total = 0.0
     for j in range(n):
         if j != i:
-            trust = row[at_trust + i * n + j] if at_trust >= 0 else 1.0
-            scale = bounds[p, j, 0, 1] if me.second > 0.0 else 1.0
-            total += me.first * trust * (action[j, 0] - baseline[p, j]) / scale * action[i, 0]
+            believed = trust[i, j] if trust.shape[0] > 0 else 1.0
+            scale = bounds[j, 0].high if me.second > 0.0 else 1.0
+            total += me.first * believed * (action[j, 0] - seats[j].baseline) / scale * action[i, 0]
     return total
 
 
 @jit
-def _inequity(me, i, base):
+def _inequity(me: Any, i: int, base: Any) -> float:
     n = base.shape[0]
     if n == 1:
         return base[i]
@@ -81,22 +84,18 @@ def _inequity(me, i, base):
     return base[i] - (me.first * behind + me.second * ahead) / (n - 1)
 
 
-@jit
-def apply(layer, weight, depend, p, base, action, row, at_trust, at_damage, bounds, baseline, reward):
+@inlined
+def apply(seats: Any, links: Any, bounds: Any, base: Any, action: Any, trust: Any, damage: Any, reward: Any) -> None:
     """Write the rewards of one copy.
 
     Args:
-        layer: ``(N,)`` records of dtype LAYER, one per seat.
-        weight: ``(P, N, N)`` weights W of the layer of each seat (row i for seat i).
-        depend: ``(P, N, N)`` dependence D of the game.
-        p: the copy's parameter row.
+        seats: ``(N,)`` records with ``layer`` (dtype LAYER) and ``baseline`` (trust-neutral action).
+        links: ``(N, N)`` records with ``weight`` (W, row i for seat i) and ``depend`` (D).
+        bounds: ``(N, A)`` records with ``low`` and ``high``, native units.
         base: ``(N,)`` payoffs pi before a published game's multipliers.
         action: ``(N, A)`` native actions.
-        row: ``(S,)`` state after the step.
-        at_trust: first column of the trust matrix, or -1 where the game has none.
-        at_damage: first column of the reputation damage, or -1 where the game has none.
-        bounds: ``(P, N, A, 2)`` native bounds.
-        baseline: ``(P, N)`` trust-neutral actions.
+        trust: ``(N, N)`` after the step; empty where the game has none.
+        damage: ``(N, N)`` reputation damage likewise; where there is none, it is 0.
         reward: ``(N,)`` modified in place.
     """
     n = base.shape[0]
@@ -105,27 +104,26 @@ def apply(layer, weight, depend, p, base, action, row, at_trust, at_damage, boun
     common = 0.0
     common_known = False
     for i in range(n):
-        code = layer[i].code
+        code = seats[i].layer.code
         if code == OWN:
             reward[i] = base[i]
         elif code == SHARED:
             if not common_known:
-                common = _linear(weight, p, i, base)
+                common = _linear(links, i, base)
                 common_known = True
             reward[i] = common
         elif code == LINEAR:
-            reward[i] = _linear(weight, p, i, base)
+            reward[i] = _linear(links, i, base)
         elif code == GATED:
-            reward[i] = _gated(depend, p, i, base, row, at_trust, at_damage)
+            reward[i] = _gated(links, i, base, trust, damage)
         elif code == GATED_MEAN:
             if not shared_known:
                 for k in range(n):
-                    shared += _gated(depend, p, k, base, row, at_trust, at_damage)
+                    shared += _gated(links, k, base, trust, damage)
                 shared /= n
                 shared_known = True
             reward[i] = shared
         elif code == RECIPROCAL:
-            goodwill = _goodwill(layer[i], p, i, action, row, at_trust, bounds, baseline)
-            reward[i] = _linear(weight, p, i, base) + goodwill
+            reward[i] = _linear(links, i, base) + _goodwill(seats, bounds, i, action, trust)
         else:
-            reward[i] = _inequity(layer[i], i, base)
+            reward[i] = _inequity(seats[i].layer, i, base)

@@ -1,245 +1,338 @@
-"""The compiled frame around a game's step: actions in, payoffs, rewards and flags out.
+"""The loop around every game's rules, once: actions in, payoffs, rewards, flags, observations and reports out.
 
-A game's ``transition`` calls these pieces around its own ``reset_row``, ``step_row`` and ``observe_row``
-(:mod:`payoff.envs.core.game` shows it). They stand here once, so that every game validates, rewards,
-truncates and restarts alike. Copies never touch each other: any split of a batch gives the same bits.
+:func:`transition`, :func:`start`, :func:`look` and :func:`read` are templates. They are ordinary functions that call
+the rules of a game by fixed names, and :mod:`payoff.envs.core.binding` makes a copy of them for each game in which
+these names are that game's functions. So every game checks, rewards, truncates and restarts alike, and no game writes a
+loop. Copies never touch each other: any split of a batch gives the same bits.
 
-``wiring`` is the tuple (control, horizon, bounds, partner, baseline, layer, weight, depend, table):
-
-========  =====================  =====================================================================
-control   ``(8,)`` int64         indexed by the constants below
-horizon   ``(P,)``               steps after which an episode is truncated
-bounds    ``(P, N, A, 2)``       native lower and upper action bounds
-partner   ``(N,)`` PARTNER       who plays each seat
-baseline  ``(P, N)``             trust-neutral actions
-layer     ``(N,)`` LAYER         reward layer of each seat
-weight    ``(P, N, N)``          its weights
-depend    ``(P, N, N)``          dependence D
-table     the game's own         what ``observe_row`` needs
-========  =====================  =====================================================================
-
-P is 1, or the number of copies when each has its own parameters. ``buffers`` is the tuple (raw, action, work, flags,
-last): actions as sent ``(B, N, A)``, native actions ``(B, N, A)``, payoffs and rewards ``(B, 5, N)`` (rows below),
-terminated and truncated ``(B, 2)``, and the final state row of copies that ended ``(B, S)`` (same-step autoreset only).
+A copy is one row of float64: first its state (:class:`payoff.envs.core.state.Layout`), then its desk, the numbers of
+the running step (:class:`Desk`). ``out`` is what views read after a step, ``(B, 2 N + 2 + K)``: payoffs ``(N,)``,
+rewards ``(N,)``, terminated, truncated, and the K computed entries of ``info``.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from payoff.envs.core import layer as reward_layer
 from payoff.envs.core import partner as partners
-from payoff.envs.core.jit import jit
-from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, OVER, TERMINATED, TRUNCATED
+from payoff.envs.core.jit import inlined, jit
+from payoff.envs.core.layer import LAYER
+from payoff.envs.core.memory import parts_at, record_at, slice_at
+from payoff.envs.core.partner import PARTNER
+from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, OVER, TERMINATED, TRUNCATED, Array
+from payoff.envs.core.words import words
 
-# columns of `control`
-MODE = 0  # how actions are written: one of the four below
-LEVELS = 1  # number of levels or of integer actions
-CLIP = 2  # 1: values outside the bounds are clipped, 0: they are invalid
-AUTORESET = 3  # one of the three below
-AT_ACTION = 4  # first column of the last actions, or -1
-AT_TRUST = 5
-AT_DAMAGE = 6
-CONTROL_SIZE = 7
+__all__ = [
+    "AUTORESET",
+    "BOUND",
+    "FINE",
+    "FRAME",
+    "LINK",
+    "MODE",
+    "MOST_PARTS",
+    "SEAT",
+    "STEPPED_PAST_END",
+    "Wiring",
+    "first_invalid",
+    "look",
+    "read",
+    "start",
+    "transition",
+]
 
-NATIVE = 0  # the game's units
-UNIT = 1  # [-1, 1], mapped affinely to the bounds
-LEVEL = 2  # 0 .. LEVELS - 1, equal steps from the lower to the upper bound
-INTEGER = 3  # 0 .. LEVELS - 1, taken as it is
-
-MANUAL = 0  # stepping past the end is an error
-NEXT_STEP = 1  # the step after the end restarts the copy
-SAME_STEP = 2  # the step that ends an episode also restarts the copy
-
-# rows of `work`
-BASE = 0  # payoffs before a published game's multipliers
-FACTOR = 1
-EXTRA = 2
-PAYOFF = 3  # BASE * FACTOR + EXTRA: what really happened to each player
-REWARD = 4  # layer(BASE) * FACTOR + EXTRA
-WORK_ROWS = 5
+MODE = words("native", "unit", "level", "integer")  # how actions are written; level and integer: 0 .. levels - 1
+AUTORESET = words("disabled", "next_step", "same_step")  # what happens to a copy whose episode is over
 
 FINE = -1
 STEPPED_PAST_END = -2
 
-FRESH = -1.0  # in the column OVER, within one call: the copy restarted on it
+MOST_PARTS = 8
+
+# the engine's settings, one record per engine; columns of a row unless said otherwise
+FRAME = np.dtype(
+    [
+        ("n_agents", np.int64),
+        ("action_size", np.int64),
+        ("mode", np.int64),
+        ("levels", np.int64),  # number of levels or of integer actions
+        ("clip", np.int64),  # 1: values outside the bounds are clipped, 0: they are invalid
+        ("autoreset", np.int64),
+        ("state_size", np.int64),  # S
+        ("parts", np.int64, (MOST_PARTS, 4)),
+        # the last actions, trust and damage that partners and layers read: number of seats that have them (0 or N),
+        # first column, and columns from one seat, or one pair of seats, to the next
+        ("acting", np.int64),
+        ("at_action", np.int64),
+        ("action_step", np.int64),
+        ("trusting", np.int64),
+        ("at_trust", np.int64),
+        ("damaging", np.int64),
+        ("at_damage", np.int64),
+        ("pair_step", np.int64),
+        ("desk", np.int64),  # first column of the desk
+        ("desk_end", np.int64),
+        ("published", np.int64),  # whether the desk has a published game's multipliers
+        ("last", np.int64),  # first column of the final state (same-step autoreset); 0: not kept
+        ("reads", np.int64),  # whether the computed entries of info are wanted
+    ],
+    align=True,
+)
+# what is wired to a seat, to each number of its action, and to each pair of seats
+SEAT = np.dtype([("partner", PARTNER), ("layer", LAYER), ("baseline", np.float64), ("horizon", np.float64)], align=True)
+BOUND = np.dtype([("low", np.float64), ("high", np.float64)], align=True)
+LINK = np.dtype([("weight", np.float64), ("depend", np.float64)], align=True)
+
+
+class Wiring(NamedTuple):
+    """How an engine is set up; P is 1, or the number of copies when each has its own parameters.
+
+    Attributes:
+        frame: ``(1,)`` FRAME.
+        seats: ``(P, N)`` SEAT; the horizon is the same for all seats of a copy.
+        bounds: ``(P, N, A)`` BOUND, native units.
+        links: ``(P, N, N)`` LINK.
+        table: ``(P, ...)`` table of the observation plan.
+    """
+
+    frame: Array
+    seats: Array
+    bounds: Array
+    links: Array
+    table: Array
+
+
+class Desk(NamedTuple):
+    """Numbers of one copy's running step, in its row behind the state.
+
+    Attributes:
+        raw: ``(N, A)`` actions as sent.
+        action: ``(N, A)`` native actions.
+        base: ``(N,)`` what the rules pay: the payoffs in ``out``; in a published game, payoffs before its multipliers.
+        factor: ``(N,)`` those multipliers; empty elsewhere, as are the next two.
+        extra: ``(N,)`` what is paid beside them.
+        sent: ``(N,)`` first number of each action in native units: not clipped where it was sent in native units, and
+            in single precision where it was not.
+    """
+
+    raw: Any
+    action: Any
+    base: Any
+    factor: Any
+    extra: Any
+    sent: Any
+
+
+def desk_size(n_agents: int, action_size: int, published: bool) -> int:
+    """Columns of a desk."""
+    return 2 * n_agents * action_size + (4 * n_agents if published else 0)
+
+
+@inlined
+def _desk(frame: Any, row: Any, out: Any) -> Any:
+    n, size, at = frame.n_agents, frame.action_size, frame.desk
+    more, behind = n * frame.published, at + 2 * n * size
+    return Desk(
+        raw=slice_at(row, at, (n, size), (size, 1)),
+        action=slice_at(row, at + n * size, (n, size), (size, 1)),
+        base=slice_at(row if more > 0 else out, behind if more > 0 else 0, (n,), (1,)),
+        factor=slice_at(row, behind + more, (more,), (1,)),
+        extra=slice_at(row, behind + 2 * more, (more,), (1,)),
+        sent=slice_at(row, behind + 3 * more, (more,), (1,)),
+    )
+
+
+@inlined
+def _pick(k: int, count: int) -> int:
+    """Parameter row of copy k: its own, or the only one."""
+    return k if count > 1 else 0
 
 
 @jit
-def pick(b, count):
-    """Parameter row of copy b: its own, or the only one."""
-    return b if count > 1 else 0
-
-
-@jit
-def first_invalid(wiring, state, buffers):
+def first_invalid(wiring: Any, rows: Any) -> int:
     """Check a whole batch before any copy changes.
 
     Returns:
-        FINE, STEPPED_PAST_END, or the flat index into ``raw`` of the first bad entry.
+        FINE, STEPPED_PAST_END, or the flat index of the first bad number in the actions ``(B, N, A)``.
     """
-    control, _, bounds, partner, _, _, _, _, _ = wiring
-    raw = buffers[0]
-    mode = control[MODE]
-    for b in range(raw.shape[0]):
-        if control[AUTORESET] == MANUAL and state[b, OVER] != 0.0:
+    frame = wiring.frame[0]
+    n, size, mode = frame.n_agents, frame.action_size, frame.mode
+    for b in range(rows.shape[0]):
+        if frame.autoreset == AUTORESET.disabled and rows[b, OVER] != 0.0:
             return STEPPED_PAST_END
-        p = pick(b, bounds.shape[0])
-        for i in range(raw.shape[1]):
-            if partner[i].code != partners.EXTERNAL:
+        p = _pick(b, wiring.seats.shape[0])
+        for i in range(n):
+            if wiring.seats[p, i].partner.code != partners.EXTERNAL:
                 continue
-            for k in range(raw.shape[2]):
-                value = raw[b, i, k]
-                if mode >= LEVEL:
-                    good = value >= 0.0 and value < control[LEVELS] and value == math.floor(value)
-                elif control[CLIP] != 0:
+            for k in range(size):
+                value = rows[b, frame.desk + i * size + k]
+                if mode >= MODE.level:
+                    good = value >= 0.0 and value < frame.levels and value == math.floor(value)
+                elif frame.clip != 0:
                     good = math.isfinite(value)
                 else:
-                    low = bounds[p, i, k, 0] if mode == NATIVE else -1.0
-                    high = bounds[p, i, k, 1] if mode == NATIVE else 1.0
+                    low = wiring.bounds[p, i, k].low if mode == MODE.native else -1.0
+                    high = wiring.bounds[p, i, k].high if mode == MODE.native else 1.0
                     slack = 1e-6 * (high - low)  # a float32 box may round its own bound outwards
                     good = value >= low - slack and value <= high + slack
                 if not good:
-                    return (b * raw.shape[1] + i) * raw.shape[2] + k
+                    return (b * n + i) * size + k
     return FINE
 
 
-@jit
-def begin(wiring, state, buffers):
-    """Check the batch, then fill ``action`` in native units: outside seats from ``raw``, partners from the state.
-
-    Returns:
-        FINE, or what :func:`first_invalid` found; then nothing has changed.
-    """
-    bad = first_invalid(wiring, state, buffers)
-    if bad != FINE:
-        return bad
-    control, _, bounds, partner, baseline, _, _, _, _ = wiring
-    raw, action, work, _, _ = buffers
-    mode = control[MODE]
-    for b in range(raw.shape[0]):
-        p = pick(b, bounds.shape[0])
-        for i in range(action.shape[1]):
-            work[b, FACTOR, i] = 1.0
-            work[b, EXTRA, i] = 0.0
-            if partner[i].code != partners.EXTERNAL:
-                action[b, i, 0] = partners.act(
-                    partner, i, state[b], control[AT_ACTION], control[AT_TRUST], bounds, baseline, p
-                )
-                continue
-            for k in range(action.shape[2]):
-                value = raw[b, i, k]
-                low = bounds[p, i, k, 0]
-                high = bounds[p, i, k, 1]
-                if mode == UNIT:
-                    value = low + 0.5 * (value + 1.0) * (high - low)
-                elif mode == LEVEL:
-                    value = low + value / (control[LEVELS] - 1) * (high - low)
-                if mode != INTEGER:
-                    value = min(high, max(low, value))
-                action[b, i, k] = value
-    return FINE
+@inlined
+def _take_actions(frame: Any, seats: Any, bounds: Any, s: Any, row: Any, desk: Any) -> None:
+    """Fill ``action`` in native units: outside seats from ``raw``, partners from the state."""
+    n = frame.n_agents
+    last = slice_at(row, frame.at_action, (frame.acting,), (frame.action_step,))
+    trust = slice_at(row, frame.at_trust, (frame.trusting, frame.trusting), (n * frame.pair_step, frame.pair_step))
+    for i in range(n):
+        desk.base[i] = 0.0
+        if seats[i].partner.code != partners.EXTERNAL:
+            desk.action[i, 0] = partners.act(seats, i, s, last, trust, bounds)
+            continue
+        for k in range(frame.action_size):
+            value = desk.raw[i, k]
+            low, high = bounds[i, k].low, bounds[i, k].high
+            if frame.mode == MODE.unit:
+                value = low + 0.5 * (value + 1.0) * (high - low)
+            elif frame.mode == MODE.level:
+                value = low + value / (frame.levels - 1) * (high - low)
+            if frame.mode != MODE.integer:
+                value = min(high, max(low, value))
+            desk.action[i, k] = value
+    for i in range(desk.sent.shape[0]):  # a published game
+        as_sent = frame.mode == MODE.native and seats[i].partner.code == partners.EXTERNAL
+        desk.sent[i] = desk.raw[i, 0] if as_sent else np.float32(desk.action[i, 0])
+        desk.factor[i], desk.extra[i] = 1.0, 0.0
 
 
-@jit
-def sent(wiring, buffers, b, i):
-    """First action component of seat i in native units, as it was sent: not clipped where it was sent in native units.
-
-    Only a published game clips native actions (and some of its counts read what was sent); elsewhere this is what was
-    played.
-    """
-    if wiring[0][MODE] == NATIVE and wiring[3][i].code == partners.EXTERNAL:
-        return buffers[0][b, i, 0]
-    return buffers[1][b, i, 0]
+@inlined
+def _settle(frame: Any, seats: Any, bounds: Any, links: Any, row: Any, desk: Any, out: Any) -> None:
+    """Payoffs and rewards of the step, from the state after it."""
+    n = frame.n_agents
+    steps = (n * frame.pair_step, frame.pair_step)
+    trust = slice_at(row, frame.at_trust, (frame.trusting, frame.trusting), steps)
+    damage = slice_at(row, frame.at_damage, (frame.damaging, frame.damaging), steps)
+    reward_layer.apply(seats, links, bounds, desk.base, desk.action, trust, damage, out[n : 2 * n])
+    for i in range(desk.factor.shape[0]):  # a published game
+        out[i] = desk.base[i] * desk.factor[i] + desk.extra[i]
+        out[n + i] = out[n + i] * desk.factor[i] + desk.extra[i]
 
 
 @jit
-def restart(row):
-    """Begin the copy's next episode: new draws, the clock at zero."""
+def _clear(frame: Any, row: Any, out: Any) -> None:
+    """A copy that restarts instead of stepping reports no payoff, no reward and no flag."""
+    n = frame.n_agents
+    for k in range(frame.desk + n * frame.action_size, frame.desk_end):
+        row[k] = 0.0
+    for k in range(2 * n + 2):
+        out[k] = 0.0
+
+
+@inlined
+def _next_episode(frame: Any, row: Any) -> None:
+    """New draws, the clock at zero, and every field of the game 0."""
     row[EPISODE] += 1.0
     row[COUNTER] = 0.0
     row[CLOCK] = 0.0
     row[OVER] = 0.0
+    for k in range(HEADER, frame.state_size):
+        row[k] = 0.0
 
 
-@jit
-def restarts(row):
-    """Under next-step autoreset: restart a copy whose episode is over, and say so."""
-    if row[OVER] == 0.0:
-        return False
-    restart(row)
-    row[OVER] = FRESH
-    return True
+# -- templates: these names are the game's in the copies that binding makes ------------------------------------------
+
+COPY: Any = np.dtype([("clock", np.float64)])
+PARTS: Any = ()
+game_start: Any = None
+game_step: Any = None
+game_look: Any = None
+game_read: Any = None
 
 
-@jit
-def finish(wiring, state, buffers):
-    """After the game's steps: payoffs, rewards, clock and flags; ``flags[b, 0]`` holds what the game said.
-
-    A copy that restarted on this call reports no payoff, no reward and no flag.
-    """
-    control, horizon, bounds, _, baseline, layer, weight, depend, _ = wiring
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        p = pick(b, horizon.shape[0])
-        row = state[b]
-        if row[OVER] == FRESH:
-            row[OVER] = 0.0
-            flags[b, 0] = False
-            flags[b, 1] = False
-            for i in range(action.shape[1]):
-                for r in range(WORK_ROWS):
-                    work[b, r, i] = 0.0
-                for k in range(action.shape[2]):
-                    action[b, i, k] = 0.0
-            continue
-        reward_layer.apply(
-            layer,
-            weight,
-            depend,
-            p,
-            work[b, BASE],
-            action[b],
-            row,
-            control[AT_TRUST],
-            control[AT_DAMAGE],
-            bounds,
-            baseline,
-            work[b, REWARD],
-        )
-        for i in range(action.shape[1]):
-            factor = work[b, FACTOR, i]
-            extra = work[b, EXTRA, i]
-            work[b, PAYOFF, i] = work[b, BASE, i] * factor + extra
-            work[b, REWARD, i] = work[b, REWARD, i] * factor + extra
-        row[CLOCK] += 1.0
-        flags[b, 1] = row[CLOCK] >= horizon[p]
-        row[OVER] = TERMINATED * flags[b, 0] + TRUNCATED * flags[b, 1]
+def begin(params: Any, k: int, frame: Any, row: Any) -> None:
+    """Begin the next episode of a copy."""
+    _next_episode(frame, row)
+    s = record_at(row, 0, COPY)
+    game_start(params, k, s, parts_at(row, frame.parts, PARTS))
 
 
-@jit
-def ends(wiring, b, row, buffers):
-    """Under same-step autoreset: keep the final row of an ended copy, restart it, and say so."""
-    if row[OVER] == 0.0 or wiring[0][AUTORESET] != SAME_STEP:
-        return False
-    for k in range(row.shape[0]):  # an array assignment would allocate: numba guards against overlap
-        buffers[4][b, k] = row[k]
-    restart(row)
-    return True
-
-
-@jit
-def gather(table, b, row, obs):
-    """Observation as a weighted pick of state columns: ``obs[v, o] = row[column] * scale + offset``.
+def transition(params: Any, wiring: Any, rows: Any, out: Any, obs: Any) -> int:
+    """One step of every copy.
 
     Args:
-        table: ``(P, V, O)`` records of dtype TABLE, V the seats that are looked at.
-        b: copy.
-        row: ``(S,)`` its state.
-        obs: ``(V, O)`` float32, modified in place.
+        params: records ``(P,)`` and tables of the rules.
+        wiring: see :class:`Wiring`.
+        rows: ``(B, R)`` copies, modified in place.
+        out: ``(B, 2 N + 2 + K)``, see the module.
+        obs: ``(B, V, O)`` float32.
+
+    Returns:
+        FINE, or what :func:`first_invalid` found; then nothing has changed.
     """
-    p = pick(b, table.shape[0])
-    for v in range(obs.shape[0]):
-        for o in range(obs.shape[1]):
-            entry = table[p, v, o]
-            obs[v, o] = row[entry.column] * entry.scale + entry.offset
+    bad = first_invalid(wiring, rows)  # all copies checked before one changes
+    if bad != FINE:
+        return bad
+    frame = wiring.frame[0]
+    n = frame.n_agents
+    for b in range(rows.shape[0]):
+        row, told = rows[b], out[b]
+        k = _pick(b, wiring.seats.shape[0])
+        seats, bounds = wiring.seats[k], wiring.bounds[k]
+        s = record_at(row, 0, COPY)
+        parts = parts_at(row, frame.parts, PARTS)
+        if s.over != 0.0:  # under next-step autoreset: this call restarts the copy
+            _clear(frame, row, told)
+            begin(params, k, frame, row)
+        else:
+            desk = _desk(frame, row, told)
+            _take_actions(frame, seats, bounds, s, row, desk)
+            terminated = game_step(params, k, s, parts, desk)
+            _settle(frame, seats, bounds, wiring.links[k], row, desk, told)
+            s.clock += 1.0
+            truncated = s.clock >= seats[0].horizon
+            told[2 * n], told[2 * n + 1] = terminated, truncated
+            s.over = TERMINATED * terminated + TRUNCATED * truncated
+            if frame.last > 0 and s.over != 0.0:  # same-step autoreset: keep the final state, then restart
+                for c in range(frame.state_size):
+                    row[frame.last + c] = row[c]
+                begin(params, k, frame, row)
+        game_look(params, wiring.table, k, row, s, parts, obs[b])
+        if frame.reads != 0:
+            game_read(params, k, frame, s, parts, told)
+    return FINE
+
+
+def start(params: Any, wiring: Any, rows: Any, mask: Any, out: Any, obs: Any) -> None:
+    """Restart the masked copies ``(B,)`` and observe all."""
+    frame = wiring.frame[0]
+    for b in range(rows.shape[0]):
+        row = rows[b]
+        k = _pick(b, wiring.seats.shape[0])
+        if mask[b]:
+            _clear(frame, row, out[b])
+            begin(params, k, frame, row)
+        s, parts = record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS)
+        game_look(params, wiring.table, k, row, s, parts, obs[b])
+        if frame.reads != 0:
+            game_read(params, k, frame, s, parts, out[b])
+
+
+def look(params: Any, wiring: Any, rows: Any, obs: Any) -> None:
+    """Observe all copies; ``rows`` may end with the state."""
+    frame = wiring.frame[0]
+    for b in range(rows.shape[0]):
+        row, k = rows[b], _pick(b, wiring.seats.shape[0])
+        game_look(params, wiring.table, k, row, record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS), obs[b])
+
+
+def read(params: Any, wiring: Any, rows: Any, out: Any) -> None:
+    """The computed entries of info of all copies; ``rows`` may end with the state."""
+    frame = wiring.frame[0]
+    for b in range(rows.shape[0]):
+        row, k = rows[b], _pick(b, wiring.seats.shape[0])
+        game_read(params, k, frame, record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS), out[b])

@@ -16,73 +16,78 @@ Theory (report and docs; the published rewards never pay it):
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from payoff.envs.core.jit import jit
 
-__all__ = ["team_output", "theory_payoffs", "update"]
+__all__ = ["rate", "team_output", "theory_payoff", "update"]
 
 
 @jit
-def update(p, seats, action, loyalty, single):
+def rate(action: float, endowment: float) -> Any:
+    """Rate r = a / e in float32: the published code compares such rates with its thresholds."""
+    return np.float32(action) / np.float32(endowment)
+
+
+@jit
+def update(p: Any, roles: Any, action: Any, seats: Any, single: bool) -> None:
     """Equation (1), in place.
 
     Args:
         p: record with ``loyalty_gain``, ``loyalty_loss``, ``loyalty_cap``.
-        seats: ``(N,)`` records with ``endowment``.
-        action: ``(N, A)`` native actions.
-        loyalty: ``(N,)`` theta.
+        roles: ``(N,)`` records with ``endowment``.
+        action: ``(N,)`` native actions.
+        seats: ``(N,)`` records with ``loyalty`` (theta), modified.
         single: hold and update theta in float32, as published; it decides ties with a threshold.
     """
     for i in range(action.shape[0]):
-        rate = np.float32(action[i, 0]) / np.float32(seats[i].endowment)  # as in the multipliers
+        r, theta = rate(action[i], roles[i].endowment), seats[i].loyalty
         if single:
-            loyalty[i] = _advance_single(
-                np.float32(loyalty[i]), rate, np.float32(p.loyalty_gain), np.float32(p.loyalty_loss)
-            )
-        elif rate >= np.float32(0.5):
-            loyalty[i] += p.loyalty_gain * rate
+            theta = _advance_single(np.float32(theta), r, np.float32(p.loyalty_gain), np.float32(p.loyalty_loss))
+        elif r >= np.float32(0.5):
+            theta += p.loyalty_gain * r
         else:
-            loyalty[i] -= p.loyalty_loss * (0.5 - rate)
-        loyalty[i] = min(p.loyalty_cap, max(0.0, loyalty[i]))
+            theta -= p.loyalty_loss * (0.5 - r)
+        seats[i].loyalty = min(p.loyalty_cap, max(0.0, theta))
 
 
 @jit
-def _advance_single(loyalty, rate, gain, loss):
+def _advance_single(theta: Any, r: Any, gain: Any, loss: Any) -> float:
     """Equation (1) before it is clipped, every operation in float32."""
-    if rate >= np.float32(0.5):
-        return np.float64(loyalty + gain * rate)
-    return np.float64(loyalty - loss * (np.float32(0.5) - rate))
+    if r >= np.float32(0.5):
+        return np.float64(theta + gain * r)
+    return np.float64(theta - loss * (np.float32(0.5) - r))
 
 
 @jit
-def team_output(action, productivity, returns_to_scale):
+def team_output(action: Any, productivity: float, returns_to_scale: float) -> float:
     """Q(a), equation (3)."""
     effort = 0.0
     for i in range(action.shape[0]):
-        effort += action[i, 0]
+        effort += action[i]
     return productivity * effort**returns_to_scale
 
 
 @jit
-def theory_payoffs(p, seats, action, loyalty, payoff):
-    """Equation (4), plus e_i where ``p.keeps_endowment`` (public goods: what is not contributed is kept).
+def theory_payoff(p: Any, roles: Any, action: Any, theta: float, i: int) -> float:
+    """Equation (4) of seat i, plus e_i where ``p.keeps_endowment`` (public goods: what is not contributed is kept).
 
     Args:
         p: record with ``productivity`` (omega), ``returns`` (beta), ``effort_cost`` (c), ``benefit`` (phi_B),
             ``tolerance`` (phi_C), ``keeps_endowment``.
-        seats: ``(N,)`` records with ``endowment``.
-        action: ``(N, A)`` native efforts.
-        loyalty: ``(N,)`` theta after this round's update.
-        payoff: ``(N,)`` modified in place.
+        roles: ``(N,)`` records with ``endowment``.
+        action: ``(N,)`` native efforts.
+        theta: its loyalty after this round's update.
+        i: the seat.
     """
     n = action.shape[0]
     share = team_output(action, p.productivity, p.returns) / n
     everyone = 0.0
-    for i in range(n):
-        everyone += share - p.effort_cost * action[i, 0]
-    for i in range(n):
-        own = share - p.effort_cost * action[i, 0]
-        others = (everyone - own) / (n - 1) if n > 1 else 0.0
-        payoff[i] = own + loyalty[i] * (p.benefit * others + p.tolerance * p.effort_cost * action[i, 0])
-        payoff[i] += p.keeps_endowment * seats[i].endowment
+    for j in range(n):
+        everyone += share - p.effort_cost * action[j]
+    own = share - p.effort_cost * action[i]
+    others = (everyone - own) / (n - 1) if n > 1 else 0.0
+    payoff = own + theta * (p.benefit * others + p.tolerance * p.effort_cost * action[i])
+    return payoff + p.keeps_endowment * roles[i].endowment

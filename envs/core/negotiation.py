@@ -10,37 +10,35 @@ Actions are proposals and contributions at once. With A the standing agreement, 
 
 from __future__ import annotations
 
+from typing import Any
+
 from payoff.envs.core.jit import jit
 
 __all__ = ["update"]
 
 
 @jit
-def update(p, action, agreement, standing, reached, breached, extra):
+def update(p: Any, s: Any, seats: Any, action: Any, extra: Any) -> None:
     """Equations (1) to (4), in place.
 
     Args:
         p: record with ``threshold`` and ``penalty``.
-        action: ``(2, A)`` native actions, clipped.
-        agreement: ``(2,)`` A, 0 without one.
-        standing: ``(1,)`` 1 while A stands.
-        reached: ``(2,)`` equation (1) in this step, and how often in this episode.
-        breached: ``(2,)`` equation (2) likewise.
+        s: record with ``standing``, 1 while A stands; ``reached``, equation (1) in this step, and ``agreements``, how
+            often in this episode; ``breached`` and ``breaches``, equation (2) likewise; modified.
+        seats: ``(2,)`` records with ``agreement`` (A), 0 without one; modified.
+        action: ``(2,)`` native actions, clipped.
         extra: ``(2,)`` payoffs beside the multiplied ones, equation (3) is added.
     """
-    agrees = abs(action[0, 0] - action[1, 0]) <= p.threshold
-    breaks = False
-    if standing[0] > 0.0:
+    s.reached = abs(action[0] - action[1]) <= p.threshold  # (1)
+    s.breached = 0.0
+    if s.standing > 0.0:
         for i in range(2):
-            breaks = breaks or abs(action[i, 0] - agreement[i]) > p.threshold
-    if breaks:
-        for i in range(2):
-            extra[i] -= p.penalty * abs(action[i, 0] - agreement[i])
-    if agrees:
-        standing[0] = 1.0
-        for i in range(2):
-            agreement[i] = action[i, 0]
-    reached[0] = 1.0 if agrees else 0.0
-    reached[1] += reached[0]
-    breached[0] = 1.0 if breaks else 0.0
-    breached[1] += breached[0]
+            if abs(action[i] - seats[i].agreement) > p.threshold:  # (2)
+                s.breached = 1.0
+    for i in range(2):
+        if s.breached > 0.0:
+            extra[i] -= p.penalty * abs(action[i] - seats[i].agreement)  # (3)
+        if s.reached > 0.0:
+            s.standing, seats[i].agreement = 1.0, action[i]  # (4)
+    s.agreements += s.reached
+    s.breaches += s.breached

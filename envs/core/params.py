@@ -1,19 +1,37 @@
-"""Parameters of a game: a frozen dataclass, checked when made, packed into structured arrays for the kernels."""
+"""Parameters of a game: a frozen dataclass, checked when made, packed into records that compiled rules read by name.
+
+A rule reads ``p.slip`` as it reads ``params.slip`` in Python. The record holds every field and every property that is
+annotated as a number (``int``, ``float``, ``bool``) or as one of some numbers or words (``Literal``), a word being the
+number of its place; what else a class has (None, texts, tuples) stays in Python, and a property turns it into a number.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from functools import cache, lru_cache
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+from payoff.envs.core.state import Named
 
 HUGE = 1e12  # larger parameters would overflow products of payoffs
 LARGEST = 2**53  # whole numbers up to here are exact in a float64 state
 
-__all__ = ["Params", "check_flag", "check_integer", "check_number", "check_word", "is_whole", "unknown_keyword"]
+__all__ = [
+    "Params",
+    "check_flag",
+    "check_integer",
+    "check_number",
+    "check_word",
+    "is_whole",
+    "pack",
+    "record",
+    "unknown_keyword",
+]
 
 
 def is_whole(value: Any) -> bool:
@@ -68,7 +86,13 @@ def unknown_keyword(owner: str, name: str, known: Iterable[str]) -> TypeError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
-    """Base of every game's parameters."""
+    """Base of every game's parameters; a game has ``max_steps`` or a ``horizon`` of its own."""
+
+    @property
+    def horizon(self) -> int:
+        """Steps after which an episode is truncated."""
+        steps: int = self.max_steps  # type: ignore[attr-defined]
+        return steps
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -87,3 +111,43 @@ class Params:
             if name not in cls.names():
                 raise unknown_keyword(owner, name, cls.names())
         return cls(**keywords)
+
+
+_NUMBERS = {int: np.int64, bool: np.int64, float: np.float64}
+
+
+@cache
+def _columns(kind: type[Params]) -> tuple[np.dtype[Any], dict[str, tuple[Any, ...]]]:
+    """The record of a parameter class, and the words of those of its columns that are words."""
+    hints = {f.name: get_type_hints(kind)[f.name] for f in fields(kind)}
+    for owner in reversed(kind.__mro__):
+        for name, member in vars(owner).items():
+            if isinstance(member, property) and member.fget is not None:
+                hints[name] = get_type_hints(member.fget).get("return")
+    choices = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
+    words = {name: args for name, args in choices.items() if not all(isinstance(a, int) for a in args)}
+    hints |= {name: int for name in choices if name not in words}
+    columns = [
+        (name, np.int64 if name in words else _NUMBERS[hint])
+        for name, hint in hints.items()
+        if name in words or hint in _NUMBERS
+    ]
+    return np.dtype((Named, np.dtype(columns or [("none", np.int64)], align=True))), words
+
+
+def pack(rows: Sequence[Params]) -> Any:
+    """Parameters as compiled rules read them, ``(P,)`` records."""
+    dtype, words = _columns(type(rows[0]))  # type: ignore[arg-type]
+    packed = np.zeros(len(rows), dtype=dtype)
+    for k, params in enumerate(rows):
+        for name in dtype.names or ():
+            if name != "none":
+                value = getattr(params, name)
+                packed[k][name] = words[name].index(value) if name in words else value
+    return packed
+
+
+@lru_cache(maxsize=256)
+def record(params: Params) -> Any:
+    """One game's parameters as compiled rules read them, for calls of those from Python; do not write to it."""
+    return pack([params])[0]

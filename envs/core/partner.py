@@ -18,6 +18,7 @@ report's validation suite) with signals normalised by the endowment and averaged
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -32,55 +33,48 @@ TIT_FOR_TAT = 2
 RECIPROCATOR = 3
 RANDOM = 4
 
-PARTNER = np.dtype([("code", np.int64), ("first", np.float64), ("second", np.float64), ("third", np.float64)])
+PARTNER = np.dtype(
+    [("code", np.int64), ("first", np.float64), ("second", np.float64), ("third", np.float64)], align=True
+)
 
 
 @jit
-def _rate(row, at, bounds, p, i):
-    low = bounds[p, i, 0, 0]
-    return (row[at + i] - low) / (bounds[p, i, 0, 1] - low)
+def _share(number: float, bound: Any) -> float:
+    return (number - bound.low) / (bound.high - bound.low)
 
 
 @jit
-def _neutral(baseline, bounds, p, i):
-    low = bounds[p, i, 0, 0]
-    return (baseline[p, i] - low) / (bounds[p, i, 0, 1] - low)
-
-
-@jit
-def act(partner, i, row, at_action, at_trust, bounds, baseline, p):
+def act(seats: Any, i: int, s: Any, action: Any, trust: Any, bounds: Any) -> float:
     """Native action of seat i, before this round's actions are known.
 
     Args:
-        partner: ``(N,)`` records of dtype PARTNER.
+        seats: ``(N,)`` records with ``partner`` (dtype PARTNER) and ``baseline``.
         i: the seat.
-        row: ``(S,)`` state of the copy; a random partner advances its counter.
-        at_action: first column of the last actions (native units).
-        at_trust: first column of the trust matrix, or -1.
-        bounds: ``(P, N, A, 2)`` native lower and upper bounds.
-        baseline: ``(P, N)`` trust-neutral actions, native units.
-        p: the copy's parameter row.
+        s: the copy; a random partner advances its counter.
+        action: ``(N,)`` last actions, native units; empty where the game keeps none.
+        trust: ``(N, N)`` trust; empty where the game has none.
+        bounds: ``(N, A)`` records with ``low`` and ``high``, native units.
     """
-    me = partner[i]
-    n = partner.shape[0]
+    me = seats[i].partner
+    n = seats.shape[0]
     if me.code == CONSTANT:
-        rate = me.first
+        share = me.first
     elif me.code == RANDOM:
-        rate = rng.uniform(row)
+        share = rng.uniform(s)
     elif me.code == TIT_FOR_TAT:
-        rate = 0.0
+        share = 0.0
         for j in range(n):
             if j != i:
-                rate += _rate(row, at_action, bounds, p, j)
-        rate /= n - 1
+                share += _share(action[j], bounds[j, 0])
+        share /= n - 1
     else:
         pull = 0.0
         for j in range(n):
             if j != i:
-                trust = row[at_trust + i * n + j] if at_trust >= 0 else 1.0
-                gap = _rate(row, at_action, bounds, p, j) - _neutral(baseline, bounds, p, j)
-                pull += trust * math.tanh(me.second * gap)
-        rate = _rate(row, at_action, bounds, p, i)
-        rate += me.first * pull / (n - 1) - me.third * (rate - _neutral(baseline, bounds, p, i))
-    low = bounds[p, i, 0, 0]
-    return low + min(1.0, max(0.0, rate)) * (bounds[p, i, 0, 1] - low)
+                believed = trust[i, j] if trust.shape[0] > 0 else 1.0
+                gap = _share(action[j], bounds[j, 0]) - _share(seats[j].baseline, bounds[j, 0])
+                pull += believed * math.tanh(me.second * gap)
+        share = _share(action[i], bounds[i, 0])
+        share += me.first * pull / (n - 1) - me.third * (share - _share(seats[i].baseline, bounds[i, 0]))
+    low = bounds[i, 0].low
+    return low + min(1.0, max(0.0, share)) * (bounds[i, 0].high - low)

@@ -13,6 +13,7 @@ that (5) multiplies are deviations of the published code, kept here because its 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from payoff.envs.core.jit import jit
 
@@ -20,31 +21,30 @@ __all__ = ["multipliers"]
 
 
 @jit
-def multipliers(p, seats, depend, action, memory, trust, factor):
+def multipliers(p: Any, roles: Any, links: Any, action: Any, seats: Any, pairs: Any, factor: Any) -> None:
     """Equations (2) to (5).
 
     Args:
         p: record with ``reciprocity`` (rho_0), ``elasticity`` (eta), ``response`` (kappa), ``weight`` (lambda_R),
             ``dependency_weight`` (omega_R).
-        seats: ``(N,)`` records with ``endowment``.
-        depend: ``(N, N)`` dependence D.
-        action: ``(N, A)`` native actions of this round.
-        memory: ``(N,)`` memory averages of this round, equation (1).
-        trust: ``(N * N,)`` trust after this round's update, not capped by the damage.
+        roles: ``(N,)`` records with ``endowment``.
+        links: ``(N, N)`` records with ``depend`` (D).
+        action: ``(N,)`` native actions of this round.
+        seats: ``(N,)`` records with ``memory``, the average of this round, equation (1).
+        pairs: ``(N, N)`` records with ``trust`` after this round's update, not capped by the damage.
         factor: ``(N,)`` multiplied in place.
     """
     n = action.shape[0]
     endowment = 0.0
     for i in range(n):
-        endowment += seats[i].endowment
+        endowment += roles[i].endowment
     endowment /= n
     for i in range(n):
         effect = 0.0
         for j in range(n):
             if j != i:
-                sensitivity = p.reciprocity * depend[i, j] ** p.elasticity  # (3)
-                answer = math.tanh(p.response * (action[j, 0] - memory[j]))
-                effect += (
-                    p.weight * trust[i * n + j] * (1.0 + p.dependency_weight * depend[i, j]) * sensitivity * answer
-                )
+                depend = links[i, j].depend
+                sensitivity = p.reciprocity * depend**p.elasticity  # (3)
+                answer = math.tanh(p.response * (action[j] - seats[j].memory))
+                effect += p.weight * pairs[i, j].trust * (1.0 + p.dependency_weight * depend) * sensitivity * answer
         factor[i] *= max(0.01, 1.0 + effect / endowment)  # (5)

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from payoff.envs.core import rng
 from payoff.envs.core.jit import jit
 
@@ -16,7 +18,7 @@ TIERS = ("premium", "standard", "probation", "excluded")
 
 
 @jit
-def tier(score):
+def tier(score: float) -> int:
     """Index into TIERS, equation (3)."""
     if score >= 0.80:
         return 0
@@ -26,20 +28,20 @@ def tier(score):
 
 
 @jit
-def factor(score):
+def factor(score: float) -> float:
     """Multiplier of the payoff, equation (3)."""
     return (1.30, 1.00, 0.70, 0.40)[tier(score)]
 
 
 @jit
-def advance(p, score, rate):
+def advance(p: Any, score: float, rate: float) -> float:
     """Equation (1): the next score; ``p`` has ``keep``, ``gain``, ``neutral``, ``low``, ``high``."""
     return min(p.high, max(p.low, p.keep * score + p.gain * (rate - p.neutral)))
 
 
 @jit
-def look(p, row, score):
-    """Equation (2): what is seen of a score; draws from the copy's stream when ``p.noise`` is not 0."""
+def look(p: Any, s: Any, score: float) -> float:
+    """Equation (2): what is seen of a score; draws from the copy ``s`` when ``p.noise`` is not 0."""
     if p.noise > 0.0:
-        score += p.noise * rng.normal(row)
+        score += p.noise * rng.normal(s)
     return min(1.0, max(0.0, score))

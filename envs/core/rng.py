@@ -8,11 +8,11 @@ generators" (2014) give the mixing function.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from payoff.envs.core.jit import jit
-from payoff.envs.core.state import COUNTER, EPISODE, KEY
 
 __all__ = ["below", "group_key", "normal", "seed_key", "uniform"]
 
@@ -30,30 +30,30 @@ def group_key(group: int) -> float:
 
 
 @jit
-def _mix(z):  # every literal a uint64: numba turns uint64 with int64 into float64
+def _mix(z: Any) -> Any:  # every literal a uint64: numba turns uint64 with int64 into float64
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
 
 
 @jit
-def uniform(row):
+def uniform(s: Any) -> float:
     """Next draw of this copy in [0, 1)."""
     golden = np.uint64(0x9E3779B97F4A7C15)
-    z = _mix(np.uint64(row[KEY]) + golden * np.uint64(row[EPISODE] + 1.0))
-    z = _mix(z + golden * np.uint64(row[COUNTER] + 1.0))
-    row[COUNTER] += 1.0
+    z = _mix(np.uint64(s.key) + golden * np.uint64(s.episode + 1.0))
+    z = _mix(z + golden * np.uint64(s.counter + 1.0))
+    s.counter += 1.0
     return np.float64(z >> np.uint64(11)) * 2.0**-53
 
 
 @jit
-def below(row, n):
+def below(s: Any, n: int) -> int:
     """Next draw of this copy among 0 .. n - 1; the bias, below n / 2**53, is far under what a test could see."""
-    return int(uniform(row) * n)
+    return int(uniform(s) * n)
 
 
 @jit
-def normal(row):
+def normal(s: Any) -> float:
     """Next standard normal draw of this copy, from two uniform ones (Box and Muller 1958)."""
-    radius = math.sqrt(-2.0 * math.log1p(-uniform(row)))
-    return radius * math.cos(2.0 * math.pi * uniform(row))
+    radius = math.sqrt(-2.0 * math.log1p(-uniform(s)))
+    return radius * math.cos(2.0 * math.pi * uniform(s))

@@ -16,49 +16,50 @@ The equations follow the published code and its revised validation suite; the fu
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from payoff.envs.core.jit import jit
 
-__all__ = ["mean_off_diagonal", "update"]
+__all__ = ["mean", "update"]
 
 
 @jit
-def update(p, seats, depend, action, trust, damage):
+def update(p: Any, roles: Any, links: Any, action: Any, pairs: Any) -> None:
     """Advance trust and damage by one step, in place.
 
     Args:
         p: record with ``trust_slope`` (kappa), ``trust_gain`` (lambda_plus), ``trust_loss`` (lambda_minus),
             ``damage_gain`` (mu), ``damage_decay`` (delta), ``amplification`` (xi).
-        seats: ``(N,)`` records with ``baseline`` (b).
-        depend: ``(N, N)`` dependence D.
-        action: ``(N, A)`` native actions of this step.
-        trust: ``(N * N,)`` T row by row, T_ij at i * N + j; the diagonal is left alone.
-        damage: ``(N * N,)`` R likewise.
+        roles: ``(N,)`` records with ``baseline`` (b).
+        links: ``(N, N)`` records with ``depend`` (D).
+        action: ``(N,)`` native actions of this step.
+        pairs: ``(N, N)`` records with ``trust`` (T) and ``damage`` (R), modified; the diagonal is left alone.
     """
     n = action.shape[0]
     for j in range(n):
-        signal = math.tanh(p.trust_slope * (action[j, 0] - seats[j].baseline))  # (1)
+        signal = math.tanh(p.trust_slope * (action[j] - roles[j].baseline))  # (1)
         for i in range(n):
             if i == j:
                 continue
-            t = trust[i * n + j]
-            r = damage[i * n + j]
+            tie = pairs[i, j]
+            t, r = tie.trust, tie.damage
             ceiling = 1.0 - r
             if signal < 0.0:
-                t += p.trust_loss * signal * t * (1.0 + p.amplification * depend[i, j])  # (3)
-                damage[i * n + j] = min(1.0, max(0.0, r - p.damage_gain * signal * (1.0 - r)))  # (4)
+                t += p.trust_loss * signal * t * (1.0 + p.amplification * links[i, j].depend)  # (3)
+                tie.damage = min(1.0, max(0.0, r - p.damage_gain * signal * (1.0 - r)))  # (4)
             else:
                 t += p.trust_gain * signal * max(0.0, ceiling - t)  # (2)
-                damage[i * n + j] = min(1.0, max(0.0, r - p.damage_decay * r))  # (4)
-            trust[i * n + j] = min(ceiling, max(0.0, t))  # (5)
+                tie.damage = min(1.0, max(0.0, r - p.damage_decay * r))  # (4)
+            tie.trust = min(ceiling, max(0.0, t))  # (5)
 
 
 @jit
-def mean_off_diagonal(matrix, n):
-    """Mean over i != j of a matrix stored row by row, ``(N * N,)``; nan when N is 1."""
+def mean(pairs: Any) -> float:
+    """Mean trust over i != j; nan when N is 1."""
+    n = pairs.shape[0]
     total = 0.0
     for i in range(n):
         for j in range(n):
             if i != j:
-                total += matrix[i * n + j]
+                total += pairs[i, j].trust
     return total / (n * (n - 1))

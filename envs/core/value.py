@@ -11,6 +11,7 @@ The sum of (4) over i is sum_i (e_i - a_i) + V(a) when the shares alpha add up t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from payoff.envs.core.jit import jit
 
@@ -18,7 +19,7 @@ __all__ = ["individual", "private_payoffs", "synergy", "total"]
 
 
 @jit
-def individual(action, scale, exponent):
+def individual(action: float, scale: float, exponent: float) -> float:
     """f(a), equation (1); ``action`` >= 0, ``scale`` is theta, ``exponent`` is beta, 0 for the logarithmic form."""
     if exponent > 0.0:
         return max(action, 1e-10) ** exponent
@@ -26,32 +27,34 @@ def individual(action, scale, exponent):
 
 
 @jit
-def synergy(action):
-    """g(a), equation (2), for ``action`` ``(N, A)`` (first component)."""
+def synergy(action: Any) -> float:
+    """g(a), equation (2), for ``action`` ``(N,)``."""
     total_log = 0.0
     for i in range(action.shape[0]):
-        if action[i, 0] <= 1e-10:
+        if action[i] <= 1e-10:
             return 0.0
-        total_log += math.log(action[i, 0])
+        total_log += math.log(action[i])
     return math.exp(total_log / action.shape[0])
 
 
 @jit
-def total(action, scale, exponent, complementarity):
-    """V(a), equation (3)."""
+def total(action: Any, scale: float, exponent: float, complementarity: float) -> float:
+    """V(a), equation (3), for ``action`` ``(N,)``."""
     value = complementarity * synergy(action)
     for i in range(action.shape[0]):
-        value += individual(action[i, 0], scale, exponent)
+        value += individual(action[i], scale, exponent)
     return value
 
 
 @jit
-def private_payoffs(seats, action, scale, exponent, complementarity, payoff):
+def private_payoffs(
+    roles: Any, action: Any, scale: float, exponent: float, complementarity: float, payoff: Any
+) -> None:
     """pi_i(a), equation (4).
 
     Args:
-        seats: ``(N,)`` records with ``endowment`` (e) and ``share`` (alpha).
-        action: ``(N, A)`` native actions.
+        roles: ``(N,)`` records with ``endowment`` (e) and ``share`` (alpha).
+        action: ``(N,)`` native actions.
         scale: theta.
         exponent: beta, 0 for the logarithmic form.
         complementarity: gamma.
@@ -59,5 +62,5 @@ def private_payoffs(seats, action, scale, exponent, complementarity, payoff):
     """
     surplus = complementarity * synergy(action)
     for i in range(action.shape[0]):
-        a = action[i, 0]
-        payoff[i] = (seats[i].endowment - a) + individual(a, scale, exponent) + seats[i].share * surplus
+        a = action[i]
+        payoff[i] = (roles[i].endowment - a) + individual(a, scale, exponent) + roles[i].share * surplus

@@ -61,6 +61,7 @@ v0: first version.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,12 +69,11 @@ from typing import Any
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape
-from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import Array
-from payoff.envs.social import congestion_kernels as kernels
-from payoff.envs.social.congestion_kernels import COUNT, layout
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.game import Each, Game, ObservationPlan, Rules, Sight
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number
+from payoff.envs.core.state import Array, Cells, Copy, Layout, Seat, Seats, State, real, whole
+from payoff.envs.sight.settings import chosen
 
 __all__ = ["SETTINGS", "V0", "CongestionParams", "Observe"]
 
@@ -95,6 +95,63 @@ class CongestionParams(Params):
         check_integer("max_steps", self.max_steps, 1)
 
 
+class Chooser(Seat):
+    """State of a seat."""
+
+    action: float = whole(0, lambda p: p.sections - 1)  # section of the last round
+
+
+STATE = State(
+    Copy,
+    crowd=Cells(lambda p: (p.sections,), whole(0, lambda p: p.n_agents)),  # seats in each section
+    worth=Cells(lambda p: (p.sections,), real(0.0, 1.0)),  # what each section pays
+    seats=Chooser,
+)
+
+
+@jit
+def step(
+    p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser], action: Array, payoff: Array
+) -> bool:
+    """One round, in O(n + k); nothing terminates. Actions are replaced by the sections they stand for."""
+    sections, capacity = p.sections, p.capacity  # read once: the loops below write beside them
+    for k in range(sections):
+        crowd[k] = 0.0
+    for i in range(seats.shape[0]):
+        k = section_of(sections, action[i])
+        action[i] = seats[i].action = k
+        crowd[k] += 1.0
+    for k in range(sections):
+        worth[k] = math.exp(-crowd[k] / capacity)  # (1)
+    for i in range(seats.shape[0]):
+        payoff[i] = worth[int(action[i])]
+    return False
+
+
+@jit
+def section_of(sections: int, value: float) -> int:
+    """Section of a native action, a number x in [0, k - 1]: x itself where it is whole, else floor(x k / (k - 1)).
+
+    A partner by name answers with any number of that range; by this rule a uniform one is uniform over the sections.
+    """
+    return min(sections - 1, int(value * sections / (sections - 1)))
+
+
+@jit
+def welfare(p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser]) -> float:
+    """Sum of the payoffs of the last round, (2)."""
+    total = 0.0
+    for k in range(p.sections):
+        total += crowd[k] * worth[k]
+    return total
+
+
+@jit
+def crowd_around(p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser], i: int) -> float:
+    """Seats in seat i's section, itself counted."""
+    return crowd[int(seats[i].action)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
     """An observation setting, the same object in every view.
@@ -109,66 +166,56 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError names the field and what is allowed)."""
-        for name in ("counts", "clock"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"observe.{name} must be True or False, got {getattr(self, name)!r}")
+        check_flag("observe.counts", self.counts)
+        check_flag("observe.clock", self.clock)
 
 
 SETTINGS = {"full": Observe(), "private": Observe(counts=False), "minimal": Observe(counts=False)}
+VIEW = np.dtype([("seat", np.int64), ("counts", np.bool_), ("round", np.float64)], align=True)
 
 
-def plan(rows: Sequence[CongestionParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: those that are looked at.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
+def plan(rows: Sequence[CongestionParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Shares of the sections, own choice, clock; ValueError or TypeError for what is no setting."""
     observe = chosen(setting, SETTINGS, Observe)
-    names = [f"share[{s}]" for s in range(rows[0].sections)] if observe.counts else []
-    names += [f"chose[{s}]" for s in range(rows[0].sections)]
-    table = np.array(
-        [[(seat, p.sections, p.n_agents, observe.counts, 1.0 / p.max_steps) for seat in seats] for p in rows],
-        dtype=kernels.SEEN,
-    )
-    return ObservationPlan(table, (*names, *(["clock"] if observe.clock else [])), sees_actions=observe.counts)
+    names = [f"share[{k}]" for k in range(rows[0].sections)] if observe.counts else []
+    names += [f"chose[{k}]" for k in range(rows[0].sections)]
+    names += ["clock"] if observe.clock else []
+    table = np.array([[(seat, observe.counts, 1.0 / p.max_steps) for seat in seats] for p in rows], dtype=VIEW)
+    return ObservationPlan(table, tuple(names), sees_actions=observe.counts)
 
 
-def pack(rows: Sequence[CongestionParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of several numbers of seats or sections.
-    """
-    for name in ("n_agents", "sections"):
-        values = sorted({getattr(p, name) for p in rows})
-        if len(values) > 1:
-            raise ValueError(f"{name} must be the same in all copies of a batch, got {values}")
-    return (np.array([(p.sections, p.capacity) for p in rows], dtype=kernels.NUMBERS),)
+@jit
+def look(
+    p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser], view: Any, seen: Array
+) -> None:
+    """What each seat sees: the share of seats in each section, its own last choice one-hot, the clock."""
+    sections, n, clock = p.sections, p.n_agents, s.clock
+    for v in range(seen.shape[0]):
+        own, at = seen[v], 0
+        if view[v].counts:
+            for k in range(sections):
+                own[k] = crowd[k] / n
+            at = sections
+        choice = int(seats[view[v].seat].action) if clock > 0.0 else -1
+        for k in range(sections):
+            own[at + k] = 1.0 if k == choice else 0.0
+        if own.shape[0] > at + sections:
+            own[at + sections] = clock * view[v].round
 
 
 WITHIN, BEYOND, CAPACITY = (0, 114, 178), (230, 159, 0), (40, 44, 52)
 _SIDE, _MARGIN, _WIDTH = 240, 16, 48  # pixels: height of a bar's frame, border, width of a section
 
 
-def frame(params: CongestionParams, row: Array, shape: Shape) -> Array:
-    """A bar a section, filled by its share of the seats: blue up to the capacity, orange beyond; a line at capacity.
-
-    Returns:
-        ``(272, 32 + w k, 3)`` uint8, w pixels a section.
-    """
+def draw(params: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser]) -> Array:
+    """A bar a section, filled by its share of the seats: blue up to the capacity, orange beyond; a line at capacity."""
     w = max(6, min(_WIDTH, 960 // params.sections))
     picture = np.full((_SIDE + 2 * _MARGIN, params.sections * w + 2 * _MARGIN, 3), render.PAPER, dtype=np.uint8)
     bottom = _MARGIN + _SIDE
     line = bottom - round(_SIDE * min(1.0, params.capacity / params.n_agents))
-    for s in range(params.sections):
-        left, right = _MARGIN + s * w + 1, _MARGIN + (s + 1) * w - 1
-        top = bottom - round(_SIDE * row[COUNT + s] / params.n_agents)
+    for k in range(params.sections):
+        left, right = _MARGIN + k * w + 1, _MARGIN + (k + 1) * w - 1
+        top = bottom - round(_SIDE * crowd[k] / params.n_agents)
         picture[_MARGIN:bottom, left:right] = render.BAR_FRAME
         picture[max(top, line) : bottom, left:right] = WITHIN
         picture[top : max(top, line), left:right] = BEYOND
@@ -177,17 +224,18 @@ def frame(params: CongestionParams, row: Array, shape: Shape) -> Array:
 
 
 V0 = Game(
-    id="payoff/Congestion-v0",
-    params=CongestionParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(p.n_agents, 1, p.sections, layout(p.n_agents, p.sections), p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.repeat([[[0.0, p.sections - 1.0]]], p.n_agents, axis=0),
-    baseline=lambda p: np.zeros(p.n_agents),
-    dependence=lambda p: np.zeros((p.n_agents, p.n_agents)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("crowd", True), Readout("welfare", False)),
+    "payoff/Congestion-v0",
+    "A hundred seats choose among six sections that hold six each; what is best for each ruins all.",
+    tags=("social", "multi_agent"),
+    rules=Rules(
+        params=CongestionParams,
+        state=STATE,
+        step=step,
+        actions=lambda p: p.sections,
+        seats=lambda p: p.n_agents,
+        alike=("n_agents", "sections"),
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"crowd": Each(crowd_around), "welfare": welfare},
+    draw=draw,
 )

@@ -67,17 +67,23 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
-from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import additive_set_kernels as kernels
-from payoff.envs.sparse.additive_set_kernels import COUNT, ENERGIES, MEMBER, SCOPES, TAKEN, TOTAL, layout
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.game import Episode, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_integer, check_number, check_word
+from payoff.envs.core.state import Array, Cells, Copy, Layout, State, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.settings import chosen
 
 __all__ = ["SETTINGS", "V0", "AdditiveSetParams", "Observe", "energies", "multiples", "partition", "sample"]
 
-REWARD_MODES = ("terminal", "delta_energy")
-_LARGEST = 200
+REWARD = words("terminal", "delta_energy")
+SCOPE = words("flags", "count", "energies")
+EVENT = events(
+    began="the episode began",
+    added="added the element",
+    added_next="added the next element instead",
+    completed="completed the set",
+)
 _STREAM = 0x416464536574  # keeps these energies apart from other draws of the same seed
 
 
@@ -95,7 +101,7 @@ class AdditiveSetParams(Params):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("elements", self.elements, 2, _LARGEST)
+        check_integer("elements", self.elements, 2, 200)
         check_integer("choose", self.choose, 1, self.elements)
         check_integer("values", self.values, 1, 1000)
         check_number("spacing", self.spacing, 0.0, 1.0, open_low=True)
@@ -103,10 +109,7 @@ class AdditiveSetParams(Params):
         largest = self.choose * self.spacing * (self.values - 1) / 2
         if largest > 300.0:  # exp of it, times the number of sets, is still a number
             raise ValueError(f"choose * spacing * (values - 1) / 2 must be at most 300, got {largest:g}")
-        if self.reward_mode not in REWARD_MODES:
-            raise ValueError(
-                f"reward_mode must be one of {', '.join(map(repr, REWARD_MODES))}, got {self.reward_mode!r}"
-            )
+        check_word("reward_mode", self.reward_mode, REWARD._fields)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
 
@@ -114,6 +117,60 @@ class AdditiveSetParams(Params):
     def horizon(self) -> int:
         """Steps after which an episode is truncated."""
         return self.choose if self.max_steps is None else self.max_steps
+
+    @property
+    def most(self) -> float:
+        """Largest energy as a multiple of ``spacing``, and minus the least one."""
+        return 0.5 * (self.values - 1)
+
+
+@lru_cache
+def multiples(params: AdditiveSetParams) -> Array:
+    """Energies ``(N,)`` as multiples of ``spacing``, whole or half numbers; read-only."""
+    bits = np.random.SeedSequence([params.energy_seed, _STREAM]).generate_state(params.elements, np.uint64)
+    drawn = (bits % np.uint64(params.values)).astype(np.float64) - params.most
+    drawn.flags.writeable = False
+    return drawn
+
+
+def energies(params: AdditiveSetParams) -> Array:
+    """Energies e ``(N,)``."""
+    found: Array = params.spacing * multiples(params)
+    return found
+
+
+class AdditiveSet(Copy):
+    """State of one set, beside its members; energies are multiples of ``spacing``."""
+
+    event: float = whole(0, EVENT)
+    count: float = whole(0, lambda p: p.choose)  # members
+    total: float = real(lambda p: -p.choose * p.most, lambda p: p.choose * p.most)  # sum of their energies
+
+
+@jit
+def step(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array, action: Array, payoff: Array) -> bool:
+    """One step; the complete set ends the episode."""
+    i = int(action[0])
+    s.event = EVENT.added
+    for _ in range(p.elements):  # (1); one is left, since the episode would be over
+        if member[i] == 0.0:
+            break
+        i = (i + 1) % p.elements
+        s.event = EVENT.added_next
+    member[i] = 1.0
+    s.count += 1.0
+    s.total += multiple[i]
+    done = s.count >= p.choose
+    if p.reward_mode == REWARD.delta_energy:
+        payoff[0] = -p.spacing * multiple[i]
+    elif done:
+        payoff[0] = math.exp(-p.spacing * s.total)
+    if done:
+        s.event = EVENT.completed
+    return done
+
+
+# -- what is seen and reported -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,50 +185,32 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the field (ValueError names it and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
+        check_word("observe.scope", self.scope, SCOPE._fields)
 
 
 SETTINGS = {"full": Observe(), "private": Observe(scope="count"), "minimal": Observe(scope="flags")}
 
 
-@lru_cache
-def multiples(params: AdditiveSetParams) -> Array:
-    """Energies ``(N,)`` as multiples of ``spacing``, whole or half numbers; read-only."""
-    words = np.random.SeedSequence([params.energy_seed, _STREAM]).generate_state(params.elements, np.uint64)
-    drawn = (words % np.uint64(params.values)).astype(np.float64) - 0.5 * (params.values - 1)
-    drawn.flags.writeable = False
-    return drawn
+@jit
+def look(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array, view: Array, seen: Array) -> None:
+    """As much of it as there is room for: the members, their share, and the energies, which ``view`` has in [0, 1]."""
+    n = p.elements
+    for i in range(n):
+        seen[i] = member[i]
+    if seen.shape[0] > n:
+        seen[n] = progress(p, multiple, s, member)
+    if seen.shape[0] > n + 1:
+        for i in range(n):
+            seen[n + 1 + i] = view[i]
 
 
-def energies(params: AdditiveSetParams) -> Array:
-    """Energies e ``(N,)``."""
-    found: Array = params.spacing * multiples(params)
-    return found
-
-
-def plan(rows: Sequence[AdditiveSetParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name, or several numbers of elements in one batch.
-        TypeError: neither a name nor an Observe.
-    """
-    scope = SCOPES.index(chosen(setting, SETTINGS, Observe).scope)
-    numbers = {p.elements for p in rows}
-    if len(numbers) > 1:
-        raise ValueError(f"elements must be the same in all copies of a batch, got {sorted(numbers)}")
-    n = rows[0].elements
-    names = [f"chosen[{i}]" for i in range(n)]
-    names += ["count"] if scope >= COUNT else []
-    names += [f"energy[{i}]" for i in range(n)] if scope == ENERGIES else []
-    table = np.array([(scope, n, p.choose, *_ranks(p)) for p in rows], dtype=np.float64)
-    return ObservationPlan(table, tuple(names), sees_actions=False)
+def plan(rows: Sequence[AdditiveSetParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Raise ValueError for an unknown name, TypeError for neither a name nor an Observe."""
+    scope, elements = chosen(setting, SETTINGS, Observe).scope, range(rows[0].elements)
+    names = [f"chosen[{i}]" for i in elements]
+    names += ["count"] if scope != "flags" else []
+    names += [f"energy[{i}]" for i in elements] if scope == "energies" else []
+    return ObservationPlan(np.stack([_ranks(p) for p in rows]), tuple(names))
 
 
 def _ranks(params: AdditiveSetParams) -> Array:
@@ -180,13 +219,19 @@ def _ranks(params: AdditiveSetParams) -> Array:
     return rank
 
 
-def pack(rows: Sequence[AdditiveSetParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [(p.elements, p.choose, p.reward_mode == "delta_energy", p.spacing) for p in rows]
-    multiple = np.zeros((len(rows), max(p.elements for p in rows)))
-    for own, p in zip(multiple, rows, strict=True):
-        own[: p.elements] = multiples(p)
-    return np.array(numbers, dtype=kernels.NUMBERS), multiple
+@jit
+def progress(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array) -> float:
+    """Share of the set that is chosen."""
+    return min(1.0, s.count / p.choose)
+
+
+@jit
+def energy(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array) -> float:
+    """Sum of the energies so far."""
+    return p.spacing * s.total
+
+
+# -- what is known -----------------------------------------------------------------------------------------------------
 
 
 def _table(params: AdditiveSetParams) -> Array:
@@ -222,41 +267,40 @@ def sample(params: AdditiveSetParams, rng: np.random.Generator, n: int) -> Array
     return member
 
 
-def _filled_up(params: AdditiveSetParams, row: Array) -> Array:
+def _filled_up(params: AdditiveSetParams, s: AdditiveSet, member: Array) -> Array:
     """Least energies, as multiples of ``spacing``, of the elements still to be added within the horizon, in order."""
-    free = multiples(params)[row[MEMBER : MEMBER + params.elements] == 0.0]
-    return np.sort(free)[: min(params.choose - int(row[TAKEN]), params.horizon - int(row[CLOCK]))]
+    free = multiples(params)[member == 0.0]
+    return np.sort(free)[: min(params.choose - int(s.count), params.horizon - int(s.clock))]
 
 
-def optimum(params: AdditiveSetParams, row: Array) -> tuple[float, int]:
-    """Best return from a state, and the least number of steps to a payment above 0."""
+def optimum(params: AdditiveSetParams, s: AdditiveSet, member: Array) -> tuple[float, int]:
+    """Best return, and the least number of steps to a payment above 0."""
     never = params.horizon + 1
-    rest = _filled_up(params, row)
-    if row[OVER] != 0.0 or not len(rest):
+    rest = _filled_up(params, s, member)
+    if s.over != 0.0 or not len(rest):
         return 0.0, never
     if params.reward_mode == "delta_energy":
         return -params.spacing * float(rest.sum()), 1 if rest[0] < 0.0 else never
-    if len(rest) < params.choose - int(row[TAKEN]):
+    if len(rest) < params.choose - int(s.count):
         return 0.0, never
-    return math.exp(-params.spacing * float(row[TOTAL] + rest.sum())), len(rest)
+    return math.exp(-params.spacing * float(s.total + rest.sum())), len(rest)
 
 
-def policy(params: AdditiveSetParams, row: Array) -> Array:
-    """The first element ``(1,)`` of the least energy that is left."""
-    taken = row[MEMBER : MEMBER + params.elements] != 0.0
-    return np.array([float(np.where(taken, np.inf, multiples(params)).argmin())])
+def policy(params: AdditiveSetParams, s: AdditiveSet, member: Array) -> float:
+    """The first element of the least energy that is left."""
+    return float(np.where(member != 0.0, np.inf, multiples(params)).argmin())
 
 
-def least_energy(params: AdditiveSetParams, episode: Episode) -> bool:
+def least_energy(params: AdditiveSetParams, episode: Episode, s: AdditiveSet, member: Array) -> bool:
     """Whether no set has less energy."""
     least = np.sort(multiples(params))[: params.choose].sum()
-    return bool(episode.last[TAKEN] == params.choose and episode.last[TOTAL] == least)
+    return bool(s.count == params.choose and s.total == least)
 
 
 _TILE = 40  # pixels
 
 
-def frame(params: AdditiveSetParams, row: Array, shape: Shape) -> Array:
+def draw(params: AdditiveSetParams, s: AdditiveSet, member: Array) -> Array:
     """The elements as tiles, the darker the higher their energy; those of the set have a green frame.
 
     Returns:
@@ -268,7 +312,7 @@ def frame(params: AdditiveSetParams, row: Array, shape: Shape) -> Array:
         np.array(render.BAR) - np.array(render.PAPER)
     )
     picture = render.tiles(colours.reshape(rows, 10, 3), _TILE)
-    for i in np.flatnonzero(row[MEMBER : MEMBER + n]):
+    for i in np.flatnonzero(member):
         down, right = divmod(int(i), 10)
         tile = picture[down * _TILE + 3 : (down + 1) * _TILE - 2, right * _TILE + 3 : (right + 1) * _TILE - 2]
         inside = tile[6:-6, 6:-6].copy()
@@ -278,29 +322,31 @@ def frame(params: AdditiveSetParams, row: Array, shape: Shape) -> Array:
 
 
 V0 = Game(
-    id="payoff/AdditiveSet-v0",
-    params=AdditiveSetParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.elements, layout(p.elements), p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, p.elements - 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("progress", False), Readout("energy", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=least_energy,
-    success_by_step=True,
-    tabular=True,
-    levels={
-        "easy": {"elements": 10, "choose": 5},
-        "medium": {"elements": 30, "choose": 20},
-        "hard": {"elements": 100, "choose": 80},
-    },
+    "payoff/AdditiveSet-v0",
+    "Choose some of many elements for the least sum of energies; the set is paid when complete.",
+    tags=("sparse", "tabular"),
+    rules=Rules(
+        params=AdditiveSetParams,
+        state=State(AdditiveSet, member=Cells(lambda p: (p.elements,), whole(0, 1))),
+        step=step,
+        actions=lambda p: p.elements,
+        tables=lambda rows: (np.stack([multiples(p) for p in rows]),),
+        alike=("elements",),
+        tabular=True,
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"progress": progress, "energy": energy, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        success=least_energy,
+        success_by_step=True,
+        levels={
+            "easy": {"elements": 10, "choose": 5},
+            "medium": {"elements": 30, "choose": 20},
+            "hard": {"elements": 100, "choose": 80},
+        },
+    ),
 )

@@ -54,18 +54,18 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.core import chance, loop
-from payoff.envs.core.game import Episode, Game, Kernels, Readout, Shape
+from payoff.envs.core import chance
+from payoff.envs.core.game import Episode, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import Observe, Symbol
+from payoff.envs.core.state import Array, Copy, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import Observe, Symbol, symbols
+from payoff.envs.sparse.boards import DANGER, FLOOR, GOAL, KEY, LURE, WALL, board
 
 __all__ = ["SETTINGS", "V0", "BifurcationParams", "Observe", "advantages", "state_index"]
 
@@ -74,6 +74,16 @@ SETTINGS = {
     "private": Observe(hide=("branch",)),
     "minimal": Observe(encoding="scaled", hide=("branch",)),
 }
+BRANCH = words("undecided", "good", "bad")
+EVENT = events(
+    began="the episode began",
+    walked="walked on",
+    forked="took a fork that decides nothing",
+    took_good="took the good branch",
+    took_bad="took the bad branch",
+    arrived_good="arrived in the good branch",
+    arrived_bad="arrived in the bad branch",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,135 +124,64 @@ class BifurcationParams(Params):
     @property
     def decisive_step(self) -> int:
         """Step of the fork that counts."""
-        return self.fork_steps[self.decisive]
+        return (2 * self.decisive + 1) * self.length // (2 * self.forks)
 
 
-LAYOUT = Layout(step=(), lane=(), branch=(), event=(), **{chance.FORCED: ()})  # the lane is 0 for none, else 1 + action
-STEP, LANE, BRANCH, EVENT, FORCED = (LAYOUT.at(name) for name in ("step", "lane", "branch", "event", chance.FORCED))
-UNDECIDED, GOOD, BAD = range(3)
-CAPTIONS = (
-    "the episode began",
-    "walked on",
-    "took a fork that decides nothing",
-    "took the good branch",
-    "took the bad branch",
-    "arrived in the good branch",
-    "arrived in the bad branch",
-)
-BEGAN, WALKED, FORKED, TOOK_GOOD, TOOK_BAD, ARRIVED_GOOD, ARRIVED_BAD = range(7)
-NUMBERS = np.dtype([(name, np.int64) for name in ("length", "decisive_step", "answer")] + [("noise", np.float64)])
+class Bifurcation(Copy):
+    """State of one corridor."""
+
+    step: float = whole(0, lambda p: p.length)
+    lane: float = whole(0, lambda p: p.choices)  # 0 for none, else 1 + action
+    branch: float = whole(0, BRANCH)
+    event: float = whole(0, EVENT)
+    forced: float = whole(0, lambda p: 2 * (1 + p.choices))  # outcome of the next step plus 1, where a model chooses it
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy: whether it is over.
-
-    ``params``: NUMBERS ``(P,)``, outcomes ``(P, 2 (1 + A))``, whether a step is a fork ``(P, T)``.
-    """
-    at = loop.pick(b, params[0].shape[0])
-    p = params[0][at]
-    step = int(row[STEP])
-    k = chance.outcome(row, FORCED, params[1][at])
-    taken = int(action[0, 0]) if k < 2 else k // 2 - 1
-    row[EVENT] = WALKED
-    if params[2][at, step] != 0:
-        row[LANE] = 1 + taken
-        row[EVENT] = FORKED
-        if step == p.decisive_step:
-            row[BRANCH] = GOOD if taken == p.answer else BAD
-            row[EVENT] = TOOK_GOOD if taken == p.answer else TOOK_BAD
-    row[STEP] = step + 1
-    over = step + 1 == p.length
-    work[loop.BASE, 0] = 0.0
-    if over:
-        good = row[BRANCH] == GOOD
-        work[loop.BASE, 0] = (1.0 if good else 0.0) + p.noise * (1.0 - 2.0 * (k % 2))  # 1, 2
-        row[EVENT] = ARRIVED_GOOD if good else ARRIVED_BAD
-    return over
+def step(p: BifurcationParams, chances: Array, s: Bifurcation, action: Array, payoff: Array) -> bool:
+    """One step; the corridor ends after T."""
+    at = int(s.step)
+    k = chance.outcome(s, chances)
+    taken = int(action[0]) if k < 2 else k // 2 - 1
+    s.event = EVENT.walked
+    # the forks before step t are (2 forks t + T - 1) // (2 T): does that grow from here to the next step?
+    if (2 * p.forks * at + p.length - 1) % (2 * p.length) >= 2 * (p.length - p.forks):
+        s.lane = 1 + taken
+        s.event = EVENT.forked
+        if at == p.decisive_step:
+            s.branch = BRANCH.good if taken == p.answer else BRANCH.bad
+            s.event = EVENT.took_good if taken == p.answer else EVENT.took_bad
+    s.step = min(at + 1, p.length)
+    if at + 1 < p.length:
+        return False
+    good = s.branch == BRANCH.good
+    payoff[0] = (1.0 if good else 0.0) + p.noise * (1.0 - 2.0 * (k % 2))  # 1, 2
+    s.event = EVENT.arrived_good if good else EVENT.arrived_bad
+    return True
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode."""
-    row[STEP], row[LANE], row[BRANCH] = 0.0, 0.0, UNDECIDED
-    row[EVENT], row[FORCED] = BEGAN, 0.0
-
-
-@jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 2)``: step of the decisive fork, caption."""
-    for b in range(state.shape[0]):
-        out[b, 0] = params[0][loop.pick(b, params[0].shape[0])].decisive_step
-        out[b, 1] = state[b, EVENT]
+def decisive_step(p: BifurcationParams, chances: Array, s: Bifurcation) -> float:
+    """Step of the fork that counts."""
+    return p.decisive_step
 
 
 def outcomes(params: BifurcationParams) -> Array:
     """Probabilities ``(2 (1 + A),)``: no slip or the action that replaces the chosen one, each with either coin."""
-    return np.repeat(discrete.slip_probabilities(params.slip, params.choices, whole=True), 2) / 2.0
+    s, n = params.slip, params.choices
+    return np.repeat([1.0 - s] + [s / n] * n, 2) / 2.0
 
 
-def pack(rows: Sequence[BifurcationParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of a batch with different numbers of actions.
-    """
-    if len({p.choices for p in rows}) > 1:
-        raise ValueError(f"choices must be the same in all copies of a batch, got {sorted({p.choices for p in rows})}")
-    forks = np.zeros((len(rows), max(p.length for p in rows)), dtype=np.int64)
-    for b, p in enumerate(rows):
-        forks[b, list(p.fork_steps)] = 1
-    numbers = [(p.length, p.decisive_step, p.answer, p.noise) for p in rows]
-    return np.array(numbers, dtype=NUMBERS), np.array([outcomes(p) for p in rows]), forks
-
-
-def state_index(params: BifurcationParams, row: Array) -> int:
-    """Number of a state row in :func:`advantages`: ``(step (1 + A) + lane) 3 + branch``.
+def state_index(params: BifurcationParams, s: Bifurcation) -> int:
+    """Number of a state in :func:`advantages`: ``(step (1 + A) + lane) 3 + branch``.
 
     Raises:
         ValueError: the episode is over, so there is nothing to choose.
     """
-    step, lane, branch = (int(row[at]) for at in (STEP, LANE, BRANCH))
-    if step >= params.length:
-        raise ValueError(f"row must be a state of a running episode, got step {step} of {params.length}")
-    return (step * (1 + params.choices) + lane) * 3 + branch
+    at, lane, branch = int(s.step), int(s.lane), int(s.branch)
+    if at >= params.length:
+        raise ValueError(f"s must be a state of a running episode, got step {at} of {params.length}")
+    return (at * (1 + params.choices) + lane) * 3 + branch
 
 
 def advantages(params: BifurcationParams, policy: Array | None = None) -> Array:
@@ -275,7 +214,7 @@ def advantages(params: BifurcationParams, policy: Array | None = None) -> Array:
         if step in params.fork_steps:
             done = np.tile(ahead[1:].T, (lanes, 1, 1))
         if step == params.decisive_step:
-            settled = np.where(np.arange(n) == params.answer, GOOD, BAD)
+            settled = np.where(np.arange(n) == params.answer, BRANCH.good, BRANCH.bad)
             done = np.tile(ahead[np.arange(n) + 1, settled], (lanes, 3, 1))
         q = (1.0 - params.slip) * done + params.slip * done.mean(axis=2, keepdims=True)
         ahead = q.max(axis=2) if policy is None else (policy[step] * q).sum(axis=2)
@@ -283,74 +222,70 @@ def advantages(params: BifurcationParams, policy: Array | None = None) -> Array:
     return found.reshape(-1, n)
 
 
-def optimum(params: BifurcationParams, row: Array) -> tuple[float, int]:
+def optimum(params: BifurcationParams, s: Bifurcation) -> tuple[float, int]:
     """Best expected return, and steps to the first payment above 0; 0 where the horizon ends before the corridor."""
-    left = params.length - int(row[STEP])
-    if row[OVER] != 0.0 or left <= 0 or left > params.horizon - row[CLOCK]:
+    left = params.length - int(s.step)
+    if s.over != 0.0 or left <= 0 or left > params.horizon - s.clock:
         return 0.0, params.horizon + 1
-    best = {UNDECIDED: 1.0 - params.slip + params.slip / params.choices, GOOD: 1.0, BAD: 0.0}[int(row[BRANCH])]
+    best = (1.0 - params.slip + params.slip / params.choices, 1.0, 0.0)[int(s.branch)]
     return best, left if best > 0.0 or params.noise > 0.0 else params.horizon + 1
 
 
-def policy(params: BifurcationParams, row: Array) -> Array:
-    """The answer, at every step: ``(1,)``."""
-    return np.array([float(params.answer)])
+def policy(params: BifurcationParams, s: Bifurcation) -> int:
+    """The answer, at every step."""
+    return params.answer
 
 
-def arrived(params: BifurcationParams, episode: Episode) -> bool:
+def arrived(params: BifurcationParams, episode: Episode, s: Bifurcation) -> bool:
     """Whether the episode ended in the good branch."""
-    return bool(episode.terminated and episode.last[BRANCH] == GOOD)
+    return bool(episode.terminated and s.branch == BRANCH.good)
 
 
-def frame(params: BifurcationParams, row: Array, shape: Shape) -> Array:
-    """The corridor in lines of up to 32 steps: forks pink, the decisive one gold, seat a disc; last tile: the branch.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
+def draw(params: BifurcationParams, s: Bifurcation) -> Array:
+    """The corridor in lines of up to 32 steps: forks pink, decisive one gold, seat a disc; last tile: the branch."""
     n = params.length + 1
     width = min(n, 32)
-    colours = np.full((-(-n // width), width, 3), discrete.WALL, dtype=np.uint8)
+    colours = np.full((-(-n // width), width, 3), WALL, dtype=np.uint8)
     cells = colours.reshape(-1, 3)
-    cells[:n] = discrete.FLOOR
-    cells[list(params.fork_steps)] = discrete.LURE
-    cells[params.decisive_step] = discrete.KEY
-    cells[n - 1] = (discrete.FLOOR, discrete.GOAL, discrete.DANGER)[int(row[BRANCH])]
-    at = int(row[STEP])
-    return discrete.board(colours, (at // width, at % width), marked=row[LANE] > 0.0)
+    cells[:n] = FLOOR
+    cells[list(params.fork_steps)] = LURE
+    cells[params.decisive_step] = KEY
+    cells[n - 1] = (FLOOR, GOAL, DANGER)[int(s.branch)]
+    return board(colours, divmod(int(s.step), width), marked=s.lane > 0.0)
 
 
-def symbols(params: BifurcationParams) -> tuple[Symbol, ...]:
+def shown(params: BifurcationParams) -> tuple[Symbol, ...]:
     """Step, lane and branch."""
-    return (
-        Symbol("step", STEP, params.length + 1, limit=params.length + 1),
-        Symbol("lane", LANE, params.choices + 1, limit=params.choices + 1),
-        Symbol("branch", BRANCH, 3, limit=3),
-    )
+    return Symbol("step", params.length + 1), Symbol("lane", params.choices + 1), Symbol("branch", len(BRANCH))
 
 
-V0: Game[BifurcationParams] = discrete.game(
+V0 = Game(
     "payoff/Bifurcation-v0",
-    BifurcationParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: p.choices,
-    symbols=symbols,
-    settings=SETTINGS,
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("decisive_step", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    chance=lambda p: outcomes(p) if p.slip > 0.0 or p.noise > 0.0 else np.ones(1),
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=arrived,
-    success_by_step=True,
-    levels={
-        "easy": {"length": 8, "forks": 2},
-        "medium": {},
-        "hard": {"length": 128, "forks": 16, "decisive": 2, "choices": 4, "slip": 0.1, "noise": 1.0},
-    },
+    "One fork of a long corridor decides what is paid at its end; other forks look alike.",
+    tags=("delayed", "tabular", "stochastic"),
+    rules=Rules(
+        params=BifurcationParams,
+        state=Bifurcation,
+        step=step,
+        actions=lambda p: p.choices,
+        tables=lambda rows: (np.array([outcomes(p) for p in rows]),),
+        alike=("choices",),
+        chance=lambda p: outcomes(p) if p.slip > 0.0 or p.noise > 0.0 else np.ones(1),
+        tabular=True,
+    ),
+    sight=symbols(shown, SETTINGS),
+    info={"decisive_step": decisive_step, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        success=arrived,
+        success_by_step=True,
+        levels={
+            "easy": {"length": 8, "forks": 2},
+            "medium": {},
+            "hard": {"length": 128, "forks": 16, "decisive": 2, "choices": 4, "slip": 0.1, "noise": 1.0},
+        },
+    ),
 )

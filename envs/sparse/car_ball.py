@@ -72,29 +72,24 @@ v0: first version.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape
+from payoff.envs.core import rng
+from payoff.envs.core.game import Each, Game, ObservationPlan, Rules, Sight
+from payoff.envs.core.jit import inlined, jit
 from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import Array
-from payoff.envs.sparse import car_ball_kernels as kernels
-from payoff.envs.sparse.car_ball_kernels import HALF_X, HALF_Y, layout
-from payoff.envs.sparse.continuous import SETTINGS, Observe
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.state import Array, Layout, Seats, State
+from payoff.envs.sight.numbers import SETTINGS, Observe, show_clock
+from payoff.envs.sight.settings import chosen
+from payoff.envs.sparse import car_ball_mechanics as mechanics
+from payoff.envs.sparse.car_ball_mechanics import EVENT, HALF_X, HALF_Y, Box, Car
 
 __all__ = ["SETTINGS", "V0", "CarBallParams", "Observe", "alignment", "ball_nearness", "car_nearness", "chaser"]
-
-CAPTIONS = (
-    "kick-off",
-    "played on",
-    "touched the ball",
-    "the first team scored",
-    "the second team scored",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,34 +114,114 @@ class CarBallParams(Params):
         check_number("fuel", self.fuel, 0.0, 30.0)
         check_integer("max_steps", self.max_steps, 1)
 
+    @property
+    def team(self) -> int:
+        """Seats of a team."""
+        return max(1, self.players // 2)
 
-def pack(rows: Sequence[CarBallParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of several numbers of players.
-    """
-    players = sorted({p.players for p in rows})
-    if len(players) > 1:
-        raise ValueError(f"players must be the same in all copies of a batch, got {players}")
-    return (np.array([(p.mouth, p.restitution, p.drag, p.fuel) for p in rows], dtype=kernels.NUMBERS),)
+    @property
+    def fastest(self) -> float:
+        """Speed in m/s that no car exceeds, since contacts make no energy: that of one that had the energy of all."""
+        all_cars, ball = self.players * mechanics.CAR_TOP**2, mechanics.BALL_TOP**2 * mechanics.BALL_MASS
+        return math.sqrt(all_cars + ball / mechanics.CAR_MASS)
 
 
-def plan(rows: Sequence[CarBallParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
+@jit
+def start(p: CarBallParams, s: Box, seats: Seats[Car]) -> None:
+    """Kick-off: the ball rests in the middle, and the second half of the cars is the first turned around it."""
+    for i in range(p.team):
+        x = -2.0 - 2.0 * rng.uniform(s)
+        y = -2.5 + (i + rng.uniform(s)) * 5.0 / p.team
+        far = math.hypot(x, y)
+        for turned in range(p.players // p.team):
+            car, sign = seats[i + p.team * turned], 1.0 - 2.0 * turned
+            car.x, car.y = sign * x, sign * y
+            car.heading_x, car.heading_y = -sign * x / far, -sign * y / far
+            car.fuel = p.fuel
+
+
+@jit
+def step(p: CarBallParams, s: Box, seats: Seats[Car], action: Array, payoff: Array) -> bool:
+    """One step, four sub-steps; a goal ends the episode."""
+    for i in range(p.players):
+        seats[i].touched, seats[i].action = 0.0, action[i, 0]
+    keeps, goal = math.exp(-p.drag * mechanics.H), 0.0
+    for _ in range(mechanics.PARTS):
+        for i in range(p.players):
+            mechanics.drive(seats[i], action[i, 0], action[i, 1], action[i, 2])
+        mechanics.roll(s, keeps)
+        mechanics.hit_ball(p.restitution, s, seats)
+        mechanics.hit_cars(seats)
+        goal = mechanics.goal(p.mouth, s)
+        mechanics.stay_inside(p.restitution, s, seats)
+        if goal != 0.0:
+            break
+    s.event = EVENT.played
+    for i in range(p.players):
+        if seats[i].touched != 0.0:
+            s.event = EVENT.touched
+        if goal != 0.0:
+            payoff[i] = goal * side(p, i)
+    if goal != 0.0:
+        s.event = EVENT.first if goal > 0.0 else EVENT.second
+    return goal != 0.0
+
+
+@inlined
+def side(p: CarBallParams, i: int) -> float:
+    """1 for the team that attacks to the right, the first half of the seats; -1 for the other."""
+    return 1.0 if i < p.team else -1.0
+
+
+SEEN = np.dtype([("seat", np.int64), ("clock", np.float64)], align=True)  # clock: 1 over the horizon, 0 if not shown
+OF_BALL = ("x", "y", "velocity x", "velocity y")
+OF_CAR = ("x", "y", "heading x", "heading y", "velocity x", "velocity y", "fuel")
+
+
+def plan(rows: Sequence[CarBallParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
     """Observation plan.
 
     Raises:
         ValueError: an unknown setting.
         TypeError: neither a name nor an Observe.
     """
-    half = max(1, rows[0].players // 2)
-    clock = ["clock"] if chosen(setting, SETTINGS, Observe).clock else []
-    cars = ["own", *(f"mate[{i}]" for i in range(half - 1)), *(f"opponent[{i}]" for i in range(rows[0].players - half))]
-    parts = ("x", "y", "heading x", "heading y", "velocity x", "velocity y", "fuel")
-    names = [f"ball {part}" for part in ("x", "y", "velocity x", "velocity y")]
-    names += [f"{car} {part}" for car in cars for part in parts]
-    table = np.array([[(seat, 1.0 / p.max_steps) for seat in seats] for p in rows], dtype=kernels.SEEN)
-    return ObservationPlan(table, (*names, *clock), sees_actions=False)
+    team = rows[0].team
+    cars = ["own", *(f"mate[{i}]" for i in range(team - 1))]
+    cars += [f"opponent[{i}]" for i in range(rows[0].players - team)]
+    names = [f"ball {part}" for part in OF_BALL] + [f"{car} {part}" for car in cars for part in OF_CAR]
+    clock = chosen(setting, SETTINGS, Observe).clock
+    table = np.array([[(seat, clock / p.horizon) for seat in seats] for p in rows], dtype=SEEN)
+    return ObservationPlan(table, (*names, *(["clock"] if clock else [])))
+
+
+@inlined
+def share(value: float, most: float) -> float:
+    """A value in [-most, most] as a number in [0, 1]; what lies beyond is cut."""
+    return 0.5 + 0.5 * max(-1.0, min(1.0, value / most))
+
+
+@jit
+def look(p: CarBallParams, s: Box, seats: Seats[Car], view: Any, seen: Array) -> None:
+    """All turned so that the seat attacks to the right: the ball, itself, its team, the others, and the clock."""
+    for v in range(seen.shape[0]):
+        own, me = seen[v], view[v].seat
+        sign, team, place = side(p, me), me // p.team, me % p.team
+        own[0] = 0.5 + 0.5 * sign * s.ball_x / HALF_X
+        own[1] = 0.5 + 0.5 * sign * s.ball_y / HALF_Y
+        own[2] = share(sign * s.ball_velocity_x, mechanics.BALL_TOP)
+        own[3] = share(sign * s.ball_velocity_y, mechanics.BALL_TOP)
+        at = len(OF_BALL)
+        for j in range(p.players):
+            car = seats[(team + j // p.team) % 2 * p.team + (place + j) % p.team]
+            own[at] = 0.5 + 0.5 * sign * car.x / HALF_X
+            own[at + 1] = 0.5 + 0.5 * sign * car.y / HALF_Y
+            own[at + 2] = 0.5 + 0.5 * sign * car.heading_x
+            own[at + 3] = 0.5 + 0.5 * sign * car.heading_y
+            own[at + 4] = share(sign * car.velocity_x, mechanics.CAR_TOP)
+            own[at + 5] = share(sign * car.velocity_y, mechanics.CAR_TOP)
+            own[at + 6] = car.fuel / p.fuel if p.fuel > 0.0 else 0.0
+            at += len(OF_CAR)
+        show_clock(s, view[v], own)
 
 
 def _places(obs: Array) -> tuple[Array, Array, Array, Array]:
@@ -228,7 +303,7 @@ BLUE, ORANGE, INK = (0, 114, 178), (230, 159, 0), (40, 44, 52)
 _PIXELS = 36  # per m
 
 
-def frame(params: CarBallParams, row: Array, shape: Shape) -> Array:
+def draw(params: CarBallParams, s: Box, seats: Seats[Car]) -> Array:
     """The box from above: first team blue, second orange, ball white, goals white in the walls.
 
     Returns:
@@ -242,33 +317,33 @@ def frame(params: CarBallParams, row: Array, shape: Shape) -> Array:
     picture[(abs(x) > HALF_X) & (abs(y) < 0.5 * params.mouth)] = GOALS
     picture[(abs(x) < HALF_X) & (abs(y) < HALF_Y)] = GRASS
     for i in range(params.players):
-        at_x, at_y, cos, sin = row[kernels.car_at(params.players, i) :][:4]
-        forward, aside = (x - at_x) * cos + (y - at_y) * sin, (y - at_y) * cos - (x - at_x) * sin
+        car = seats[i]
+        cos, sin = car.heading_x, car.heading_y
+        forward, aside = (x - car.x) * cos + (y - car.y) * sin, (y - car.y) * cos - (x - car.x) * sin
         disc = np.hypot(forward, aside)
-        picture[disc < kernels.CAR_RADIUS] = BLUE if kernels.side(params.players, i) > 0 else ORANGE
-        picture[(disc < kernels.CAR_RADIUS) & (forward > 0.0) & (abs(aside) < 0.08)] = INK
-    ball = np.hypot(x - row[kernels.BALL], y - row[kernels.BALL + 1])
-    picture[ball < kernels.BALL_RADIUS] = INK
-    picture[ball < kernels.BALL_RADIUS - 0.05] = GOALS
+        picture[disc < mechanics.CAR_RADIUS] = BLUE if i < params.team else ORANGE
+        picture[(disc < mechanics.CAR_RADIUS) & (forward > 0.0) & (abs(aside) < 0.08)] = INK
+    ball = np.hypot(x - s.ball_x, y - s.ball_y)
+    picture[ball < mechanics.BALL_RADIUS] = INK
+    picture[ball < mechanics.BALL_RADIUS - 0.05] = GOALS
     return picture
 
 
-_ONE_SEAT = np.array([[-1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]])
-
 V0 = Game(
-    id="payoff/CarBall-v0",
-    params=CarBallParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(p.players, 3, None, layout(p.players), p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.stack([_ONE_SEAT] * p.players),
-    baseline=lambda p: np.zeros(p.players),  # no throttle
-    dependence=lambda p: np.zeros((p.players, p.players)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("touched", True, flag=True), Readout("caption", False)),
-    captions=CAPTIONS,
-    default_actions="unit",
+    "payoff/CarBall-v0",
+    "Cars push a ball about a box, one or two a side: 1 for a goal, and nothing on the way to it.",
+    tags=("team", "continuous", "multi_agent"),
+    rules=Rules(
+        params=CarBallParams,
+        state=State(Box, seats=Car),
+        start=start,
+        step=step,
+        actions=lambda p: ((-1.0, 1.0), (-1.0, 1.0), (0.0, 1.0)),
+        seats=lambda p: p.players,
+        alike=("players",),
+        default_actions="unit",
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"touched": Each("touched", flag=True), "caption": EVENT},
+    draw=draw,
 )

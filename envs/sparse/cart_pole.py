@@ -61,37 +61,32 @@ v0: first version.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from payoff.envs.core import loop, rng
-from payoff.envs.core.game import Episode, Game, Kernels, Readout, Shape
+from payoff.envs.core import rng
+from payoff.envs.core.game import Each, Episode, Game, Rules, Theory
 from payoff.envs.core.jit import jit
-from payoff.envs.core.params import Params, check_flag, check_integer
-from payoff.envs.core.state import CLOCK, OVER, Array, Layout
-from payoff.envs.sparse.continuous import SETTINGS, Observe, plan
+from payoff.envs.core.params import Params, check_flag, check_integer, check_word
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.numbers import SETTINGS, Observe, numbers, show_clock
 
 __all__ = ["SETTINGS", "V0", "Observe", "SparseCartPoleParams"]
 
-Aux = Literal["good", "bad"]
-GOOD, BAD = range(2)
-
-LAYOUT = Layout(x=(), w=(), th=(), q=(), before=(), aux=(), event=())  # `before` is th a step earlier
-X, W, TH, Q, BEFORE, AUX, EVENT = (LAYOUT.at(name) for name in LAYOUT.shapes)
-
-CAPTIONS = (
-    "the episode began",
-    "pushed as the controller would",
-    "pushed against the controller",
-    "the pole fell",
-    "the cart left the track",
-    "the pole stood to the end",
+AUX = words("good", "bad")
+PUSH = words("left", "right")
+EVENT = events(
+    began="the episode began",
+    agreed="pushed as the controller would",
+    disagreed="pushed against the controller",
+    fell="the pole fell",
+    left="the cart left the track",
+    stood="the pole stood to the end",
 )
-BEGAN, AGREED, DISAGREED, FELL, LEFT_TRACK, STOOD = range(6)
-
 GRAVITY, TOTAL_MASS, POLE_MASS, HALF_LENGTH = 9.8, 1.1, 0.1, 0.5
 POLE_MOMENT = POLE_MASS * HALF_LENGTH
 FORCE, TIME_STEP = 10.0, 0.02
@@ -99,7 +94,10 @@ X_LIMIT, TH_LIMIT = 2.4, 12 * 2 * math.pi / 360
 START = 0.05
 P_GAIN, D_GAIN = 0.1, 0.5
 
-NUMBERS = np.dtype([("every_step", np.int64), ("aux", np.int64), ("horizon", np.int64)])
+# A step within the limits spans at most their width: |w| <= 2 * 2.4 / 0.02 and |q| <= 2 * 0.21 / 0.02 before it. One
+# step adds at most 0.6 to either, and there are two more steps: one to where that was, and one beyond the limits.
+W_MOST, Q_MOST = 250.0, 25.0
+X_MOST, TH_MOST = X_LIMIT + TIME_STEP * W_MOST, TH_LIMIT + TIME_STEP * Q_MOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,193 +105,137 @@ class SparseCartPoleParams(Params):
     """Keywords of SparseCartPole-v0."""
 
     every_step: bool = False  # pay 1 for each step instead of once at the horizon
-    aux: Aux = "good"  # auxiliary reward that is reported
+    aux: Literal["good", "bad"] = "good"  # auxiliary reward that is reported
     max_steps: int = 500  # steps after which an episode is truncated
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
         check_flag("every_step", self.every_step)
-        if self.aux not in get_args(Aux):
-            raise ValueError(f"aux must be one of {', '.join(map(repr, get_args(Aux)))}, got {self.aux!r}")
+        check_word("aux", self.aux, AUX._fields)
         check_integer("max_steps", self.max_steps, 1)
 
 
-@jit
-def _swing(row, action):
-    """Equations (1) to (3)."""
-    w, th, q = row[W], row[TH], row[Q]
-    cos, sin = math.cos(th), math.sin(th)
-    force = FORCE if action == 1 else -FORCE
-    s = (force + POLE_MOMENT * (q * q) * sin) / TOTAL_MASS  # 1
-    q_rate = (GRAVITY * sin - cos * s) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS))  # 2
-    w_rate = s - POLE_MOMENT * q_rate * cos / TOTAL_MASS
-    row[BEFORE] = th
-    row[X] += TIME_STEP * w  # 3
-    row[W] += TIME_STEP * w_rate
-    row[TH] += TIME_STEP * q
-    row[Q] += TIME_STEP * q_rate
+class Pole(Copy):
+    """State of one cart with its pole."""
+
+    x: float = real(-X_MOST, X_MOST)
+    w: float = real(-W_MOST, W_MOST)
+    th: float = real(-TH_MOST, TH_MOST)
+    q: float = real(-Q_MOST, Q_MOST)
+    before: float = real(-TH_MOST, TH_MOST)  # th a step earlier
+    aux: float = real(-5.0, 5.0)  # auxiliary reward of the last step
+    event: float = whole(0, EVENT)
 
 
 @jit
-def _advice(row):
-    """Equation (4): action of the controller."""
-    return 1 if P_GAIN * row[TH] + D_GAIN * (row[TH] - row[BEFORE]) > 0.0 else 0
+def start(p: SparseCartPoleParams, s: Pole) -> None:
+    """Near the upright pole."""
+    s.x = START * (2.0 * rng.uniform(s) - 1.0)
+    s.w = START * (2.0 * rng.uniform(s) - 1.0)
+    s.th = START * (2.0 * rng.uniform(s) - 1.0)
+    s.q = START * (2.0 * rng.uniform(s) - 1.0)
 
 
 @jit
-def _fallen(row):
-    return abs(row[TH]) > TH_LIMIT
-
-
-@jit
-def _lost(row):
-    return _fallen(row) or abs(row[X]) > X_LIMIT
-
-
-@jit
-def _standing(row, most):
-    """Steps, of at most ``most``, after which the pole of the controller still stands; the row is used up."""
-    for step in range(most):
-        _swing(row, _advice(row))
-        if _lost(row):
-            return step
-    return most
-
-
-@jit
-def step_row(params, b, row, action, work):
-    """One step of one copy.
-
-    Args:
-        params: tuple of one ``(P,)`` array of dtype NUMBERS.
-        b: copy.
-        row: ``(S,)`` state, modified in place.
-        action: ``(1, 1)``.
-        work: ``(5, 1)``; row BASE is written.
-
-    Returns:
-        Whether the pole has fallen or the cart has left the track.
-    """
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    chosen = int(action[0, 0])
-    agrees = chosen == _advice(row)
-    _swing(row, chosen)
-    lost = _lost(row)
-    last = row[CLOCK] + 1.0 >= p.horizon
-    if lost:
-        row[EVENT] = FELL if _fallen(row) else LEFT_TRACK
+def step(p: SparseCartPoleParams, s: Pole, action: Array, payoff: Array) -> bool:
+    """One step; a pole that falls or a cart that leaves the track ends the episode."""
+    chosen = int(action[0])
+    agrees = chosen == advice(s)
+    swing(s, chosen)
+    over, last = lost(s), s.clock + 1.0 >= p.max_steps
+    payoff[0] = 1.0 if p.every_step != 0 or (last and not over) else 0.0
+    if over:
+        s.event = EVENT.fell if fallen(s) else EVENT.left
     elif last:
-        row[EVENT] = STOOD
+        s.event = EVENT.stood
     else:
-        row[EVENT] = AGREED if agrees else DISAGREED
-    if lost or last:
-        row[AUX] = 0.0
-    elif p.aux == GOOD:
-        row[AUX] = 5.0 if agrees else -1.0
+        s.event = EVENT.agreed if agrees else EVENT.disagreed
+    if over or last:
+        s.aux = 0.0
+    elif p.aux == AUX.good:
+        s.aux = 5.0 if agrees else -1.0
     else:
-        row[AUX] = -5.0 if agrees else 1.0
-    work[loop.BASE, 0] = 1.0 if p.every_step != 0 or (last and not lost) else 0.0
-    return lost
+        s.aux = -5.0 if agrees else 1.0
+    return over
 
 
 @jit
-def reset_row(row):
-    """Start an episode near the upright pole."""
-    for k in range(4):
-        row[X + k] = START * (2.0 * rng.uniform(row) - 1.0)
-    row[BEFORE], row[AUX], row[EVENT] = 0.0, 0.0, BEGAN
+def swing(s: Pole, action: int) -> None:
+    """Equations (1) to (3)."""
+    w, th, q = s.w, s.th, s.q
+    cos, sin = math.cos(th), math.sin(th)
+    force = FORCE if action == PUSH.right else -FORCE
+    push = (force + POLE_MOMENT * (q * q) * sin) / TOTAL_MASS  # 1
+    q_rate = (GRAVITY * sin - cos * push) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS))  # 2
+    w_rate = push - POLE_MOMENT * q_rate * cos / TOTAL_MASS
+    s.before = th
+    s.x += TIME_STEP * w  # 3
+    s.w += TIME_STEP * w_rate
+    s.th += TIME_STEP * q
+    s.q += TIME_STEP * q_rate
 
 
 @jit
-def _squash(v):
+def fallen(s: Pole) -> bool:
+    """Whether the pole has."""
+    return abs(s.th) > TH_LIMIT
+
+
+@jit
+def lost(s: Pole) -> bool:
+    """Whether the pole has fallen or the cart has left the track."""
+    return fallen(s) or abs(s.x) > X_LIMIT
+
+
+@jit
+def look(p: SparseCartPoleParams, s: Pole, view: Any, seen: Array) -> None:
+    """Cart and pole."""
+    seen[0] = 0.5 + 0.25 * max(-2.0, min(2.0, s.x / X_LIMIT))
+    seen[1] = squash(s.w)
+    seen[2] = 0.5 + 0.25 * max(-2.0, min(2.0, s.th / TH_LIMIT))
+    seen[3] = squash(s.q)
+    show_clock(s, view, seen)
+
+
+@jit
+def squash(v: float) -> float:
+    """A velocity as a number in (0, 1)."""
     return 0.5 + 0.5 * v / (1.0 + abs(v))
 
 
 @jit
-def observe_row(table, b, row, obs):
-    """What the seat sees: cart, pole and, where there is room for it, the clock.
-
-    Args:
-        table: ``(P,)`` one over the horizon.
-        b: copy.
-        row: ``(S,)`` its state.
-        obs: ``(1, O)`` float32, modified in place.
-    """
-    obs[0, 0] = 0.5 + 0.25 * max(-2.0, min(2.0, row[X] / X_LIMIT))
-    obs[0, 1] = _squash(row[W])
-    obs[0, 2] = 0.5 + 0.25 * max(-2.0, min(2.0, row[TH] / TH_LIMIT))
-    obs[0, 3] = _squash(row[Q])
-    if obs.shape[1] > 4:
-        obs[0, 4] = row[CLOCK] * table[loop.pick(b, table.shape[0])]
+def advice(s: Pole) -> int:
+    """Equation (4): action of the controller."""
+    return PUSH.right if P_GAIN * s.th + D_GAIN * (s.th - s.before) > 0.0 else PUSH.left
 
 
 @jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
+def standing(s: Pole, most: int) -> int:
+    """Steps, of at most ``most``, after which the pole of the controller still stands; the state is used up."""
+    for step in range(most):
+        swing(s, advice(s))
+        if lost(s):
+            return step
+    return most
 
 
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 2)``: auxiliary reward and caption."""
-    for b in range(state.shape[0]):
-        out[b, 0] = state[b, AUX]
-        out[b, 1] = state[b, EVENT]
-
-
-def pack(rows: Sequence[SparseCartPoleParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(p.every_step, get_args(Aux).index(p.aux), p.max_steps) for p in rows], dtype=NUMBERS),)
-
-
-def optimum(params: SparseCartPoleParams, row: Array) -> tuple[float, int]:
-    """Return of the reference from a state, and the steps to its first payment; horizon + 1 where there is none."""
-    left = params.max_steps - int(row[CLOCK])
-    if row[OVER] != 0.0 or left <= 0:
+def optimum(params: SparseCartPoleParams, s: Pole) -> tuple[float, int]:
+    """Return of the reference, and the steps to its first payment; horizon + 1 where there is none."""
+    left = params.max_steps - int(s.clock)
+    if s.over != 0.0 or left <= 0:
         return 0.0, params.max_steps + 1
-    stands = int(_standing(row.copy(), left))
+    stands = int(standing(copy(s), left))
     if params.every_step:
         return float(min(stands + 1, left)), 1
     return (1.0, left) if stands == left else (0.0, params.max_steps + 1)
 
 
-def policy(params: SparseCartPoleParams, row: Array) -> Array:
-    """Action ``(1,)`` of the reference."""
-    return np.array([float(_advice(row))])
+def policy(params: SparseCartPoleParams, s: Pole) -> int:
+    """Action of the reference."""
+    return int(advice(s))
 
 
-def stood(params: SparseCartPoleParams, episode: Episode) -> bool:
+def stood(params: SparseCartPoleParams, episode: Episode, s: Pole) -> bool:
     """Whether the pole stood to the horizon."""
     return not episode.terminated
 
@@ -301,43 +243,40 @@ def stood(params: SparseCartPoleParams, episode: Episode) -> bool:
 SKY, TRACK, CART, POLE = (250, 250, 247), (205, 205, 200), (0, 114, 178), (213, 94, 0)
 
 
-def frame(params: SparseCartPoleParams, row: Array, shape: Shape) -> Array:
-    """Track from -2.4 to 2.4, cart and pole from the side.
-
-    Returns:
-        ``(160, 360, 3)`` uint8.
-    """
+def draw(params: SparseCartPoleParams, s: Pole) -> Array:
+    """Track from -2.4 to 2.4, cart and pole from the side."""
     height, width, floor, metre = 160, 360, 130, 70
     down, right = np.mgrid[:height, :width] + 0.5
     picture = np.full((height, width, 3), SKY, dtype=np.uint8)
     picture[(abs(down - floor - 10) < 1.5) & (abs(right - width / 2) < X_LIMIT * metre)] = TRACK
-    across, up = right - (width / 2 + row[X] * metre), floor - down  # from the pivot
+    across, up = right - (width / 2 + s.x * metre), floor - down  # from the pivot
     picture[(abs(across) < 20) & (abs(up + 2) < 8)] = CART
-    along = across * math.sin(row[TH]) + up * math.cos(row[TH])
-    aside = across * math.cos(row[TH]) - up * math.sin(row[TH])
+    along = across * math.sin(s.th) + up * math.cos(s.th)
+    aside = across * math.cos(s.th) - up * math.sin(s.th)
     picture[(along > 0) & (along < 2 * HALF_LENGTH * metre) & (abs(aside) < 3)] = POLE
     return picture
 
 
 V0 = Game(
-    id="payoff/SparseCartPole-v0",
-    params=SparseCartPoleParams,
-    doc=__doc__,
-    kernels=Kernels(start=start, transition=transition, look=look, read=read),
-    shape=lambda p: Shape(1, 1, 2, LAYOUT, p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=lambda rows, seats, setting: plan(rows, setting, ("position", "velocity", "angle", "angular velocity")),
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("aux", True), Readout("caption", False)),
-    captions=CAPTIONS,
-    optimum=optimum,
-    optimum_kind="reference",
-    bound=lambda p: float(p.max_steps) if p.every_step else 1.0,
-    policy=policy,
-    success=stood,
-    levels={"easy": {"max_steps": 50}, "medium": {"max_steps": 100}, "hard": {"max_steps": 500}},
+    "payoff/SparseCartPole-v0",
+    "A pole that must still stand at the horizon; advice from a controller, good or bad.",
+    tags=("sparse", "continuous"),
+    rules=Rules(
+        params=SparseCartPoleParams,
+        state=Pole,
+        start=start,
+        step=step,
+        actions=lambda p: len(PUSH),
+    ),
+    sight=numbers(look, ("position", "velocity", "angle", "angular velocity")),
+    info={"aux": Each("aux"), "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "reference",
+        optimum=optimum,
+        policy=policy,
+        bound=lambda p: float(p.max_steps) if p.every_step else 1.0,
+        success=stood,
+        levels={"easy": {"max_steps": 50}, "medium": {"max_steps": 100}, "hard": {"max_steps": 500}},
+    ),
 )

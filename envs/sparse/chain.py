@@ -51,25 +51,36 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from payoff.envs import planning
-from payoff.envs.core import chance, loop
-from payoff.envs.core.game import Episode, Game, Kernels, Readout, Shape
+from payoff.envs.core import chance
+from payoff.envs.core.game import Each, Episode, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
-from payoff.envs.core.state import Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import SETTINGS, Observe, Symbol
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import SETTINGS, Observe, Symbol, symbols
+from payoff.envs.sparse.boards import FLOOR, GOAL, LURE, WALL, board
 
 __all__ = ["SETTINGS", "V0", "ChainParams", "Observe"]
 
-AUX = ("none", "dense", "misleading")
+AUX = words("none", "dense", "misleading")
+MOVE = words("left", "right")
 CRUMB = 0.01  # what the distractor pays
+EVENT = events(
+    began="the episode began",
+    left="walked left",
+    right="walked right",
+    slipped="slipped",
+    stayed="stayed at the end",
+    lured="took the distractor",
+    paid="was paid in the goal",
+    fell="fell off the left end",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +104,8 @@ class ChainParams(Params):
                 check_integer(name, getattr(self, name), 0, self.length - 2)
         check_number("slip", self.slip, 0.0, 1.0)
         check_flag("distractor", self.distractor)
-        check_word("aux", self.aux, AUX)
+        check_word("aux", self.aux, AUX._fields)
         check_integer("max_steps", self.max_steps, 1)
-
-    @property
-    def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
-        return self.max_steps
 
     @property
     def goal_cell(self) -> int:
@@ -116,167 +122,109 @@ class ChainParams(Params):
         """Cell of the distractor."""
         return 5 * self.start_cell // 8 if self.distractor_cell is None else self.distractor_cell
 
+    @property
+    def crumb(self) -> float:
+        """What the distractor pays."""
+        return CRUMB if self.distractor else 0.0
 
-LAYOUT = Layout(cell=(), **discrete.REPORTS)
-CELL, EVENT, AT_AUX, FORCED = (LAYOUT.at(name) for name in ("cell", "event", "aux", chance.FORCED))
-LEFT, RIGHT = range(2)
-NO_AUX, DENSE, MISLEADING = range(3)
-CAPTIONS = (
-    "the episode began",
-    "walked left",
-    "walked right",
-    "slipped",
-    "stayed at the end",
-    "took the distractor",
-    "was paid in the goal",
-    "fell off the left end",
-)
-BEGAN, WALKED_LEFT, WALKED_RIGHT, SLIPPED, STAYED, LURED, PAID, FELL = range(8)
-NUMBERS = np.dtype([(name, np.int64) for name in ("length", "start", "goal", "lure", "aux")] + [("crumb", np.float64)])
+
+class Chain(Copy):
+    """State of one chain."""
+
+    cell: float = whole(0, lambda p: p.length - 1)  # the last one is the absorbing state
+    event: float = whole(0, EVENT)
+    aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
+    forced: float = whole(0, 3)  # outcome of the next step plus 1, where a model chooses it
 
 
 @jit
-def progress(p, cell):
-    """1 in the goal, 0 in the absorbing state, and in between the share of the longest way that is behind the seat."""
-    if cell == p.length - 1:
-        return 0.0
-    return 1.0 - abs(cell - p.goal) / max(p.goal + 1, p.length - 2 - p.goal)
+def start(p: ChainParams, s: Chain) -> None:
+    """The start cell."""
+    s.cell = p.start_cell
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy: whether it is absorbed. ``params``: NUMBERS ``(P,)``, outcome probabilities ``(P, 3)``."""
-    at = loop.pick(b, params[0].shape[0])
-    p = params[0][at]
-    cell = int(row[CELL])
-    chosen = int(action[0, 0])
-    taken = discrete.intended(row, FORCED, params[1][at], chosen)
-    paid = chosen == RIGHT and cell == p.goal  # 1
-    lured = chosen == LEFT and cell == p.lure
-    work[loop.BASE, 0] = 1.0 if paid else p.crumb if lured else 0.0
-    if taken == LEFT:  # 2
+def step(p: ChainParams, s: Chain, action: Array, payoff: Array) -> bool:
+    """One step; the chain ends in the absorbing state."""
+    cell, chosen = int(s.cell), int(action[0])
+    taken = chance.intended(s, p.slip, 2, chosen)
+    paid = chosen == MOVE.right and cell == p.goal_cell  # 1
+    lured = chosen == MOVE.left and cell == p.lure
+    payoff[0] = 1.0 if paid else p.crumb if lured else 0.0
+    if taken == MOVE.left:  # 2
         after = cell - 1 if cell > 0 else p.length - 1
     else:  # 3
-        after = cell if cell == p.goal or cell == p.length - 2 else cell + 1
-    row[CELL] = after
-    row[EVENT] = SLIPPED if taken != chosen else WALKED_LEFT if taken == LEFT else WALKED_RIGHT
+        after = cell if cell == p.goal_cell or cell >= p.length - 2 else cell + 1
+    s.cell = after
+    s.event = EVENT.slipped if taken != chosen else EVENT.left if taken == MOVE.left else EVENT.right
     if after == cell:
-        row[EVENT] = STAYED
-    if paid or (lured and (p.crumb > 0.0 or p.aux == MISLEADING)):
-        row[EVENT] = PAID if paid else LURED
+        s.event = EVENT.stayed
+    if paid or (lured and (p.crumb > 0.0 or p.aux == AUX.misleading)):
+        s.event = EVENT.paid if paid else EVENT.lured
     if after == p.length - 1:
-        row[EVENT] = FELL
-    row[AT_AUX] = 0.0
-    if p.aux == DENSE:
-        row[AT_AUX] = progress(p, after) - progress(p, cell)
-    elif p.aux == MISLEADING and lured:
-        row[AT_AUX] = CRUMB
+        s.event = EVENT.fell
+    s.aux = 0.0
+    if p.aux == AUX.dense:
+        s.aux = near(p, after) - near(p, cell)
+    elif p.aux == AUX.misleading and lured:
+        s.aux = CRUMB
     return after == p.length - 1
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode."""
-    row[CELL] = params[0][loop.pick(b, params[0].shape[0])].start
-    row[EVENT], row[AT_AUX], row[FORCED] = BEGAN, 0.0, 0.0
+def near(p: ChainParams, cell: int) -> float:
+    """1 in the goal, 0 in the absorbing state, and in between the share of the longest way that is behind the seat."""
+    if cell == p.length - 1:
+        return 0.0
+    return 1.0 - abs(cell - p.goal_cell) / max(p.goal_cell + 1, p.length - 2 - p.goal_cell)
 
 
 @jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
+def progress(p: ChainParams, s: Chain) -> float:
+    """How near the goal is."""
+    return near(p, int(s.cell))
 
 
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: auxiliary reward, progress, caption."""
-    for b in range(state.shape[0]):
-        p = params[0][loop.pick(b, params[0].shape[0])]
-        out[b, 0] = state[b, AT_AUX]
-        out[b, 1] = progress(p, int(state[b, CELL]))
-        out[b, 2] = state[b, EVENT]
-
-
-def pack(rows: Sequence[ChainParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [
-        (p.length, p.start_cell, p.goal_cell, p.lure, AUX.index(p.aux), CRUMB if p.distractor else 0.0) for p in rows
-    ]
-    outcomes = [discrete.slip_probabilities(p.slip, 2, whole=True) for p in rows]
-    return np.array(numbers, dtype=NUMBERS), np.array(outcomes)
-
-
-def reached(params: ChainParams, episode: Episode) -> bool:
+def reached(params: ChainParams, episode: Episode, s: Chain) -> bool:
     """Whether the goal has paid."""
     return bool((episode.payoff >= 1.0).any())
 
 
-def frame(params: ChainParams, row: Array, shape: Shape) -> Array:
-    """The cells in rows of up to 32, left to right, top down: goal green, distractor pink, seat a blue disc.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
+def draw(params: ChainParams, s: Chain) -> Array:
+    """The cells in rows of up to 32, left to right, top down: goal green, distractor pink, seat a blue disc."""
     n = params.length - 1
     width = min(n, 32)
-    colours = np.full((-(-n // width), width, 3), discrete.WALL, dtype=np.uint8)
+    colours = np.full((-(-n // width), width, 3), WALL, dtype=np.uint8)
     cells = colours.reshape(-1, 3)
-    cells[:n] = discrete.FLOOR
+    cells[:n] = FLOOR
     if params.distractor or params.aux == "misleading":
-        cells[params.lure] = discrete.LURE
-    cells[params.goal_cell] = discrete.GOAL
-    at = int(row[CELL])
-    return discrete.board(colours, (at // width, at % width) if at < n else None)
+        cells[params.lure] = LURE
+    cells[params.goal_cell] = GOAL
+    at = int(s.cell)
+    return board(colours, divmod(at, width) if at < n else None)
 
 
-V0: Game[ChainParams] = discrete.game(
+V0 = Game(
     "payoff/Chain-v0",
-    ChainParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: 2,
-    symbols=lambda p: (Symbol("cell", CELL, p.length - 1, limit=p.length - 1),),
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    chance=lambda p: discrete.slip_probabilities(p.slip, 2),
-    optimum=lambda p, row: planning.optimum(V0, p, row),
-    optimum_kind="exact",
-    policy=lambda p, row: planning.action(V0, p, row),
-    success=reached,
-    success_by_step=True,
-    levels={"easy": {"start": 50}, "medium": {}, "hard": {"length": 92}},
+    "A long slippery walk to the end that pays, with a crumb the other way.",
+    tags=("sparse", "tabular", "stochastic"),
+    rules=Rules(
+        params=ChainParams,
+        state=Chain,
+        start=start,
+        step=step,
+        actions=lambda p: len(MOVE),
+        chance=lambda p: chance.slips(p.slip, 2),
+        tabular=True,
+    ),
+    sight=symbols(lambda p: (Symbol("cell", p.length - 1),)),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        planner=planning,
+        success=reached,
+        success_by_step=True,
+        levels={"easy": {"start": 50}, "medium": {}, "hard": {"length": 92}},
+    ),
 )

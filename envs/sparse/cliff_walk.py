@@ -46,25 +46,34 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from payoff.envs import planning
-from payoff.envs.core import chance, loop
-from payoff.envs.core.game import Episode, Game, Kernels, Readout, Shape
+from payoff.envs.core import chance
+from payoff.envs.core.game import Each, Episode, Game, Rules, Theory
 from payoff.envs.core.jit import jit
-from payoff.envs.core.params import Params, check_integer, check_number, check_word
-from payoff.envs.core.state import Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import SETTINGS, Observe, Symbol
+from payoff.envs.core.params import Params, check_integer, check_number, check_word, record
+from payoff.envs.core.state import Array, Copy, real, row_of, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import SETTINGS, Observe, Symbol, symbols
+from payoff.envs.sparse.boards import DANGER, FLOOR, GOAL, board
 
 __all__ = ["SETTINGS", "V0", "CliffWalkParams", "Observe", "remaining"]
 
-VARIANTS = ("cost", "sparse")
-AUX = ("none", "dense")
+VARIANT = words("cost", "sparse")
+AUX = words("none", "dense")
+MOVE = words("up", "right", "down", "left")
+EVENT = events(
+    began="the episode began",
+    walked="walked",
+    slipped="slipped",
+    bumped="bumped into the edge",
+    fell="fell off the cliff",
+    reached="reached the goal",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,188 +92,137 @@ class CliffWalkParams(Params):
         check_integer("height", self.height, 2, 64)
         check_integer("width", self.width, 3, 64)
         check_number("slip", self.slip, 0.0, 1.0)
-        check_word("variant", self.variant, VARIANTS)
-        check_word("aux", self.aux, AUX)
+        check_word("variant", self.variant, VARIANT._fields)
+        check_word("aux", self.aux, AUX._fields)
         check_integer("max_steps", self.max_steps, 1)
 
     @property
-    def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
-        return self.max_steps
+    def start_cell(self) -> int:
+        """Cell in the lower left corner."""
+        return (self.height - 1) * self.width
+
+    @property
+    def goal_cell(self) -> int:
+        """Cell in the lower right corner."""
+        return self.height * self.width - 1
 
 
-LAYOUT = Layout(cell=(), **discrete.REPORTS)  # the cell is row * width + column
-CELL, EVENT, AT_AUX, FORCED = (LAYOUT.at(name) for name in ("cell", "event", "aux", chance.FORCED))
-UP, RIGHT, DOWN, LEFT = range(4)
-CAPTIONS = (
-    "the episode began",
-    "walked",
-    "slipped",
-    "bumped into the edge",
-    "fell off the cliff",
-    "reached the goal",
-)
-BEGAN, WALKED, SLIPPED, BUMPED, FELL, REACHED = range(6)
-NUMBERS = np.dtype([(name, np.int64) for name in ("height", "width", "sparse", "dense")])
+class CliffWalk(Copy):
+    """State of one walk."""
 
-
-@jit
-def remaining(height, width, cell):
-    """Least number of steps from a cell to the goal, when none slips."""
-    y, x = cell // width, cell % width
-    if y == height - 1 and x < width - 1:  # the start: up, along, down
-        return width - x + 1
-    return width - 1 - x + height - 1 - y
+    cell: float = whole(0, lambda p: p.goal_cell)  # row * width + column
+    event: float = whole(0, EVENT)
+    aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
+    forced: float = whole(0, 5)  # outcome of the next step plus 1, where a model chooses it
 
 
 @jit
-def progress(p, cell):
-    """1 in the goal, 0 where it is farthest."""
-    return 1.0 - remaining(p.height, p.width, cell) / max(p.width + 1, p.width + p.height - 2)
+def start(p: CliffWalkParams, s: CliffWalk) -> None:
+    """The lower left corner."""
+    s.cell = p.start_cell
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy: whether it is in the goal. ``params``: NUMBERS ``(P,)``, outcomes ``(P, 5)``."""
-    at = loop.pick(b, params[0].shape[0])
-    p = params[0][at]
-    cell = int(row[CELL])
+def step(p: CliffWalkParams, s: CliffWalk, action: Array, payoff: Array) -> bool:
+    """One step; the walk ends in the goal."""
+    cell, chosen = int(s.cell), int(action[0])
     y, x = cell // p.width, cell % p.width
-    chosen = int(action[0, 0])
-    taken = discrete.intended(row, FORCED, params[1][at], chosen)
-    if taken == UP:
+    taken = chance.intended(s, p.slip, 4, chosen)
+    if taken == MOVE.up:
         y = max(y - 1, 0)
-    elif taken == DOWN:
+    elif taken == MOVE.down:
         y = min(y + 1, p.height - 1)
-    elif taken == RIGHT:
+    elif taken == MOVE.right:
         x = min(x + 1, p.width - 1)
     else:
         x = max(x - 1, 0)
     after = y * p.width + x
-    reached = after == p.height * p.width - 1
+    reached = after == p.goal_cell
     fell = y == p.height - 1 and x > 0 and not reached
-    if p.sparse != 0:  # 2
-        work[loop.BASE, 0] = 1.0 if reached else 0.0
+    if p.variant == VARIANT.sparse:  # 2
+        payoff[0] = 1.0 if reached else 0.0
     else:  # 1
-        work[loop.BASE, 0] = -100.0 if fell else -1.0
-    row[EVENT] = BUMPED if after == cell else SLIPPED if taken != chosen else WALKED
+        payoff[0] = -100.0 if fell else -1.0
+    s.event = EVENT.bumped if after == cell else EVENT.slipped if taken != chosen else EVENT.walked
     if fell:
-        after = (p.height - 1) * p.width
+        after = p.start_cell
     if fell or reached:
-        row[EVENT] = FELL if fell else REACHED
-    row[CELL] = after
-    row[AT_AUX] = progress(p, after) - progress(p, cell) if p.dense != 0 else 0.0
+        s.event = EVENT.fell if fell else EVENT.reached
+    s.cell = after
+    s.aux = near(p, after) - near(p, cell) if p.aux == AUX.dense else 0.0
     return reached
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode in the lower left corner."""
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    row[CELL] = (p.height - 1) * p.width
-    row[EVENT], row[AT_AUX], row[FORCED] = BEGAN, 0.0, 0.0
+def remaining(p: CliffWalkParams, cell: int) -> int:
+    """Least number of steps from a cell to the goal, when none slips."""
+    y, x = cell // p.width, cell % p.width
+    if y == p.height - 1 and x < p.width - 1:  # the start: up, along, down
+        return p.width - x + 1
+    return p.width - 1 - x + p.height - 1 - y
 
 
 @jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
+def near(p: CliffWalkParams, cell: int) -> float:
+    """1 in the goal, 0 where it is farthest."""
+    return 1.0 - remaining(p, cell) / max(p.width + 1, p.width + p.height - 2)
 
 
 @jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
+def progress(p: CliffWalkParams, s: CliffWalk) -> float:
+    """How near the goal is."""
+    return near(p, int(s.cell))
 
 
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: auxiliary reward, progress, caption."""
-    for b in range(state.shape[0]):
-        out[b, 0] = state[b, AT_AUX]
-        out[b, 1] = progress(params[0][loop.pick(b, params[0].shape[0])], int(state[b, CELL]))
-        out[b, 2] = state[b, EVENT]
-
-
-def pack(rows: Sequence[CliffWalkParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [(p.height, p.width, p.variant == "sparse", p.aux == "dense") for p in rows]
-    outcomes = [discrete.slip_probabilities(p.slip, 4, whole=True) for p in rows]
-    return np.array(numbers, dtype=NUMBERS), np.array(outcomes)
-
-
-def optimum(params: CliffWalkParams, row: Array) -> tuple[float, int]:
+def optimum(params: CliffWalkParams, s: CliffWalk) -> tuple[float, int]:
     """Best expected return within the horizon, and the least number of steps to the goal."""
-    return planning.optimum(V0, params, row)[0], int(remaining(params.height, params.width, int(row[CELL])))
+    return planning.optimum(V0, params, row_of(s))[0], int(remaining(record(params), int(s.cell)))
 
 
-def reached(params: CliffWalkParams, episode: Episode) -> bool:
+def reached(params: CliffWalkParams, episode: Episode, s: CliffWalk) -> bool:
     """Whether the episode ended in the goal."""
     return episode.terminated
 
 
-def frame(params: CliffWalkParams, row: Array, shape: Shape) -> Array:
-    """The grid from above: cliff red, goal green, seat a blue disc.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
-    colours = np.full((params.height, params.width, 3), discrete.FLOOR, dtype=np.uint8)
-    colours[-1, 1:-1] = discrete.DANGER
-    colours[-1, -1] = discrete.GOAL
-    y, x = divmod(int(row[CELL]), params.width)
-    return discrete.board(colours, (y, x))
+def draw(params: CliffWalkParams, s: CliffWalk) -> Array:
+    """The grid from above: cliff red, goal green, seat a blue disc."""
+    colours = np.full((params.height, params.width, 3), FLOOR, dtype=np.uint8)
+    colours[-1, 1:-1] = DANGER
+    colours[-1, -1] = GOAL
+    return board(colours, divmod(int(s.cell), params.width))
 
 
-V0: Game[CliffWalkParams] = discrete.game(
+V0 = Game(
     "payoff/CliffWalk-v0",
-    CliffWalkParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: 4,
-    symbols=lambda p: (
-        Symbol("row", CELL, p.height, limit=p.height * p.width, divide=p.width),
-        Symbol("column", CELL, p.width, limit=p.height * p.width),
+    "Along the edge of a cliff to the goal, at a cost or for a single payment.",
+    tags=("sparse", "grid", "tabular", "stochastic"),
+    rules=Rules(
+        params=CliffWalkParams,
+        state=CliffWalk,
+        start=start,
+        step=step,
+        actions=lambda p: len(MOVE),
+        chance=lambda p: chance.slips(p.slip, len(MOVE)),
+        tabular=True,
     ),
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    chance=lambda p: discrete.slip_probabilities(p.slip, 4),
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=lambda p, row: planning.action(V0, p, row),
-    success=reached,
-    success_by_step=True,
-    levels={
-        "easy": {"variant": "sparse", "width": 6},
-        "medium": {"variant": "sparse"},
-        "hard": {"variant": "sparse", "width": 24},
-    },
+    sight=symbols(
+        lambda p: (
+            Symbol("row", p.height, field="cell", divide=p.width),
+            Symbol("column", p.width, limit=p.height * p.width, field="cell"),
+        )
+    ),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        planner=planning,
+        success=reached,
+        success_by_step=True,
+        levels={
+            "easy": {"variant": "sparse", "width": 6},
+            "medium": {"variant": "sparse"},
+            "hard": {"variant": "sparse", "width": 24},
+        },
+    ),
 )

@@ -57,35 +57,26 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core import loop
-from payoff.envs.core.game import Episode, Game, Kernels, ObservationPlan, Readout, Shape
+from payoff.envs.core.game import Each, Episode, Game, ObservationPlan, Rules, Sight, Theory
 from payoff.envs.core.jit import jit
-from payoff.envs.core.params import Params, check_integer
-from payoff.envs.core.state import OVER, Array, Layout
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.params import Params, check_integer, check_word
+from payoff.envs.core.state import Array, Copy, Layout, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.settings import chosen
 
 __all__ = ["SETTINGS", "V0", "CoinLineParams", "Observe", "most_visits"]
 
-LAYOUT = Layout(cell=(), visits=(), time=(), event=(), aux=())
-CELL, VISITS, TIME = LAYOUT.at("cell"), LAYOUT.at("visits"), LAYOUT.at("time")
-EVENT, AUX = LAYOUT.at("event"), LAYOUT.at("aux")
-
-LEFT, RIGHT = range(2)
-
-CAPTIONS = (
-    "the episode began",
-    "walked left",
-    "walked right",
-    "stayed at the left end",
-    "stayed at the right end",
-    "visited the coin",
-    "was paid for the visits",
+MOVE = words("left", "right")
+SCOPE = words("all", "cell")
+EVENT = events(
+    began="the episode began",
+    left="walked left",
+    right="walked right",
+    stayed_left="stayed at the left end",
+    stayed_right="stayed at the right end",
+    visited="visited the coin",
+    paid="was paid for the visits",
 )
-BEGAN, WALKED, STAYED, VISITED, PAID = 0, 1, 3, 5, 6  # WALKED and STAYED + action
-
-NUMBERS = np.dtype([(name, np.int64) for name in ("cells", "start", "coin", "steps")])
-SEEN = np.dtype([("cells", np.int64), ("everything", np.bool_), ("per_step", np.float64)])
-SCOPES = ("all", "cell")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +107,51 @@ class CoinLineParams(Params):
         return min(self.first + 2, self.cells - 1) if self.coin is None else self.coin
 
 
+class CoinLine(Copy):
+    """State of one line."""
+
+    cell: float = whole(0, lambda p: p.cells - 1)
+    visits: float = whole(0, lambda p: p.max_steps)
+    time: float = whole(0, lambda p: p.max_steps)
+    event: float = whole(0, EVENT)
+    aux: float = real(0.0, 1.0)  # 1 if the last step was a visit
+
+
+@jit
+def start(p: CoinLineParams, s: CoinLine) -> None:
+    """Back to the start."""
+    s.cell = p.first
+
+
+@jit
+def step(p: CoinLineParams, s: CoinLine, action: Array, payoff: Array) -> bool:
+    """One step; over when the visits are paid."""
+    to_right = int(action[0]) == MOVE.right
+    cell = s.cell + (1.0 if to_right else -1.0)
+    s.event = EVENT.right if to_right else EVENT.left
+    if cell < 0.0 or cell >= p.cells:
+        cell = s.cell
+        s.event = EVENT.stayed_right if to_right else EVENT.stayed_left
+    s.cell = cell
+    s.aux = 0.0
+    if cell == p.goal:
+        s.aux = 1.0
+        s.visits += 1.0
+        s.event = EVENT.visited
+    s.time += 1.0
+    if s.time < p.max_steps:
+        return False
+    payoff[0] = s.visits
+    s.event = EVENT.paid
+    return True
+
+
+@jit
+def progress(p: CoinLineParams, s: CoinLine) -> float:
+    """The share of the steps that is over."""
+    return s.time / p.max_steps
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
     """An observation setting, the same object in every view.
@@ -128,145 +164,29 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the field (ValueError names it and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
+        check_word("observe.scope", self.scope, SCOPE._fields)
 
 
 SETTINGS = {"full": Observe(), "private": Observe(), "minimal": Observe(scope="cell")}
+SEEN = np.dtype([("cells", np.int64), ("everything", np.bool_), ("per_step", np.float64)], align=True)
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy.
-
-    Args:
-        params: the tuple of one ``(P,)`` array of dtype NUMBERS.
-        b: copy.
-        row: ``(S,)`` state, modified in place.
-        action: ``(1, 1)``.
-        work: ``(5, 1)``; row BASE is written.
-
-    Returns:
-        Whether the visits are paid.
-    """
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    way = int(action[0, 0])
-    cell = row[CELL] + (1.0 if way == RIGHT else -1.0)
-    row[EVENT] = WALKED + way
-    if cell < 0.0 or cell >= p.cells:
-        cell = row[CELL]
-        row[EVENT] = STAYED + way
-    row[CELL] = cell
-    row[AUX] = 0.0
-    if cell == p.coin:
-        row[AUX] = 1.0
-        row[VISITS] += 1.0
-        row[EVENT] = VISITED
-    row[TIME] += 1.0
-    work[loop.BASE, 0] = 0.0
-    if row[TIME] < p.steps:
-        return False
-    work[loop.BASE, 0] = row[VISITS]
-    row[EVENT] = PAID
-    return True
-
-
-@jit
-def reset_row(params, b, row):
-    """Back to the start."""
-    row[CELL] = params[0][loop.pick(b, params[0].shape[0])].start
-    row[VISITS], row[TIME], row[EVENT], row[AUX] = 0.0, 0.0, BEGAN, 0.0
-
-
-@jit
-def observe_row(table, b, row, obs):
-    """What the seat sees.
-
-    Args:
-        table: ``(P,)`` records of dtype SEEN.
-        b: copy.
-        row: ``(S,)`` its state.
-        obs: ``(1, O)`` float32, modified in place.
-    """
-    entry = table[loop.pick(b, table.shape[0])]
-    seen = obs[0]
-    for k in range(entry.cells):
+def look(p: CoinLineParams, s: CoinLine, view: Any, seen: Array) -> None:
+    """What the seat sees; ``view`` is a record of dtype SEEN."""
+    for k in range(view.cells):
         seen[k] = 0.0
-    seen[int(row[CELL])] = 1.0
-    if entry.everything:
-        seen[entry.cells] = row[VISITS] * entry.per_step
-        seen[entry.cells + 1] = row[TIME] * entry.per_step
+    seen[int(s.cell)] = 1.0
+    if view.everything:
+        seen[view.cells] = min(s.visits * view.per_step, 1.0)
+        seen[view.cells + 1] = min(s.time * view.per_step, 1.0)
 
 
-@jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: progress, caption and auxiliary reward."""
-    for b in range(state.shape[0]):
-        p = params[0][loop.pick(b, params[0].shape[0])]
-        out[b, 0] = state[b, TIME] / p.steps
-        out[b, 1] = state[b, EVENT]
-        out[b, 2] = state[b, AUX]
-
-
-def plan(rows: Sequence[CoinLineParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    setting = chosen(setting, SETTINGS, Observe)
-    cells, everything = max(p.cells for p in rows), setting.scope == "all"
+def plan(rows: Sequence[CoinLineParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Observation plan; ``setting`` is a name of SETTINGS or an :class:`Observe`."""
+    cells, everything = max(p.cells for p in rows), chosen(setting, SETTINGS, Observe).scope == "all"
     names = [*(f"cell[{k}]" for k in range(cells)), *(["visits", "time"] if everything else [])]
-    table = np.array([(cells, everything, 1.0 / p.max_steps) for p in rows], dtype=SEEN)
-    return ObservationPlan(table, tuple(names), sees_actions=False)
-
-
-def pack(rows: Sequence[CoinLineParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(p.cells, p.first, p.goal, p.max_steps) for p in rows], dtype=NUMBERS),)
+    return ObservationPlan(np.array([(cells, everything, 1.0 / p.max_steps) for p in rows], SEEN), tuple(names))
 
 
 def most_visits(params: CoinLineParams, cell: int, left: int) -> int:
@@ -278,72 +198,68 @@ def most_visits(params: CoinLineParams, cell: int, left: int) -> int:
     return 0 if away > left else 1 + (left - away) // every
 
 
-def optimum(params: CoinLineParams, row: Array) -> tuple[float, int]:
+def optimum(params: CoinLineParams, s: CoinLine) -> tuple[float, int]:
     """Best return from a state, and the steps to its payment, if there can be one."""
-    left = params.max_steps - int(row[TIME])
-    if row[OVER] != 0.0:
+    left = params.max_steps - int(s.time)
+    if s.over != 0.0:
         return 0.0, params.max_steps + 1
-    best = int(row[VISITS]) + most_visits(params, int(row[CELL]), left)
+    best = int(s.visits) + most_visits(params, int(s.cell), left)
     return float(best), left if best else params.max_steps + 1
 
 
-def policy(params: CoinLineParams, row: Array) -> Array:
-    """Towards the coin ``(1,)``; from the coin to the right, or into the end of the line that it is at."""
-    cell, coin = int(row[CELL]), params.goal
-    return np.array([float(LEFT if cell > coin or cell == coin == 0 else RIGHT)])
+def policy(params: CoinLineParams, s: CoinLine) -> int:
+    """Towards the coin; from the coin to the right, or into the end of the line that it is at."""
+    cell, coin = int(s.cell), params.goal
+    return int(MOVE.left if cell > coin or cell == coin == 0 else MOVE.right)
 
 
-def enough_visits(params: CoinLineParams, episode: Episode) -> bool:
+def enough_visits(params: CoinLineParams, episode: Episode, s: CoinLine) -> bool:
     """Whether it made at least half of the best number of visits, and one."""
     visits = float(episode.payoff.sum())
     return visits > 0.0 and 2.0 * visits >= most_visits(params, params.first, params.max_steps)
 
 
 FLOOR, SEAT, COIN = (250, 250, 247), (0, 114, 178), (230, 159, 0)
-_DONE, _LEFT = (150, 156, 166), (225, 225, 220)
+DONE, LEFT = (150, 156, 166), (225, 225, 220)  # of the bar of time
 
 
-def frame(params: CoinLineParams, row: Array, shape: Shape) -> Array:
-    """The line with the coin (gold) and the seat (blue); below it the visits so far, and the time as a bar.
-
-    Returns:
-        ``(3 w, w cells, 3)`` uint8, w pixels a cell.
-    """
-    w = max(6, min(40, 960 // params.cells))
-    colours = np.full((1, params.cells, 3), FLOOR, dtype=np.uint8)
+def draw(params: CoinLineParams, s: CoinLine) -> Array:
+    """The line with the coin (gold) and the seat (blue); below it the visits so far, and the time as a bar."""
+    w = max(6, min(40, 960 // params.cells))  # pixels a cell
     picture = np.full((3 * w, params.cells * w, 3), render.PAPER, dtype=np.uint8)
-    picture[:w] = render.tiles(colours, w)
+    picture[:w] = render.tiles(np.full((1, params.cells, 3), FLOOR, dtype=np.uint8), w)
     y, x = (np.mgrid[:w, :w] + 0.5) / w - 0.5
-    for cell, radius, colour in ((params.goal, 0.42, COIN), (int(row[CELL]), 0.28, SEAT)):
+    for cell, radius, colour in ((params.goal, 0.42, COIN), (int(s.cell), 0.28, SEAT)):
         picture[:w, cell * w : (cell + 1) * w][np.hypot(y, x) < radius] = colour
     gap = max(2, w // 4)
-    for n in range(min(int(row[VISITS]), params.cells * w // gap)):
+    for n in range(min(int(s.visits), params.cells * w // gap)):
         picture[w + w // 3 : w + 2 * w // 3, n * gap : (n + 1) * gap - 1] = COIN
-    along = round(params.cells * w * row[TIME] / params.max_steps)
-    picture[2 * w + w // 4 : 3 * w - w // 4] = _LEFT
-    picture[2 * w + w // 4 : 3 * w - w // 4, :along] = _DONE
+    along = round(params.cells * w * s.time / params.max_steps)
+    picture[2 * w + w // 4 : 3 * w - w // 4] = LEFT
+    picture[2 * w + w // 4 : 3 * w - w // 4, :along] = DONE
     return picture
 
 
 V0 = Game(
-    id="payoff/CoinLine-v0",
-    params=CoinLineParams,
-    doc=__doc__,
-    kernels=Kernels(start=start, transition=transition, look=look, read=read),
-    shape=lambda p: Shape(1, 1, 2, LAYOUT, p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("progress", False), Readout("caption", False), Readout("aux", True)),
-    captions=CAPTIONS,
-    tabular=True,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=enough_visits,
-    levels={"easy": {"max_steps": 10}, "medium": {"max_steps": 50}, "hard": {"max_steps": 200}},
+    "payoff/CoinLine-v0",
+    "Walk back and forth over a coin; the visits are paid at the end of the episode.",
+    tags=("delayed", "tabular"),
+    rules=Rules(
+        params=CoinLineParams,
+        state=CoinLine,
+        start=start,
+        step=step,
+        actions=lambda p: len(MOVE),
+        tabular=True,
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"progress": progress, "caption": EVENT, "aux": Each("aux")},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        success=enough_visits,
+        levels={"easy": {"max_steps": 10}, "medium": {"max_steps": 50}, "hard": {"max_steps": 200}},
+    ),
 )

@@ -65,18 +65,28 @@ from typing import Literal
 
 import numpy as np
 
-from payoff.envs.core import chance, loop, rng
-from payoff.envs.core.game import Episode, Game, Kernels, Readout, Shape
+from payoff.envs.core import chance, rng
+from payoff.envs.core.game import Episode, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
-from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, KEY, OVER, Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import SETTINGS, Observe, Symbol
+from payoff.envs.core.state import Array, Copy, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import SETTINGS, Observe, Symbol, symbols
+from payoff.envs.sparse.boards import FLOOR, KEY, board
 
 __all__ = ["SETTINGS", "V0", "DeepSeaParams", "Observe", "mapping"]
 
-RANDOMIZE = ("cell", "column", "none")
+RANDOMIZE = words("cell", "column", "none")
 CONTEXTS = rng.seed_key(0x44656570536561)  # the stream whose episode k draws mapping k
+OUT_OF_REACH = (225, 225, 220)  # colour
+EVENT = events(
+    began="the episode began",
+    left="sank to the left",
+    right="sank to the right",
+    failed="failed to move right",
+    grounded="reached the ground",
+    opened="opened the chest",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +107,7 @@ class DeepSeaParams(Params):
         check_flag("deterministic", self.deterministic)
         check_number("move_cost", self.move_cost, 0.0, 1.0)
         check_number("reward_noise", self.reward_noise, 0.0)
-        check_word("randomize", self.randomize, RANDOMIZE)
+        check_word("randomize", self.randomize, RANDOMIZE._fields)
         check_integer("mapping", self.mapping, 0, 2**31)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
@@ -107,115 +117,67 @@ class DeepSeaParams(Params):
         """Steps after which an episode is truncated."""
         return self.size if self.max_steps is None else self.max_steps
 
+    @property
+    def cost(self) -> float:
+        """What one move to the right costs."""
+        return self.move_cost / self.size
 
-LAYOUT = Layout(cell=(), event=(), **{chance.FORCED: ()})  # the cell is row N + column
-CELL, EVENT, FORCED = (LAYOUT.at(name) for name in ("cell", "event", chance.FORCED))
-CAPTIONS = (
-    "the episode began",
-    "sank to the left",
-    "sank to the right",
-    "failed to move right",
-    "reached the ground",
-    "opened the chest",
-)
-BEGAN, SANK_LEFT, SANK_RIGHT, FAILED, GROUNDED, OPENED = range(6)
-NUMBERS = np.dtype([("side", np.int64), ("cost", np.float64), ("noise", np.float64)])
+    @property
+    def noise(self) -> float:
+        """Size of the coin in the last row."""
+        return 0.0 if self.deterministic else self.reward_noise
+
+
+class DeepSea(Copy):
+    """State of one dive."""
+
+    cell: float = whole(0, lambda p: p.size * (p.size + 1) - 1)  # row N + column; row N is the ground
+    event: float = whole(0, EVENT)
+    forced: float = whole(0, 4)  # outcome of the next step plus 1, where a model chooses it
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy: whether it is over.
-
-    ``params``: NUMBERS ``(P,)``, outcomes ``(P, 4)``, and which action is right ``(P, cells)``.
-    """
-    at = loop.pick(b, params[0].shape[0])
-    p = params[0][at]
-    cell = int(row[CELL])
-    line, column = cell // p.side, cell % p.side
-    k = chance.outcome(row, FORCED, params[1][at])
+def step(p: DeepSeaParams, chances: Array, right: Array, s: DeepSea, action: Array, payoff: Array) -> bool:
+    """One step; the dive ends on the ground. ``right``: which action that is, by row and column."""
+    line, column, last = min(int(s.cell) // p.size, p.size - 1), int(s.cell) % p.size, p.size - 1
+    k = chance.outcome(s, chances)
     fails, coin = k >= 2, 1.0 - 2.0 * (k % 2)
-    right = int(action[0, 0]) == params[2][at, cell]
-    opened = right and column == p.side - 1
-    pay = -p.cost if right else 0.0  # 1
+    to_right = int(action[0]) == right[line, column]
+    opened = to_right and column == last
+    pay = -p.cost if to_right else 0.0  # 1
     if opened:  # 2
         pay += 1.0
-    if line == p.side - 1 and (column == 0 or column == p.side - 1):
+    if line == last and (column == 0 or column == last):
         pay += p.noise * coin
-    work[loop.BASE, 0] = pay
-    if not right:  # 3
+    payoff[0] = pay
+    if not to_right:  # 3
         column = max(column - 1, 0)
     elif not fails:
-        column = min(column + 1, p.side - 1)
-    row[CELL] = (line + 1) * p.side + column
-    row[EVENT] = SANK_LEFT if not right else FAILED if fails else SANK_RIGHT
-    if line == p.side - 1:
-        row[EVENT] = OPENED if opened else GROUNDED
-    return line == p.side - 1
+        column = min(column + 1, last)
+    s.cell = (line + 1) * p.size + column
+    s.event = EVENT.left if not to_right else EVENT.failed if fails else EVENT.right
+    if line == last:
+        s.event = EVENT.opened if opened else EVENT.grounded
+    return line == last
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode."""
-    row[CELL], row[EVENT], row[FORCED] = 0.0, BEGAN, 0.0
-
-
-@jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 2)``: the share of the dive that was done without a mistake, 0 after one; caption."""
-    for b in range(state.shape[0]):
-        side = params[0][loop.pick(b, params[0].shape[0])].side
-        line, column = int(state[b, CELL]) // side, int(state[b, CELL]) % side
-        good = line == column if line < side else state[b, EVENT] == OPENED
-        out[b, 0] = line / side if good else 0.0
-        out[b, 1] = state[b, EVENT]
+def progress(p: DeepSeaParams, chances: Array, right: Array, s: DeepSea) -> float:
+    """The share of the dive that was done without a mistake, 0 after one."""
+    line, column = int(s.cell) // p.size, int(s.cell) % p.size
+    good = line == column if line < p.size else s.event == EVENT.opened
+    return line / p.size if good else 0.0
 
 
 @lru_cache(maxsize=64)
 def _draws(size: int, randomize: str, number: int) -> bytes:
     if randomize == "none":
         return bytes([1] * size**2)
-    row = np.zeros(HEADER)
-    row[KEY], row[EPISODE], row[COUNTER] = CONTEXTS, number, 0.0
+    s = np.zeros(1, DeepSea.dtype)[0]
+    s.key, s.episode = CONTEXTS, number
     if randomize == "column":
-        return bytes([rng.below(row, 2) for _ in range(size)] * size)
-    return bytes([rng.below(row, 2) for _ in range(size**2)])
+        return bytes([rng.below(s, 2) for _ in range(size)] * size)
+    return bytes([rng.below(s, 2) for _ in range(size**2)])
 
 
 def mapping(params: DeepSeaParams) -> Array:
@@ -230,80 +192,83 @@ def outcomes(params: DeepSeaParams) -> Array:
     return np.repeat([1.0 - fails, fails], 2) / 2.0
 
 
-def pack(rows: Sequence[DeepSeaParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [(p.size, p.move_cost / p.size, 0.0 if p.deterministic else p.reward_noise) for p in rows]
-    right = np.zeros((len(rows), max(p.size for p in rows) ** 2), dtype=np.int64)
-    for b, p in enumerate(rows):
-        right[b, : p.size**2] = mapping(p).ravel()
-    return np.array(numbers, dtype=NUMBERS), np.array([outcomes(p) for p in rows]), right
+def tables(rows: Sequence[DeepSeaParams]) -> tuple[Array, Array]:
+    """Outcomes ``(P, 4)``, and which action is right ``(P, N, N)``, N of the largest."""
+    largest = max(p.size for p in rows)
+    right = np.zeros((len(rows), largest, largest), dtype=np.int64)
+    for k, p in enumerate(rows):
+        right[k, : p.size, : p.size] = mapping(p)
+    return np.array([outcomes(p) for p in rows]), right
 
 
-def optimum(params: DeepSeaParams, row: Array) -> tuple[float, int]:
+def optimum(params: DeepSeaParams, s: DeepSea) -> tuple[float, int]:
     """Best expected return from a state, (1) or (2) from the row on, and steps to the first payment above 0.
 
     The return is 0 and the steps are more than the horizon where that ends before the ground is reached.
     """
     n, never = params.size, params.horizon + 1
-    line, column = divmod(int(row[CELL]), n)
+    line, column = divmod(int(s.cell), n)
     left = n - 1 - line  # moves before the last step
-    if row[OVER] != 0.0 or left < 0 or left + 1 > params.horizon - row[CLOCK]:
+    if s.over != 0.0 or left < 0 or left + 1 > params.horizon - s.clock:
         return 0.0, never
     lucky = not params.deterministic and params.reward_noise > 0.0 and column <= left
     if line != column:
         return 0.0, left + 1 if lucky else never
     works = 1.0 if params.deterministic else 1.0 - 1.0 / n
-    value = works**left - params.move_cost / n * sum(works**t for t in range(left + 1))
+    value = works**left - params.cost * sum(works**t for t in range(left + 1))
     return max(value, 0.0), left + 1
 
 
-def policy(params: DeepSeaParams, row: Array) -> Array:
-    """Right while that can still open the chest and is worth it, else left: ``(1,)``."""
-    line, column = divmod(int(row[CELL]), params.size)
-    right = mapping(params)[line, column]
-    return np.array([float(right if optimum(params, row)[0] > 0.0 else 1 - right)])
+def policy(params: DeepSeaParams, s: DeepSea) -> int:
+    """Right while that can still open the chest and is worth it, else left."""
+    right = int(mapping(params)[divmod(int(s.cell), params.size)])
+    return right if optimum(params, s)[0] > 0.0 else 1 - right
 
 
-def opened(params: DeepSeaParams, episode: Episode) -> bool:
+def opened(params: DeepSeaParams, episode: Episode, s: DeepSea) -> bool:
     """Whether the chest was opened."""
-    return bool(episode.last[EVENT] == OPENED)
+    return bool(s.event == EVENT.opened)
 
 
-def frame(params: DeepSeaParams, row: Array, shape: Shape) -> Array:
-    """The grid from above: what no episode reaches is grey, the chest is gold, the seat a blue disc.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
+def draw(params: DeepSeaParams, s: DeepSea) -> Array:
+    """The grid from above: what no episode reaches is grey, the chest is gold, the seat a blue disc."""
     n = params.size
-    line, column = divmod(int(row[CELL]), n)
+    line, column = divmod(int(s.cell), n)
     lines, columns = np.indices((n, n))
-    colours = np.full((n, n, 3), discrete.FLOOR, dtype=np.uint8)
-    colours[columns > lines] = (225, 225, 220)
-    colours[n - 1, n - 1] = discrete.KEY
-    return discrete.board(colours, (line, column) if line < n else (n - 1, column), marked=row[EVENT] == OPENED)
+    colours = np.full((n, n, 3), FLOOR, dtype=np.uint8)
+    colours[columns > lines] = OUT_OF_REACH
+    colours[n - 1, n - 1] = KEY
+    return board(colours, (min(line, n - 1), column), marked=s.event == EVENT.opened)
 
 
-V0: Game[DeepSeaParams] = discrete.game(
+def shown(params: DeepSeaParams) -> tuple[Symbol, ...]:
+    """Row and column, blank on the ground."""
+    n = params.size
+    return Symbol("row", n, field="cell", divide=n), Symbol("column", n, limit=n**2, field="cell")
+
+
+V0 = Game(
     "payoff/DeepSea-v0",
-    DeepSeaParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: 2,
-    symbols=lambda p: (
-        Symbol("row", CELL, p.size, limit=p.size**2, divide=p.size),
-        Symbol("column", CELL, p.size, limit=p.size**2),
+    "Right on every single step, whatever right means there, opens the chest at the ground.",
+    tags=("sparse", "grid", "tabular", "stochastic"),
+    rules=Rules(
+        params=DeepSeaParams,
+        state=DeepSea,
+        step=step,
+        actions=lambda p: 2,
+        tables=tables,
+        chance=lambda p: np.ones(1) if p.deterministic else outcomes(p),
+        tabular=True,
     ),
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("progress", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    chance=lambda p: np.ones(1) if p.deterministic else outcomes(p),
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=opened,
-    success_by_step=True,
-    levels={"easy": {"size": 5}, "medium": {"size": 8}, "hard": {"size": 20}},
+    sight=symbols(shown),
+    info={"progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        success=opened,
+        success_by_step=True,
+        levels={"easy": {"size": 5}, "medium": {"size": 8}, "hard": {"size": 20}},
+    ),
 )

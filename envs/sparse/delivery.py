@@ -72,30 +72,77 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import planning, render
-from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
-from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import Array
-from payoff.envs.sparse import delivery_kernels as kernels
-from payoff.envs.sparse.delivery_kernels import CELLS, CODES, FEATURES, LAYOUT, LONGEST_SIDE, PHI, SCOPES
+from payoff.envs.core import chance, rng
+from payoff.envs.core.game import Episode, Flags, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
+from payoff.envs.core.state import Array, Cells, Copy, Layout, State, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.settings import chosen
+from payoff.envs.sparse.boards import DANGER, GOAL, KEY, SEAT, WALL
+from payoff.envs.sparse.delivery_boards import (
+    BRICK,
+    CODES,
+    DEFAULT_BOARD,
+    LONGEST_SIDE,
+    MARK,
+    RISKY,
+    THING,
+    Board,
+    check_board,
+    draw_board,
+    mark_reachable,
+    passable,
+)
 
 __all__ = ["FEATURES", "SETTINGS", "V0", "DeliveryParams", "Observe"]
 
-Board = tuple[str, ...] | tuple[tuple[int, ...], ...]
-
-DEFAULT_BOARD = (
-    ",,,....C..",
-    ".H,S.R..H.",
-    "..,.H...S.",
-    "C.,..SS...",
-    "..c...R..C",
-    "..,...,,,,",
-    ".Sr.S.,.H.",
-    "..,.R.,...",
-    "g,,.C.,S.R",
-    "....,,,..C",
+MOVE = words("up", "down", "left", "right")
+SCOPE = words("board", "window", "cell")
+EVENT = events(
+    began="the episode began",
+    drove="drove on road",
+    drove_brick="drove on brick",
+    collected="collected a coin on road",
+    collected_brick="collected a coin on brick",
+    passed="passed a roadblock on road",
+    passed_brick="passed a roadblock on brick",
+    held="was held up on road",
+    held_brick="was held up on brick",
+    delivered="delivered",  # from here on the episode ends
+    hit="hit a sheep",
+    lost="hit a sheep in a risky cell",
+    won="won in a risky cell",
 )
-_STARTS = ".CR,cr"
-_FREE = 0.8  # largest share of cells that end an episode
+COUNTED = {  # features of each event
+    EVENT.began: (),
+    EVENT.drove: ("gas",),
+    EVENT.drove_brick: ("brick",),
+    EVENT.collected: ("gas", "coin"),
+    EVENT.collected_brick: ("brick", "coin"),
+    EVENT.passed: ("gas", "roadblock"),
+    EVENT.passed_brick: ("brick", "roadblock"),
+    EVENT.held: ("gas",),
+    EVENT.held_brick: ("brick",),
+    EVENT.delivered: ("goal",),
+    EVENT.hit: ("sheep",),
+    EVENT.lost: ("sheep",),
+    EVENT.won: ("win",),
+}
+FEATURES = ("gas", "goal", "sheep", "coin", "roadblock", "brick", "win")
+PHI = np.array([[float(f in COUNTED[e]) for f in FEATURES] for e in EVENT])
+
+ENTERED = np.array(  # event by code; a house holds up, and what a risky cell does is drawn
+    [
+        *(EVENT.drove, EVENT.delivered, EVENT.held, EVENT.hit, EVENT.collected, EVENT.passed),
+        *(EVENT.drove_brick, EVENT.delivered, EVENT.held, EVENT.hit, EVENT.collected_brick, EVENT.passed_brick),
+        EVENT.lost,
+    ]
+)
+FAIR = np.array([0.5, 0.5])  # chances that a risky cell is lost, and won
+SCALE = 1.0 / len(CODES)  # of a code that is shown
+RADIUS = 2  # of the window
+FREE = 0.8  # largest share of cells that end an episode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,17 +164,16 @@ class DeliveryParams(Params):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        if self.layout not in ("default", "random"):
-            raise ValueError(f"layout must be one of 'default', 'random', got {self.layout!r}")
-        _check_board(self.board)
+        check_word("layout", self.layout, ("default", "random"))
+        check_board(self.board)
         check_integer("height", self.height, 2, LONGEST_SIDE)
         check_integer("width", self.width, 2, LONGEST_SIDE)
         for name in ("sheep", "risky"):
-            check_number(name, getattr(self, name), 0.0, _FREE)
+            check_number(name, getattr(self, name), 0.0, FREE)
         for name in ("roadblocks", "coins", "bricks"):
             check_number(name, getattr(self, name), 0.0, 1.0)
-        if self.sheep + self.risky > _FREE:
-            raise ValueError(f"sheep + risky must be at most {_FREE}, got {self.sheep + self.risky:g}")
+        if self.sheep + self.risky > FREE:
+            raise ValueError(f"sheep + risky must be at most {FREE}, got {self.sheep + self.risky:g}")
         if not isinstance(self.weights, tuple | list) or len(self.weights) != len(FEATURES) - 1:
             names = ", ".join(FEATURES[:-1])
             raise ValueError(f"weights must be {len(FEATURES) - 1} numbers ({names}), got {self.weights!r}")
@@ -138,47 +184,115 @@ class DeliveryParams(Params):
         object.__setattr__(self, "weights", tuple(map(float, self.weights)))  # a list becomes hashable
 
     @property
-    def codes(self) -> Array | None:
-        """Codes ``(H, W)`` of the given board, or None where boards are drawn."""
-        if self.board is not None:
-            return np.array([[CODES.index(c) if isinstance(c, str) else c for c in line] for line in self.board])
-        if self.layout == "random":
-            return None
-        return np.array([[CODES.index(c) for c in line] for line in DEFAULT_BOARD])
+    def lines(self) -> Board | None:
+        """The given board; None where boards are drawn."""
+        return self.board if self.board is not None else None if self.layout == "random" else DEFAULT_BOARD
 
     @property
-    def sides(self) -> tuple[int, int]:
-        """Rows and columns of the board that is played."""
-        codes = self.codes
-        return (self.height, self.width) if codes is None else (codes.shape[0], codes.shape[1])
+    def codes(self) -> Array | None:
+        """Its codes ``(H, W)``."""
+        if self.lines is None:
+            return None
+        return np.array([[CODES.index(c) if isinstance(c, str) else c for c in line] for line in self.lines])
+
+    @property
+    def drawn(self) -> bool:
+        """Whether every episode has a board of its own."""
+        return self.lines is None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the board that is played."""
+        return self.height if self.lines is None else len(self.lines)
+
+    @property
+    def columns(self) -> int:
+        """Columns of the board that is played."""
+        return self.width if self.lines is None else len(self.lines[0])
 
     @property
     def gambles(self) -> bool:
         """Whether there can be risky cells."""
-        codes = self.codes
-        return self.risky > 0.0 if codes is None else bool((codes == kernels.RISKY).any())
+        return self.risky > 0.0 if self.codes is None else RISKY in self.codes
 
 
-def _check_board(board: Any) -> None:
-    """Raise ValueError unless ``board`` is None or a board that can be played."""
-    if board is None:
-        return
-    allowed = f"must be a tuple of 2 .. {LONGEST_SIDE} rows of equal length (2 .. {LONGEST_SIDE}), texts of {CODES!r}"
-    fault = f"board {allowed} or tuples of codes 0 .. {len(CODES) - 1}, got {board!r}"
-    if not isinstance(board, tuple) or not 2 <= len(board) <= LONGEST_SIDE:
-        raise ValueError(fault)
-    for line in board:
-        if not isinstance(line, str | tuple) or len(line) != len(board[0]) or not 2 <= len(line) <= LONGEST_SIDE:
-            raise ValueError(fault)
-        if isinstance(line, str):
-            good = all(c in CODES for c in line)
-        else:
-            good = all(type(c) is int and 0 <= c < len(CODES) for c in line)
-        if not good:
-            raise ValueError(fault)
-    cells = {c if isinstance(c, str) else CODES[c] for line in board for c in line}
-    if not cells & set("Gg") or not cells & set(_STARTS):
-        raise ValueError(f"board must hold a goal and a cell to start in, got {board!r}")
+class Delivery(Copy):
+    """State of one drive, beside the codes of the cells, row by row; boards are shorter than the longest can be."""
+
+    row: float = whole(0, lambda p: p.rows - 1)
+    column: float = whole(0, lambda p: p.columns - 1)
+    event: float = whole(0, EVENT)
+    forced: float = whole(0, len(FAIR))  # outcome of the next step plus 1, where a model chooses it
+
+
+STATE = State(Delivery, board=Cells(lambda p: (LONGEST_SIDE**2,), whole(0, RISKY)))
+
+
+def tables(rows: Sequence[DeliveryParams]) -> tuple[Array, ...]:
+    """Codes of the given boards ``(P, LONGEST_SIDE**2)``, 0 where they are drawn; payoff of every event ``(P, 13)``."""
+    boards = np.zeros((len(rows), LONGEST_SIDE**2))
+    for k, p in enumerate(rows):
+        if p.codes is not None:
+            boards[k, : p.codes.size] = p.codes.ravel()
+    return boards, np.array([PHI @ np.array([*p.weights, p.win]) for p in rows])
+
+
+@jit
+def start(p: DeliveryParams, given: Array, paid: Array, s: Delivery, board: Array) -> None:
+    """The given board or one from the copy's stream, and the cell of the seat."""
+    cells, starts = p.rows * p.columns, 0
+    if p.drawn:
+        while starts == 0:
+            starts = mark_reachable(p, draw_board(p, s, board), board)
+    else:
+        for c in range(cells):
+            board[c] = given[c]
+            if passable(int(board[c])):
+                board[c] += MARK
+                starts += 1
+    left = rng.below(s, starts)
+    for c in range(cells):
+        if board[c] >= MARK:
+            board[c] -= MARK
+            if left == 0:
+                s.row, s.column = c // p.columns, c % p.columns
+            left -= 1
+
+
+@jit
+def step(p: DeliveryParams, given: Array, paid: Array, s: Delivery, board: Array, action: Array, payoff: Array) -> bool:
+    """One step; goal, sheep and risky cells end the episode."""
+    move = int(action[0])
+    row, column = int(s.row), int(s.column)
+    to_row = row + (1 if move == MOVE.down else 0) - (1 if move == MOVE.up else 0)
+    to_column = column + (1 if move == MOVE.right else 0) - (1 if move == MOVE.left else 0)
+    event = EVENT.held
+    if to_row >= 0 and to_column >= 0 and to_row < p.rows and to_column < p.columns:
+        code = int(board[to_row * p.columns + to_column])
+        event = ENTERED[code]
+        if code == RISKY and chance.outcome(s, FAIR) == 1:
+            event = EVENT.won
+    s.forced = 0.0  # also where nothing was drawn
+    if event == EVENT.held:
+        here = int(board[row * p.columns + column])
+        if here >= BRICK and here != RISKY:
+            event = EVENT.held_brick
+    else:
+        s.row, s.column = to_row, to_column
+    s.event = event
+    payoff[0] = paid[event]
+    return event >= EVENT.delivered
+
+
+@jit
+def feature(p: DeliveryParams, given: Array, paid: Array, s: Delivery, board: Array, k: int) -> float:
+    """Feature k of the last step."""
+    return PHI[int(s.event), k]
+
+
+def delivered(params: DeliveryParams, episode: Episode, s: Delivery, board: Array) -> bool:
+    """Whether the episode ended at the goal."""
+    return bool(s.event == EVENT.delivered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,157 +309,125 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError names the field and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
-        if not isinstance(self.clock, bool):
-            raise ValueError(f"observe.clock must be True or False, got {self.clock!r}")
+        check_word("observe.scope", self.scope, SCOPE._fields)
+        check_flag("observe.clock", self.clock)
 
 
 SETTINGS = {"full": Observe(), "private": Observe(scope="window"), "minimal": Observe(scope="cell")}
+VIEW = np.dtype([(name, np.int64) for name in ("scope", "rows", "columns")], align=True)  # sides of the largest board
 
 
-def plan(rows: Sequence[DeliveryParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    if isinstance(setting, str):
-        if setting not in SETTINGS:
-            raise ValueError(f"observe must be one of {', '.join(map(repr, SETTINGS))} or an Observe, got {setting!r}")
-        setting = SETTINGS[setting]
-    if not isinstance(setting, Observe):
-        raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
-    sides = [p.sides for p in rows]
-    height, width = max(h for h, _ in sides), max(w for _, w in sides)
-    code = SCOPES.index(setting.scope)
-    table = np.array(
-        [(code, h, w, height, width, 1.0 / p.max_steps) for p, (h, w) in zip(rows, sides, strict=True)],
-        dtype=kernels.SEEN,
-    )
-    if setting.scope == "window":
-        span = range(-kernels.RADIUS, kernels.RADIUS + 1)
+def plan(rows: Sequence[DeliveryParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Observation plan; ValueError for an unknown name, TypeError for neither a name nor an Observe."""
+    observe = chosen(setting, SETTINGS, Observe)
+    height, width = max(p.rows for p in rows), max(p.columns for p in rows)
+    table = np.array([(getattr(SCOPE, observe.scope), height, width)] * len(rows), dtype=VIEW)
+    if observe.scope == "window":
+        span = range(-RADIUS, RADIUS + 1)
         names = [f"cell[{i:+d},{j:+d}]" for i in span for j in span]
     else:
         names = ["row", "column"]
-    if setting.scope == "board":
+    if observe.scope == "board":
         names += [f"cell[{i},{j}]" for i in range(height) for j in range(width)]
-    return ObservationPlan(table, (*names, *(["clock"] if setting.clock else [])), sees_actions=False)
+    return ObservationPlan(table, (*names, *(["clock"] if observe.clock else [])))
 
 
-def pack(rows: Sequence[DeliveryParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers, boards, odds = np.zeros(len(rows), dtype=kernels.NUMBERS), np.zeros((len(rows), CELLS), dtype=np.int64), []
-    for k, p in enumerate(rows):
-        codes = p.codes
-        if codes is not None:
-            boards[k, : codes.size] = codes.ravel()
-        numbers[k] = (*p.sides, codes is None, p.sheep, p.risky, p.roadblocks, p.coins, p.bricks)
-        odds.append([0.5, 0.5] if p.gambles else [1.0, 0.0])
-    payoffs = np.array([PHI @ np.array([*p.weights, p.win]) for p in rows])
-    return numbers, boards, payoffs, np.array(odds)
+@jit
+def look(p: DeliveryParams, given: Array, paid: Array, s: Delivery, board: Array, view: Any, seen: Array) -> None:
+    """What the seat sees."""
+    row, column, at = int(s.row), int(s.column), 2
+    if view.scope != SCOPE.window:
+        seen[0], seen[1] = row / (view.rows - 1.0), column / (view.columns - 1.0)
+    if view.scope == SCOPE.window:
+        at = see_cells(p, board, row - RADIUS, row + RADIUS, column - RADIUS, column + RADIUS, 0, seen)
+    elif view.scope == SCOPE.board and view.columns == p.columns:  # rows follow each other: one loop, which is faster
+        cells = p.rows * p.columns
+        for c in range(cells):
+            seen[2 + c] = board[c] * SCALE
+        for c in range(cells, view.rows * view.columns):
+            seen[2 + c] = 1.0
+        at = 2 + view.rows * view.columns
+    elif view.scope == SCOPE.board:
+        at = see_cells(p, board, 0, view.rows - 1, 0, view.columns - 1, 2, seen)
+    if seen.shape[0] > at:
+        seen[at] = s.clock * (1.0 / p.max_steps)
 
 
-def _chance(params: DeliveryParams) -> Array:
-    return np.array([0.5, 0.5]) if params.gambles else np.ones(1)
+@jit
+def see_cells(
+    p: DeliveryParams, board: Array, top: int, bottom: int, left: int, right: int, at: int, seen: Array
+) -> int:
+    """Cells of these rows and columns, from entry ``at`` on; returns the next entry."""
+    for i in range(top, bottom + 1):
+        for j in range(left, right + 1):
+            inside = i >= 0 and j >= 0 and i < p.rows and j < p.columns
+            seen[at] = board[i * p.columns + j] * SCALE if inside else 1.0
+            at += 1
+    return at
 
 
-def _optimum(params: DeliveryParams, row: Array) -> tuple[float, int]:
-    return planning.optimum(V0, params, row)
+TILE = 32  # pixels
+GREY, BROWN, WHITE, PURPLE = (214, 214, 208), (198, 148, 118), (255, 255, 255), (150, 90, 160)
 
 
-def _policy(params: DeliveryParams, row: Array) -> Array:
-    return planning.action(V0, params, row)
-
-
-def delivered(params: DeliveryParams, episode: Episode) -> bool:
-    """Whether the episode ended at the goal."""
-    return bool(LAYOUT.view(episode.last[None], "event")[0] == kernels.DELIVERED)
-
-
-_TILE = 32  # pixels
-_ROAD, _BRICK = (214, 214, 208), (198, 148, 118)
-_HOUSE, _GREEN, _WOOL, _GOLD, _RED, _BLUE = (
-    (90, 96, 106),
-    (0, 158, 115),
-    (255, 255, 255),
-    (230, 159, 0),
-    (213, 94, 0),
-    (0, 114, 178),
-)
-_PURPLE = (150, 90, 160)
-
-
-def frame(params: DeliveryParams, row: Array, shape: Shape) -> Array:
-    """The board from above.
+def draw(params: DeliveryParams, s: Delivery, board: Array) -> Array:
+    """The board from above, ``(32 H, 32 W, 3)``.
 
     Road grey, brick brown, goal green, house dark with a roof, sheep white with a black face, coin gold, roadblock a
     red bar, risky purple, and the seat a blue disc.
-
-    Returns:
-        ``(32 H, 32 W, 3)`` uint8.
     """
-    height, width = params.sides
-    codes = LAYOUT.view(row[None], "board")[0, : height * width].reshape(height, width).astype(int)
-    colours = np.where((codes >= kernels.BRICK)[:, :, None], _BRICK, _ROAD).astype(np.uint8)
-    kind = np.where(codes == kernels.RISKY, kernels.RISKY, codes % kernels.BRICK)
-    colours[kind == kernels.GOAL], colours[kind == kernels.RISKY] = _GREEN, _PURPLE
-    picture = render.tiles(colours, _TILE)
-    down, right = (np.mgrid[:_TILE, :_TILE] + 0.5) / _TILE - 0.5  # from the middle of a tile, in tiles
+    codes = board[: params.rows * params.columns].reshape(params.rows, params.columns).astype(int)
+    colours = np.where((codes >= BRICK)[:, :, None], BROWN, GREY).astype(np.uint8)
+    kind = np.where(codes == RISKY, RISKY, codes % BRICK)
+    colours[kind == THING.goal], colours[kind == RISKY] = GOAL, PURPLE
+    picture = render.tiles(colours, TILE)
+    down, right = (np.mgrid[:TILE, :TILE] + 0.5) / TILE - 0.5  # from the middle of a tile, in tiles
     radius = np.hypot(down, right)
 
     def paint(y: int, x: int, mask: Array, colour: tuple[int, int, int]) -> None:
-        picture[y * _TILE : (y + 1) * _TILE, x * _TILE : (x + 1) * _TILE][mask] = colour
+        picture[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE][mask] = colour
 
-    for y, x in np.argwhere(kind == kernels.HOUSE):
-        paint(y, x, (abs(right) < 0.3) & (abs(down - 0.12) < 0.26), _HOUSE)
-        paint(y, x, (down < -0.1) & (down > -0.42) & (abs(right) < down + 0.44), _RED)
-    for y, x in np.argwhere(kind == kernels.SHEEP):
-        paint(y, x, np.hypot(down * 1.4, right) < 0.36, _WOOL)
+    for y, x in np.argwhere(kind == THING.house):
+        paint(y, x, (abs(right) < 0.3) & (abs(down - 0.12) < 0.26), WALL)
+        paint(y, x, (down < -0.1) & (down > -0.42) & (abs(right) < down + 0.44), DANGER)
+    for y, x in np.argwhere(kind == THING.sheep):
+        paint(y, x, np.hypot(down * 1.4, right) < 0.36, WHITE)
         paint(y, x, np.hypot(down + 0.06, right - 0.3) < 0.13, render.INK)
-    for y, x in np.argwhere(kind == kernels.COIN):
-        paint(y, x, radius < 0.22, _GOLD)
-    for y, x in np.argwhere(kind == kernels.ROADBLOCK):
-        paint(y, x, (abs(down) < 0.14) & (abs(right) < 0.42), _RED)
-        paint(y, x, (abs(down) < 0.14) & (abs(abs(right) - 0.18) < 0.07), _WOOL)
-    y, x = LAYOUT.view(row[None], "cell")[0].astype(int)
-    paint(y, x, radius < 0.3, _BLUE)
+    for y, x in np.argwhere(kind == THING.coin):
+        paint(y, x, radius < 0.22, KEY)
+    for y, x in np.argwhere(kind == THING.roadblock):
+        paint(y, x, (abs(down) < 0.14) & (abs(right) < 0.42), DANGER)
+        paint(y, x, (abs(down) < 0.14) & (abs(abs(right) - 0.18) < 0.07), WHITE)
+    paint(int(s.row), int(s.column), radius < 0.3, SEAT)
     return picture
 
 
-_SMALL = {"layout": "random", "height": 3, "width": 5, "sheep": 0.0}
-
 V0 = Game(
-    id="payoff/Delivery-v0",
-    params=DeliveryParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, 4, LAYOUT, p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 3.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("reward_vector", False, size=len(FEATURES)), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    tabular=True,
-    chance=_chance,
-    optimum=_optimum,
-    optimum_kind="exact",
-    policy=_policy,
-    success=delivered,
-    success_by_step=True,
-    levels={
-        "easy": _SMALL,
-        "medium": {},
-        "hard": {"layout": "random", "height": 15, "width": 15, "sheep": 0.3, "risky": 0.1},
-    },
+    "payoff/Delivery-v0",
+    "Drive to the goal past sheep, coins and roadblocks, at a price for every step.",
+    tags=("delayed", "grid", "tabular", "stochastic"),
+    rules=Rules(
+        params=DeliveryParams,
+        state=STATE,
+        start=start,
+        step=step,
+        actions=lambda p: len(MOVE),
+        tables=tables,
+        chance=lambda p: FAIR if p.gambles else np.ones(1),
+        tabular=True,
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"reward_vector": Flags(feature, len(FEATURES), flag=False), "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        planner=planning,
+        success=delivered,
+        success_by_step=True,
+        levels={
+            "easy": {"layout": "random", "height": 3, "width": 5, "sheep": 0.0},
+            "medium": {},
+            "hard": {"layout": "random", "height": 15, "width": 15, "sheep": 0.3, "risky": 0.1},
+        },
+    ),
 )

@@ -49,20 +49,31 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.envs.core import loop
-from payoff.envs.core.game import Game, Kernels, Readout, Shape, paid
+from payoff.envs.core.game import Each, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer
-from payoff.envs.core.state import CLOCK, OVER, Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import SETTINGS, Observe, Symbol
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import SETTINGS, Observe, Symbol, symbols
+from payoff.envs.sparse.boards import DANGER, FLOOR, GOAL, WALL, board
 
 __all__ = ["SETTINGS", "V0", "FillerStepsParams", "Observe"]
+
+MOVE = words("go", "fill", "wrong", "stop")
+GOOD_SCORE, STOP_SCORE, BAD_SCORE = 0.9, 0.5, 0.1
+EVENT = events(
+    began="the episode began",
+    went="went on",
+    too_far="went too far",
+    filled="filled",
+    did_wrong="did something wrong",
+    stopped="stopped in vain",
+    solved="stopped, all done",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,154 +88,82 @@ class FillerStepsParams(Params):
         check_integer("needed", self.needed, 1, 1000)
         check_integer("max_steps", self.max_steps, 1)
 
-    @property
-    def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
-        return self.max_steps
 
+class FillerSteps(Copy):
+    """State of one attempt."""
 
-LAYOUT = Layout(done=(), event=(), aux=())  # `done` is n + 1 in a spoiled attempt
-DONE, EVENT, AT_AUX = (LAYOUT.at(name) for name in ("done", "event", "aux"))
-GO, FILL, WRONG, STOP = range(4)
-GOOD_SCORE, STOP_SCORE, BAD_SCORE = 0.9, 0.5, 0.1
-CAPTIONS = (
-    "the episode began",
-    "went on",
-    "went too far",
-    "filled",
-    "did something wrong",
-    "stopped in vain",
-    "stopped, all done",
-)
-BEGAN, WENT, TOO_FAR, FILLED, DID_WRONG, STOPPED, SOLVED = range(7)
-NUMBERS = np.dtype([("needed", np.int64)])
+    done: float = whole(0, lambda p: p.needed + 1)  # necessary steps; n + 1 in a spoiled attempt
+    event: float = whole(0, EVENT)
+    aux: float = real(0.0, 1.0)  # score of the last step
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy: whether it stops. ``params``: NUMBERS ``(P,)``."""
-    needed = params[0][loop.pick(b, params[0].shape[0])].needed
-    done = int(row[DONE])
-    chosen = int(action[0, 0])
-    work[loop.BASE, 0] = 0.0
-    if chosen == GO:  # 1
-        good = done < needed
-        row[DONE] = min(done + 1, needed + 1)
-        row[EVENT], row[AT_AUX] = WENT if good else TOO_FAR, GOOD_SCORE if good else BAD_SCORE
-    elif chosen == FILL:  # 2
-        row[EVENT], row[AT_AUX] = FILLED, GOOD_SCORE
-    elif chosen == WRONG:  # 3
-        row[DONE] = needed + 1
-        row[EVENT], row[AT_AUX] = DID_WRONG, BAD_SCORE
+def step(p: FillerStepsParams, s: FillerSteps, action: Array, payoff: Array) -> bool:
+    """One step; the attempt ends by stop."""
+    done, chosen = int(s.done), int(action[0])
+    if chosen == MOVE.go:  # 1
+        good = done < p.needed
+        s.done = min(done + 1, p.needed + 1)
+        s.event, s.aux = EVENT.went if good else EVENT.too_far, GOOD_SCORE if good else BAD_SCORE
+    elif chosen == MOVE.fill:  # 2
+        s.event, s.aux = EVENT.filled, GOOD_SCORE
+    elif chosen == MOVE.wrong:  # 3
+        s.done = p.needed + 1
+        s.event, s.aux = EVENT.did_wrong, BAD_SCORE
     else:  # 4
-        work[loop.BASE, 0] = 1.0 if done == needed else 0.0
-        row[EVENT], row[AT_AUX] = SOLVED if done == needed else STOPPED, STOP_SCORE
-    return chosen == STOP
+        payoff[0] = 1.0 if done == p.needed else 0.0
+        s.event, s.aux = EVENT.solved if done == p.needed else EVENT.stopped, STOP_SCORE
+    return chosen == MOVE.stop
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode."""
-    row[DONE], row[EVENT], row[AT_AUX] = 0.0, BEGAN, 0.0
+def progress(p: FillerStepsParams, s: FillerSteps) -> float:
+    """Share of the necessary steps that is done; 0 after one too many."""
+    return s.done / p.needed if s.done <= p.needed else 0.0
 
 
-@jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: score of the step, progress (1 when all is done and not too much), caption."""
-    for b in range(state.shape[0]):
-        needed = params[0][loop.pick(b, params[0].shape[0])].needed
-        done = state[b, DONE]
-        out[b, 0] = state[b, AT_AUX]
-        out[b, 1] = done / needed if done <= needed else 0.0
-        out[b, 2] = state[b, EVENT]
-
-
-def pack(rows: Sequence[FillerStepsParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(p.needed,) for p in rows], dtype=NUMBERS),)
-
-
-def optimum(params: FillerStepsParams, row: Array) -> tuple[float, int]:
+def optimum(params: FillerStepsParams, s: FillerSteps) -> tuple[float, int]:
     """Best return within what is left of the horizon, and steps to the payment; horizon + 1 in a spoiled attempt."""
-    steps = params.needed - int(row[DONE]) + 1
-    if row[OVER] != 0.0 or steps == 0:
+    steps = params.needed - int(s.done) + 1
+    if s.over != 0.0 or steps == 0:
         return 0.0, params.max_steps + 1
-    return float(steps <= params.max_steps - row[CLOCK]), steps
+    return float(steps <= params.max_steps - s.clock), steps
 
 
-def policy(params: FillerStepsParams, row: Array) -> Array:
-    """Go until all is done, then stop: ``(1,)``."""
-    return np.array([float(GO if row[DONE] < params.needed else STOP)])
+def policy(params: FillerStepsParams, s: FillerSteps) -> int:
+    """Go until all is done, then stop."""
+    return int(MOVE.go if s.done < params.needed else MOVE.stop)
 
 
-def frame(params: FillerStepsParams, row: Array, shape: Shape) -> Array:
-    """Necessary steps in lines of up to 32, the last tile for too many or a wrong one (red), seat a disc.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
+def draw(params: FillerStepsParams, s: FillerSteps) -> Array:
+    """Necessary steps in lines of up to 32, the last tile for too many or a wrong one (red), seat a disc."""
     n = params.needed + 2
     width = min(n, 32)
-    colours = np.full((-(-n // width), width, 3), discrete.WALL, dtype=np.uint8)
+    colours = np.full((-(-n // width), width, 3), WALL, dtype=np.uint8)
     cells = colours.reshape(-1, 3)
-    cells[:n] = discrete.FLOOR
-    cells[n - 2], cells[n - 1] = discrete.GOAL, discrete.DANGER
-    at = int(row[DONE])
-    return discrete.board(colours, (at // width, at % width), marked=row[EVENT] == SOLVED)
+    cells[:n] = FLOOR
+    cells[n - 2], cells[n - 1] = GOAL, DANGER
+    return board(colours, divmod(int(s.done), width), marked=s.event == EVENT.solved)
 
 
-V0: Game[FillerStepsParams] = discrete.game(
+V0 = Game(
     "payoff/FillerSteps-v0",
-    FillerStepsParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: 4,
-    symbols=lambda p: (Symbol("done", DONE, p.needed + 2, limit=p.needed + 2),),
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=paid,
-    levels={"easy": {"needed": 2}, "medium": {}, "hard": {"needed": 12}},
+    "A few necessary steps and then stop, while a judge of single steps likes fillers as well.",
+    tags=("sparse", "reasoning", "tabular"),
+    rules=Rules(
+        params=FillerStepsParams,
+        state=FillerSteps,
+        step=step,
+        actions=lambda p: len(MOVE),
+        tabular=True,
+    ),
+    sight=symbols(lambda p: (Symbol("done", p.needed + 2),)),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        levels={"easy": {"needed": 2}, "medium": {}, "hard": {"needed": 12}},
+    ),
 )

@@ -59,18 +59,29 @@ from typing import Literal
 import numpy as np
 
 from payoff.envs import planning
-from payoff.envs.core import chance, loop
-from payoff.envs.core.game import Episode, Game, Kernels, Readout, Shape
+from payoff.envs.core import chance
+from payoff.envs.core.game import Each, Episode, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
-from payoff.envs.core.state import Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import SETTINGS, Observe, Symbol
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import SETTINGS, Observe, Symbol, symbols
+from payoff.envs.sparse.boards import FLOOR, GOAL, LURE, WALL, board, tile_side
 
 __all__ = ["SETTINGS", "V0", "FourRoomsParams", "Observe"]
 
-AUX = ("none", "dense", "misleading")
+AUX = words("none", "dense", "misleading")
+MOVE = words("up", "left", "down", "right")
 CRUMB = 0.01  # what the distractor pays
+EVENT = events(
+    began="the episode began",
+    walked="walked",
+    slipped="slipped",
+    bumped="bumped into a wall",
+    lured="took the distractor",
+    paid="was paid in the goal",
+    fell="fell out of the corner",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +105,7 @@ class FourRoomsParams(Params):
                 check_integer(name, getattr(self, name), 0, self.size**2 - 1)
         check_number("slip", self.slip, 0.0, 1.0)
         check_flag("distractor", self.distractor)
-        check_word("aux", self.aux, AUX)
+        check_word("aux", self.aux, AUX._fields)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
 
@@ -118,213 +129,163 @@ class FourRoomsParams(Params):
         """Cell of the distractor."""
         return 1 if self.distractor_cell is None else self.distractor_cell
 
+    @property
+    def outside(self) -> int:
+        """Number of the absorbing state."""
+        return self.size**2
 
-LAYOUT = Layout(cell=(), **discrete.REPORTS)
-CELL, EVENT, AT_AUX, FORCED = (LAYOUT.at(name) for name in ("cell", "event", "aux", chance.FORCED))
-UP, LEFT, DOWN, RIGHT = range(4)
-NO_AUX, DENSE, MISLEADING = range(3)
-CAPTIONS = (
-    "the episode began",
-    "walked",
-    "slipped",
-    "bumped into a wall",
-    "took the distractor",
-    "was paid in the goal",
-    "fell out of the corner",
-)
-BEGAN, WALKED, SLIPPED, BUMPED, LURED, PAID, FELL = range(7)
-NUMBERS = np.dtype([(name, np.int64) for name in ("side", "start", "goal", "lure", "aux")] + [("crumb", np.float64)])
+    @property
+    def crumb(self) -> float:
+        """What the distractor pays."""
+        return CRUMB if self.distractor else 0.0
 
 
-@jit
-def _is_gate(side, at):
-    """Whether a wall has a gate at this coordinate along it."""
-    return at == (side + 2) // 3 - 2 or at == (2 * side + 6) // 3 - 1
+class FourRooms(Copy):
+    """State of one walk."""
+
+    cell: float = whole(0, lambda p: p.outside)
+    event: float = whole(0, EVENT)
+    aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
+    forced: float = whole(0, 5)  # outcome of the next step plus 1, where a model chooses it
 
 
 @jit
-def walk(side, cell, action):
-    """Cell that an action leads to, by walls and edges alone."""
-    x, y = cell % side, cell // side
-    if action == UP or action == DOWN:
-        lower = y if action == UP else y - 1
-        if lower < 0 or lower == side - 1 or (lower + 1 == side // 2 and not _is_gate(side, x)):
-            return cell
-        return cell + side if action == UP else cell - side
-    left = x if action == RIGHT else x - 1
-    if left < 0 or left == side - 1 or (left + 1 == side // 2 and not _is_gate(side, y)):
-        return cell
-    return cell + 1 if action == RIGHT else cell - 1
+def start(p: FourRoomsParams, nearness: Array, s: FourRooms) -> None:
+    """The start cell."""
+    s.cell = p.start_cell
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy: whether it is absorbed.
-
-    ``params``: NUMBERS ``(P,)``, outcome probabilities ``(P, 5)``, progress by cell ``(P, cells)``.
-    """
-    at = loop.pick(b, params[0].shape[0])
-    p = params[0][at]
-    cell = int(row[CELL])
-    chosen = int(action[0, 0])
-    taken = discrete.intended(row, FORCED, params[1][at], chosen)
-    paid = chosen == RIGHT and cell == p.goal  # 1
-    lured = chosen == UP and cell == p.lure
-    work[loop.BASE, 0] = 1.0 if paid else p.crumb if lured else 0.0
-    after = walk(p.side, cell, taken)  # 2
-    if cell == p.goal and taken == RIGHT:  # 3
+def step(p: FourRoomsParams, nearness: Array, s: FourRooms, action: Array, payoff: Array) -> bool:
+    """One step; the walk ends in the absorbing state. ``nearness`` ``(cells + 1,)``: progress in each."""
+    cell, chosen = int(s.cell), int(action[0])
+    taken = chance.intended(s, p.slip, 4, chosen)
+    paid = chosen == MOVE.right and cell == p.goal_cell  # 1
+    lured = chosen == MOVE.up and cell == p.lure
+    payoff[0] = 1.0 if paid else p.crumb if lured else 0.0
+    if cell == p.outside or (cell == p.goal_cell and taken == MOVE.right):  # 3
         after = cell
-    elif cell == 0 and (taken == LEFT or taken == DOWN):
-        after = p.side * p.side
-    row[CELL] = after
-    row[EVENT] = BUMPED if after == cell else SLIPPED if taken != chosen else WALKED
-    if paid or (lured and (p.crumb > 0.0 or p.aux == MISLEADING)):
-        row[EVENT] = PAID if paid else LURED
-    if after == p.side * p.side:
-        row[EVENT] = FELL
-    row[AT_AUX] = 0.0
-    if p.aux == DENSE:
-        row[AT_AUX] = params[2][at, after] - params[2][at, cell]
-    elif p.aux == MISLEADING and lured:
-        row[AT_AUX] = CRUMB
-    return after == p.side * p.side
+    elif cell == 0 and (taken == MOVE.left or taken == MOVE.down):
+        after = p.outside
+    else:  # 2
+        after = walk(p.size, cell, taken)
+    s.cell = after
+    s.event = EVENT.bumped if after == cell else EVENT.slipped if taken != chosen else EVENT.walked
+    if paid or (lured and (p.crumb > 0.0 or p.aux == AUX.misleading)):
+        s.event = EVENT.paid if paid else EVENT.lured
+    if after == p.outside:
+        s.event = EVENT.fell
+    s.aux = 0.0
+    if p.aux == AUX.dense:
+        s.aux = nearness[after] - nearness[cell]
+    elif p.aux == AUX.misleading and lured:
+        s.aux = CRUMB
+    return after == p.outside
 
 
 @jit
-def reset_row(params, b, row):
-    """Start an episode."""
-    row[CELL] = params[0][loop.pick(b, params[0].shape[0])].start
-    row[EVENT], row[AT_AUX], row[FORCED] = BEGAN, 0.0, 0.0
+def walk(size: int, cell: int, action: int) -> int:
+    """Cell that an action leads to, by walls and edges alone."""
+    x, y = cell % size, cell // size
+    if action == MOVE.up or action == MOVE.down:
+        lower = y if action == MOVE.up else y - 1
+        if lower < 0 or lower == size - 1 or (lower + 1 == size // 2 and not _is_gate(size, x)):
+            return cell
+        return cell + size if action == MOVE.up else cell - size
+    left = x if action == MOVE.right else x - 1
+    if left < 0 or left == size - 1 or (left + 1 == size // 2 and not _is_gate(size, y)):
+        return cell
+    return cell + 1 if action == MOVE.right else cell - 1
 
 
 @jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
+def _is_gate(size: int, at: int) -> bool:
+    """Whether a wall has a gate at this coordinate along it."""
+    return at == (size + 2) // 3 - 2 or at == (2 * size + 6) // 3 - 1
 
 
 @jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: auxiliary reward, progress, caption."""
-    for b in range(state.shape[0]):
-        out[b, 0] = state[b, AT_AUX]
-        out[b, 1] = params[2][loop.pick(b, params[2].shape[0]), int(state[b, CELL])]
-        out[b, 2] = state[b, EVENT]
+def progress(p: FourRoomsParams, nearness: Array, s: FourRooms) -> float:
+    """How near the goal is."""
+    return nearness[int(s.cell)]
 
 
 @lru_cache(maxsize=64)
-def _steps(side: int, goal: int) -> tuple[int, ...]:
+def _steps(size: int, goal: int) -> tuple[int, ...]:
     """Least number of steps from every cell to the goal, by a search from the goal: every move can be undone."""
     found, queue = {goal: 0}, [goal]
     for cell in queue:
         for action in range(4):
-            near = walk(side, cell, action)
+            near = walk(size, cell, action)
             if near not in found:
                 found[near] = found[cell] + 1
                 queue.append(near)
-    return tuple(found[cell] for cell in range(side * side))
+    return tuple(found[cell] for cell in range(size * size))
 
 
-def progress(params: FourRoomsParams) -> Array:
-    """Progress ``(size**2 + 1,)`` in every cell, and 0 in the absorbing state."""
-    steps = np.array(_steps(params.size, params.goal_cell))
-    return np.append(1.0 - steps / (steps.max() + 1), 0.0)
+def tables(rows: Sequence[FourRoomsParams]) -> tuple[Array]:
+    """Progress ``(P, cells + 1)``: 1 in the goal, falling with the steps to it, 0 in the absorbing state."""
+    nearness = np.zeros((len(rows), max(p.outside for p in rows) + 1))
+    for k, p in enumerate(rows):
+        steps = np.array(_steps(p.size, p.goal_cell))
+        nearness[k, : p.outside] = 1.0 - steps / (steps.max() + 1)
+    return (nearness,)
 
 
-def pack(rows: Sequence[FourRoomsParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [
-        (p.size, p.start_cell, p.goal_cell, p.lure, AUX.index(p.aux), CRUMB if p.distractor else 0.0) for p in rows
-    ]
-    outcomes = [discrete.slip_probabilities(p.slip, 4, whole=True) for p in rows]
-    along = np.zeros((len(rows), max(p.size for p in rows) ** 2 + 1))
-    for b, p in enumerate(rows):
-        along[b, : p.size**2 + 1] = progress(p)
-    return np.array(numbers, dtype=NUMBERS), np.array(outcomes), along
-
-
-def reached(params: FourRoomsParams, episode: Episode) -> bool:
+def reached(params: FourRoomsParams, episode: Episode, s: FourRooms) -> bool:
     """Whether the goal has paid."""
     return bool((episode.payoff >= 1.0).any())
 
 
-def frame(params: FourRoomsParams, row: Array, shape: Shape) -> Array:
-    """The rooms with y upwards: goal green, distractor pink, walls dark, seat a blue disc.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
+def draw(params: FourRoomsParams, s: FourRooms) -> Array:
+    """The rooms with y upwards: goal green, distractor pink, walls dark, seat a blue disc."""
     n = params.size
-    cells = np.full((n * n, 3), discrete.FLOOR, dtype=np.uint8)
+    cells = np.full((n * n, 3), FLOOR, dtype=np.uint8)
     if params.distractor or params.aux == "misleading":
-        cells[params.lure] = discrete.LURE
-    cells[params.goal_cell] = discrete.GOAL
+        cells[params.lure] = LURE
+    cells[params.goal_cell] = GOAL
     colours = cells.reshape(n, n, 3)[::-1]
-    at = int(row[CELL])
-    picture = discrete.board(colours, (n - 1 - at // n, at % n) if at < n * n else None)
-    side, half = discrete.tile_side(colours.shape), n // 2
+    at = int(s.cell)
+    picture = board(colours, (n - 1 - at // n, at % n) if at < n * n else None)
+    side, half = tile_side(colours.shape), n // 2
     thick = max(2, side // 10)
     for k in range(n):
-        if walk(n, half * n + k, DOWN) == half * n + k:  # the wall below row `half`
+        if walk(n, half * n + k, MOVE.down) == half * n + k:  # the wall below row `half`
             below = (n - half) * side
-            picture[below - thick : below + thick, k * side : (k + 1) * side] = discrete.WALL
-        if walk(n, k * n + half, LEFT) == k * n + half:
+            picture[below - thick : below + thick, k * side : (k + 1) * side] = WALL
+        if walk(n, k * n + half, MOVE.left) == k * n + half:
             left = half * side
-            picture[(n - 1 - k) * side : (n - k) * side, left - thick : left + thick] = discrete.WALL
+            picture[(n - 1 - k) * side : (n - k) * side, left - thick : left + thick] = WALL
     return picture
 
 
-V0: Game[FourRoomsParams] = discrete.game(
+V0 = Game(
     "payoff/FourRooms-v0",
-    FourRoomsParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: 4,
-    symbols=lambda p: (
-        Symbol("y", CELL, p.size, limit=p.size**2, divide=p.size),
-        Symbol("x", CELL, p.size, limit=p.size**2),
+    "A slippery walk through two gates to the far corner, which pays.",
+    tags=("sparse", "grid", "tabular", "stochastic"),
+    rules=Rules(
+        params=FourRoomsParams,
+        state=FourRooms,
+        start=start,
+        step=step,
+        actions=lambda p: len(MOVE),
+        tables=tables,
+        chance=lambda p: chance.slips(p.slip, len(MOVE)),
+        tabular=True,
     ),
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    chance=lambda p: discrete.slip_probabilities(p.slip, 4),
-    optimum=lambda p, row: planning.optimum(V0, p, row),
-    optimum_kind="exact",
-    policy=lambda p, row: planning.action(V0, p, row),
-    success=reached,
-    success_by_step=True,
-    levels={"easy": {}, "medium": {"size": 11}, "hard": {"size": 19}},
+    sight=symbols(
+        lambda p: (
+            Symbol("y", p.size, field="cell", divide=p.size),
+            Symbol("x", p.size, limit=p.outside, field="cell"),
+        )
+    ),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        planner=planning,
+        success=reached,
+        success_by_step=True,
+        levels={"easy": {}, "medium": {"size": 11}, "hard": {"size": 19}},
+    ),
 )

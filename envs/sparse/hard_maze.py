@@ -72,22 +72,39 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
-from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import hard_maze_kernels as kernels
-from payoff.envs.sparse.hard_maze_kernels import GOALS, LAYOUT, NUMBERS, SEEN, SIDE
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.game import Flags, Game, Rules, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_integer, check_number, check_word, record
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events
+from payoff.envs.sight.numbers import Setting, numbers, show_clock
+from payoff.envs.sparse.discs import nearness
 
 __all__ = ["SETTINGS", "V0", "HardMazeParams", "Observe"]
 
-Walls = Literal["maze", "open"]
+EVENT = events(
+    began="the episode began",
+    moved="moved",
+    hit="ran into a wall",
+    arrived="ended at a goal",
+    missed="ended away from the goals",
+)
+SIDE = 600.0  # of the arena
+RADIUS = 10.0  # of the robot
+AXLE = 20.0  # between its wheels
+TOP_SPEED = 4.0  # of a wheel, per step
+RANGE = 100.0  # of a range finder
+START_X, START_Y, START_HEADING = 60.0, 450.0, math.pi / 4.0
+GOALS = ((60.0, 60.0), (100.0, 200.0))
+BUMPER_OVERLAP = 0.1  # sine of the angle by which a bumper reaches across the middle
+TURN = 2.0 * TOP_SPEED / AXLE  # most that a step turns, radians
 
 OUTER = ((0, 0, 600, 0), (600, 0, 600, 600), (600, 600, 0, 600), (0, 600, 0, 0))
 INNER = (
@@ -98,27 +115,114 @@ INNER = (
     (270, 240, 270, 130),
     (320, 600, 320, 430),
 )
-STOPS = ((225, 60), (225, 300), (520, 300), (520, 400), (320, 395), (90, 450), (320, 60))
+WALLS = np.array(OUTER + INNER, dtype=np.float64)
+WALLS[:, 2:] -= WALLS[:, :2]  # x, y, dx, dy
+STOPS = np.array(((225, 60), (225, 300), (520, 300), (520, 400), (320, 395), (90, 450), (320, 60)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardMazeParams(Params):
     """Keywords of HardMaze-v0."""
 
-    walls: Walls = "maze"  # all of them, or the outer ones only
+    walls: Literal["maze", "open"] = "maze"  # all of them, or the outer ones only
     diameter: float = 100.0  # of a goal, 2 R
     max_steps: int = 2000  # step that is paid and ends the episode
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        if self.walls not in get_args(Walls):
-            raise ValueError(f"walls must be one of {', '.join(map(repr, get_args(Walls)))}, got {self.walls!r}")
+        check_word("walls", self.walls, ("maze", "open"))
         check_number("diameter", self.diameter, 1.0, 1200.0)
         check_integer("max_steps", self.max_steps, 1)
 
+    @property
+    def n_walls(self) -> int:
+        """How many of the walls there are, from the first one on."""
+        return len(WALLS) if self.walls == "maze" else len(OUTER)
+
+    @property
+    def radius(self) -> float:
+        """Radius of a goal, R."""
+        return self.diameter / 2.0
+
+
+class Robot(Copy):
+    """State of one robot."""
+
+    x: float = real(0.0, SIDE)
+    y: float = real(0.0, SIDE)
+    heading: float = real(0.0, 2.0 * math.pi)
+    bumper_left: float = whole(0, 1)
+    bumper_right: float = whole(0, 1)
+    event: float = whole(0, EVENT)
+
+
+@jit
+def start(p: HardMazeParams, s: Robot) -> None:
+    """The one start."""
+    s.x, s.y, s.heading = START_X, START_Y, START_HEADING
+
+
+@jit
+def step(p: HardMazeParams, s: Robot, action: Array, payoff: Array) -> bool:
+    """One step; the last one is paid."""
+    drive(p, s, action[0], action[1])
+    if s.clock + 1.0 < p.max_steps:
+        return False
+    payoff[0] = paid(p, s)
+    s.event = EVENT.arrived if payoff[0] > 0.0 else EVENT.missed
+    return True
+
+
+@jit
+def drive(p: HardMazeParams, s: Robot, left: float, right: float) -> None:
+    """Equations (1) to (3)."""
+    s.bumper_left, s.bumper_right = 0.0, 0.0
+    heading = s.heading + (right - left) / AXLE  # 1
+    heading -= 2.0 * math.pi * math.floor(heading / (2.0 * math.pi))
+    s.heading = heading
+    cos, sin = math.cos(heading), math.sin(heading)
+    speed = 0.5 * (left + right)
+    x, y = s.x + speed * cos, s.y + speed * sin  # 2
+    dx, dy = to_wall(p, x, y)
+    distance = math.hypot(dx, dy)
+    if distance >= RADIUS:
+        s.x, s.y, s.event = x, y, EVENT.moved
+        return
+    s.event = EVENT.hit  # 3
+    if dx * cos + dy * sin >= 0.0:
+        aside = dy * cos - dx * sin  # to the left
+        if aside >= -BUMPER_OVERLAP * distance:
+            s.bumper_left = 1.0
+        if aside <= BUMPER_OVERLAP * distance:
+            s.bumper_right = 1.0
+
+
+@jit
+def to_wall(p: HardMazeParams, x: float, y: float) -> tuple[float, float]:
+    """Vector from (x, y) to the nearest point of all walls."""
+    best, best_x, best_y = math.inf, 0.0, 0.0
+    for w in range(p.n_walls):
+        wall_x, wall_y, dx, dy = WALLS[w, 0], WALLS[w, 1], WALLS[w, 2], WALLS[w, 3]
+        share = ((x - wall_x) * dx + (y - wall_y) * dy) / (dx * dx + dy * dy)
+        share = min(1.0, max(0.0, share))
+        away_x, away_y = wall_x + share * dx - x, wall_y + share * dy - y
+        square = away_x * away_x + away_y * away_y
+        if square < best:
+            best, best_x, best_y = square, away_x, away_y
+    return best_x, best_y
+
+
+@jit
+def paid(p: HardMazeParams, s: Robot) -> float:
+    """What the last step pays."""
+    best = 0.0
+    for goal_x, goal_y in GOALS:
+        best = max(best, nearness(s.x, s.y, goal_x, goal_y, p.radius))
+    return best
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observe:
+class Observe(Setting):
     """An observation setting, the same object in every view.
 
     Attributes:
@@ -129,59 +233,131 @@ class Observe:
     pose: bool = True
     clock: bool = False
 
-    def __post_init__(self) -> None:
-        """Check the fields (ValueError names the field and what is allowed)."""
-        for name in ("pose", "clock"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"observe.{name} must be True or False, got {getattr(self, name)!r}")
-
 
 SETTINGS = {"full": Observe(), "private": Observe(pose=False), "minimal": Observe(pose=False)}
 
 
-def plan(rows: Sequence[HardMazeParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan.
-
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    wanted = chosen(setting, SETTINGS, Observe)
-    sensors = ("range[left]", "range[ahead]", "range[right]", "bumper[left]", "bumper[right]")
-    pose = ("x", "y", "heading") if wanted.pose else ()
-    table = np.array([(wanted.pose, 1.0 / p.max_steps) for p in rows], dtype=SEEN)
-    return ObservationPlan(table, (*sensors, *pose, *(["clock"] if wanted.clock else [])), sees_actions=False)
+@jit
+def look(p: HardMazeParams, s: Robot, view: Any, seen: Array) -> None:
+    """Range finders and bumpers, and the pose if it is wanted."""
+    for k in range(3):
+        seen[k] = measured(p, s.x, s.y, s.heading + (1 - k) * 0.25 * math.pi) / RANGE
+    seen[3], seen[4] = s.bumper_left, s.bumper_right
+    if view.pose != 0:
+        seen[5], seen[6], seen[7] = s.x / SIDE, s.y / SIDE, s.heading / (2.0 * math.pi)
+    show_clock(s, view, seen)
 
 
-def corners(params: HardMazeParams) -> Array:
-    """Walls ``(W, 4)`` of these parameters, from (x, y) to (x, y)."""
-    return np.array([*OUTER, *(INNER if params.walls == "maze" else ())], dtype=np.float64)
+@jit
+def measured(p: HardMazeParams, x: float, y: float, direction: float) -> float:
+    """Distance to the nearest wall in a direction, at most RANGE."""
+    cos, sin = math.cos(direction), math.sin(direction)
+    nearest = RANGE
+    for w in range(p.n_walls):
+        dx, dy = WALLS[w, 2], WALLS[w, 3]
+        across = cos * dy - sin * dx
+        if across == 0.0:  # parallel; the ends of a wall belong to others or to nobody
+            continue
+        away_x, away_y = WALLS[w, 0] - x, WALLS[w, 1] - y
+        distance = (away_x * dy - away_y * dx) / across
+        if distance < 0.0 or distance >= nearest:
+            continue
+        share = (away_x * sin - away_y * cos) / across
+        if share >= 0.0 and share <= 1.0:
+            nearest = distance
+    return nearest
 
 
-def pack(rows: Sequence[HardMazeParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    found = [corners(p) for p in rows]
-    numbers = [(len(w), p.diameter / 2.0, p.max_steps) for p, w in zip(rows, found, strict=True)]
-    walls = np.zeros((len(rows), max(map(len, found)), 4))
-    for p, w in enumerate(found):
-        walls[p, : len(w), :2] = w[:, :2]
-        walls[p, : len(w), 2:] = w[:, 2:] - w[:, :2]
-    stops = np.array([STOPS] * len(rows), dtype=np.float64)
-    return np.array(numbers, dtype=NUMBERS), walls, stops
+@jit
+def descriptor(p: HardMazeParams, s: Robot, k: int) -> float:
+    """Where the robot is: x, y, over 600."""
+    return (s.x if k == 0 else s.y) / SIDE
 
 
-def optimum(params: HardMazeParams, row: Array) -> tuple[float, int]:
-    """Return of the reference from a state, and the steps to its payment; horizon + 1 where there is none."""
-    steps = params.max_steps - int(row[CLOCK])
-    if row[OVER] != 0.0 or steps <= 0:
+@jit
+def clearance(p: HardMazeParams, x: float, y: float) -> float:
+    """Distance of (x, y) from the nearest wall."""
+    dx, dy = to_wall(p, x, y)
+    return math.hypot(dx, dy)
+
+
+@jit
+def in_sight(p: HardMazeParams, x: float, y: float, to_x: float, to_y: float) -> bool:
+    """Whether the robot can drive straight from (x, y) to (to_x, to_y)."""
+    way_x, way_y = to_x - x, to_y - y
+    length2 = way_x * way_x + way_y * way_y
+    nearest = min(clearance(p, to_x, to_y), clearance(p, x, y))
+    for w in range(p.n_walls):
+        wall_x, wall_y, dx, dy = WALLS[w, 0], WALLS[w, 1], WALLS[w, 2], WALLS[w, 3]
+        ends = 0  # of the wall on the left of the way, then of the way on the left of the wall: one each if they cross
+        for k in range(2):
+            away_x, away_y = wall_x + k * dx - x, wall_y + k * dy - y
+            share = 0.0 if length2 == 0.0 else (away_x * way_x + away_y * way_y) / length2
+            share = min(1.0, max(0.0, share))
+            nearest = min(nearest, math.hypot(away_x - share * way_x, away_y - share * way_y))
+            if way_x * away_y - way_y * away_x > 0.0:
+                ends += 1
+            if dx * (y + k * way_y - wall_y) - dy * (x + k * way_x - wall_x) > 0.0:
+                ends += 4
+        if ends == 5:
+            return False
+    return nearest >= RADIUS - 1e-9
+
+
+@jit
+def target(p: HardMazeParams, x: float, y: float) -> tuple[float, float]:
+    """Where the reference drives: the nearest goal in sight, else the first way-point in sight, else the first."""
+    best, at_x, at_y = math.inf, STOPS[0, 0], STOPS[0, 1]
+    for goal_x, goal_y in GOALS:
+        distance = math.hypot(goal_x - x, goal_y - y)
+        if distance < best and in_sight(p, x, y, goal_x, goal_y):
+            best, at_x, at_y = distance, goal_x, goal_y
+    if best == math.inf:
+        for k in range(STOPS.shape[0]):
+            if in_sight(p, x, y, STOPS[k, 0], STOPS[k, 1]):
+                return STOPS[k, 0], STOPS[k, 1]
+    return at_x, at_y
+
+
+@jit
+def steer(p: HardMazeParams, s: Robot) -> tuple[float, float]:
+    """Speeds of the left and the right wheel that the reference chooses: turn to the target first, then drive."""
+    at_x, at_y = target(p, s.x, s.y)
+    dx, dy = at_x - s.x, at_y - s.y
+    distance = math.hypot(dx, dy)
+    if distance < 1e-9:
+        return 0.0, 0.0
+    turn = math.atan2(dy, dx) - s.heading
+    turn -= 2.0 * math.pi * math.floor(turn / (2.0 * math.pi) + 0.5)
+    speed = 0.0
+    if abs(turn) <= TURN:
+        speed = min(distance, TOP_SPEED - 0.5 * AXLE * abs(turn))
+    side = 0.5 * AXLE * min(TURN, max(-TURN, turn))
+    left, right = speed - side, speed + side
+    return min(TOP_SPEED, max(-TOP_SPEED, left)), min(TOP_SPEED, max(-TOP_SPEED, right))
+
+
+@jit
+def played_out(p: HardMazeParams, s: Robot, steps: int) -> float:
+    """What the reference is paid ``steps`` steps from here; the state is used up."""
+    for _ in range(steps):
+        left, right = steer(p, s)
+        drive(p, s, left, right)
+    return paid(p, s)
+
+
+def optimum(params: HardMazeParams, s: Robot) -> tuple[float, int]:
+    """Return of the reference, and the steps to its payment; horizon + 1 where there is none."""
+    steps = params.max_steps - int(s.clock)
+    if s.over != 0.0 or steps <= 0:
         return 0.0, params.max_steps + 1
-    value = float(kernels.played_out(pack([params]), row.copy(), steps))
+    value = float(played_out(record(params), copy(s), steps))
     return value, steps if value > 0.0 else params.max_steps + 1
 
 
-def policy(params: HardMazeParams, row: Array) -> Array:
+def policy(params: HardMazeParams, s: Robot) -> tuple[float, float]:
     """Action ``(2,)`` of the reference."""
-    wheels: Array = np.clip(kernels.steer(pack([params]), 0, row), -kernels.TOP_SPEED, kernels.TOP_SPEED)
+    wheels: tuple[float, float] = steer(record(params), s)
     return wheels
 
 
@@ -189,60 +365,57 @@ FLOOR, WALL, GREEN, ROSE = (250, 250, 247), (90, 96, 106), (0, 158, 115), (240, 
 BLUE, INK = (0, 114, 178), (40, 44, 52)
 
 
-def frame(params: HardMazeParams, row: Array, shape: Shape) -> Array:
-    """The maze from above: goals green, what the range finders see rose, robot a blue disc with a dark nose.
-
-    Returns:
-        ``(300, 300, 3)`` uint8.
-    """
+def draw(params: HardMazeParams, s: Robot) -> Array:
+    """The maze from above: goals green, what the range finders see rose, robot a blue disc with a dark nose."""
     pixels = 300
     middle = (np.arange(pixels) + 0.5) * SIDE / pixels
     across, up = np.meshgrid(middle, middle[::-1])
     picture = np.full((pixels, pixels, 3), FLOOR, dtype=np.uint8)
 
-    def near(x: float, y: float, to_x: float, to_y: float, distance: float) -> Array:
+    def near(x: float, y: float, dx: float, dy: float, distance: float) -> Array:
         """Pixels nearer than this to a segment."""
-        dx, dy = to_x - x, to_y - y
         share = np.clip(((across - x) * dx + (up - y) * dy) / max(dx * dx + dy * dy, 1e-12), 0.0, 1.0)
         inside: Array = np.hypot(across - x - share * dx, up - y - share * dy) < distance
         return inside
 
     for goal_x, goal_y in GOALS:
-        picture[np.hypot(across - goal_x, up - goal_y) < params.diameter / 2.0] = GREEN
-    x, y, heading = (float(LAYOUT.view(row[None], name)[0]) for name in ("x", "y", "heading"))
-    seen = np.zeros((1, 1, 5), dtype=np.float32)
-    table = np.zeros(1, dtype=SEEN)
-    kernels.observe_row(pack([params]), table, 0, row, seen[0])
+        picture[np.hypot(across - goal_x, up - goal_y) < params.radius] = GREEN
     for k in range(3):
-        way, length = heading + (1 - k) * np.pi / 4.0, float(seen[0, 0, k]) * kernels.RANGE
-        picture[near(x, y, x + length * np.cos(way), y + length * np.sin(way), 1.5)] = ROSE
-    for left, bottom, right, top in corners(params).tolist():
-        picture[near(left, bottom, right, top, 4.0)] = WALL
-    picture[np.hypot(across - x, up - y) < kernels.RADIUS] = BLUE
-    picture[near(x, y, x + kernels.RADIUS * np.cos(heading), y + kernels.RADIUS * np.sin(heading), 2.0)] = INK
+        way = s.heading + (1 - k) * np.pi / 4.0
+        length = measured(record(params), s.x, s.y, way)
+        picture[near(s.x, s.y, length * np.cos(way), length * np.sin(way), 1.5)] = ROSE
+    for x, y, dx, dy in WALLS[: params.n_walls]:
+        picture[near(x, y, dx, dy, 4.0)] = WALL
+    picture[np.hypot(across - s.x, up - s.y) < RADIUS] = BLUE
+    picture[near(s.x, s.y, RADIUS * np.cos(s.heading), RADIUS * np.sin(s.heading), 2.0)] = INK
     return picture
 
 
 V0 = Game(
-    id="payoff/HardMaze-v0",
-    params=HardMazeParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 2, None, LAYOUT, p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.full((1, 2, 2), (-kernels.TOP_SPEED, kernels.TOP_SPEED)),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("descriptor", False, size=2), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    default_actions="unit",
-    optimum=optimum,
-    optimum_kind="reference",
-    bound=lambda p: 1.0,
-    policy=policy,
-    success=paid,
-    levels={"easy": {"walls": "open", "diameter": 500.0}, "medium": {"walls": "open"}, "hard": {"walls": "maze"}},
+    "payoff/HardMaze-v0",
+    "A robot with short sight and goals behind walls: paid at the last step, for where it stands.",
+    tags=("sparse", "continuous"),
+    rules=Rules(
+        params=HardMazeParams,
+        state=Robot,
+        start=start,
+        step=step,
+        actions=lambda p: np.full((2, 2), (-TOP_SPEED, TOP_SPEED)),
+        default_actions="unit",
+    ),
+    sight=numbers(
+        look,
+        ("range[left]", "range[ahead]", "range[right]", "bumper[left]", "bumper[right]"),
+        SETTINGS,
+        pose=("x", "y", "heading"),
+    ),
+    info={"descriptor": Flags(descriptor, size=2, flag=False), "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "reference",
+        optimum=optimum,
+        policy=policy,
+        bound=lambda p: 1.0,
+        levels={"easy": {"walls": "open", "diameter": 500.0}, "medium": {"walls": "open"}, "hard": {"walls": "maze"}},
+    ),
 )

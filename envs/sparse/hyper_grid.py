@@ -71,16 +71,25 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
-from payoff.envs.core.params import Params, check_flag, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import hyper_grid_kernels as kernels
-from payoff.envs.sparse.hyper_grid_kernels import CELL, MODE, PLAIN, PLATEAU, SCOPES, layout
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.game import Episode, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
+from payoff.envs.core.state import Array, Cells, Copy, Layout, State, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.settings import chosen
 
 __all__ = ["SETTINGS", "V0", "HyperGridParams", "Observe", "distribution", "kinds", "partition", "rewards", "sample"]
 
-REWARD_MODES = ("terminal", "delta_energy")
+REWARD = words("terminal", "delta_energy")
+KIND = words("plain", "plateau", "mode")  # of coordinates and of cells, in the order of what they are worth
+SCOPE = words("one_hot", "coordinates")
+EVENT = events(
+    began="the episode began",
+    moved="moved",
+    blocked="could not move further",
+    at_edge="reached the edge",
+    stopped="stopped",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +108,7 @@ class HyperGridParams(Params):
         check_integer("height", self.height, 6, 256)
         check_integer("dimensions", self.dimensions, 1, 8)
         check_number("r0", self.r0, 1e-12)
-        if self.reward_mode not in REWARD_MODES:
-            raise ValueError(
-                f"reward_mode must be one of {', '.join(map(repr, REWARD_MODES))}, got {self.reward_mode!r}"
-            )
+        check_word("reward_mode", self.reward_mode, REWARD._fields)
         check_flag("stop_at_edge", self.stop_at_edge)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
@@ -119,8 +125,69 @@ class HyperGridParams(Params):
 
     @property
     def best_kind(self) -> int:
-        """Kind of the most valuable objects: MODE, or PLATEAU where there is no mode."""
+        """Kind of the most valuable objects: the mode, or the plateau where there is no mode."""
         return int(kinds(self.height).max())
+
+
+class HyperGrid(Copy):
+    """State of one grid, beside the coordinates of the cell."""
+
+    event: float = whole(0, EVENT)
+
+
+def worth(rows: Sequence[HyperGridParams]) -> tuple[Array, ...]:
+    """Values R ``(P, 3)`` of the three kinds of cells, and their logarithms."""
+    values = np.stack([p.values for p in rows])
+    return values, np.log(values)
+
+
+@jit
+def step(
+    p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array, action: Array, payoff: Array
+) -> bool:
+    """One step; a finished object ends the episode."""
+    axis, before = int(action[0]), kind_of(p, cell)
+    if axis == p.dimensions:
+        s.event = EVENT.stopped
+        if p.reward_mode == REWARD.terminal:
+            payoff[0] = value[before]
+        return True
+    if cell[axis] == p.height - 1:
+        s.event = EVENT.blocked
+        return False
+    cell[axis] += 1.0
+    after = kind_of(p, cell)
+    finished = p.stop_at_edge != 0 and cell[axis] == p.height - 1
+    s.event = EVENT.at_edge if finished else EVENT.moved
+    if p.reward_mode == REWARD.delta_energy:
+        payoff[0] = logarithm[after] - logarithm[before]
+    elif finished:
+        payoff[0] = value[after]
+    return finished
+
+
+@jit
+def kind(height: int, coordinate: int) -> int:
+    """Kind of a coordinate, by whole numbers."""
+    m = abs(2 * coordinate - (height - 1))
+    found: int = KIND.plateau
+    if 2 * m <= height - 1:
+        found = KIND.plain
+    elif 5 * m > 3 * (height - 1) and 5 * m < 4 * (height - 1):
+        found = KIND.mode
+    return found
+
+
+@jit
+def kind_of(p: HyperGridParams, cell: Array) -> int:
+    """Kind of the cell: the least among its coordinates."""
+    least: int = KIND.mode
+    for i in range(p.dimensions):
+        least = min(least, kind(p.height, int(cell[i])))
+    return least
+
+
+# -- what is seen and reported -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,48 +204,61 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError names the field and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
+        check_word("observe.scope", self.scope, SCOPE._fields)
         check_flag("observe.clock", self.clock)
 
 
 SETTINGS = {"full": Observe(), "private": Observe(), "minimal": Observe(scope="coordinates")}
+SEEN = np.dtype([("width", np.int64)], align=True)  # entries of an axis, 0 where its coordinate is one number
 
 
-def plan(rows: Sequence[HyperGridParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name, or several numbers of axes in one batch.
-        TypeError: neither a name nor an Observe.
-    """
-    setting = chosen(setting, SETTINGS, Observe)
-    axes = {p.dimensions for p in rows}
-    if len(axes) > 1:
-        raise ValueError(f"dimensions must be the same in all copies of a batch, got {sorted(axes)}")
-    (d,) = axes
-    width = max(p.height for p in rows)
-    one_hot = setting.scope == "one_hot"
-    names = [f"axis {i}[{k}]" for i in range(d) for k in range(width)] if one_hot else [f"axis {i}" for i in range(d)]
-    table = np.array([(one_hot, d, width, 1.0 / (p.height - 1), 1.0 / p.horizon) for p in rows], dtype=kernels.SEEN)
-    return ObservationPlan(table, (*names, *(["clock"] if setting.clock else [])), sees_actions=False)
+@jit
+def look(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array, view: Any, seen: Array) -> None:
+    """The coordinates and, where there is room for it, the clock."""
+    at = p.dimensions
+    if view.width > 0:
+        at = p.dimensions * view.width
+        for k in range(at):
+            seen[k] = 0.0
+        for i in range(p.dimensions):
+            seen[i * view.width + int(cell[i])] = 1.0
+    else:
+        scale = 1.0 / (p.height - 1)
+        for i in range(p.dimensions):
+            seen[i] = cell[i] * scale
+    if seen.shape[0] > at:
+        seen[at] = s.clock * (1.0 / p.horizon)
 
 
-def pack(rows: Sequence[HyperGridParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [(p.height, p.dimensions, p.reward_mode == "delta_energy", p.stop_at_edge, p.best_kind) for p in rows]
-    values = np.stack([p.values for p in rows])
-    return np.array(numbers, dtype=kernels.NUMBERS), values, np.log(values)
+def plan(rows: Sequence[HyperGridParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Raise ValueError for an unknown name, TypeError for neither a name nor an Observe."""
+    observe = chosen(setting, SETTINGS, Observe)
+    width = max(p.height for p in rows) if observe.scope == "one_hot" else 0
+    axes = [f"axis {i}" for i in range(rows[0].dimensions)]
+    names = [f"{axis}[{k}]" for axis in axes for k in range(width)] if width else axes
+    return ObservationPlan(np.full(len(rows), width).astype(SEEN), (*names, *(["clock"] if observe.clock else [])))
+
+
+@jit
+def progress(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array) -> float:
+    """Value of the cell over the largest one."""
+    share: float = value[kind_of(p, cell)] / value[p.best_kind]
+    return share
+
+
+@jit
+def energy(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array) -> float:
+    """E of the cell; the start is a cell of the plateau."""
+    lost: float = logarithm[KIND.plateau] - logarithm[kind_of(p, cell)]
+    return lost
+
+
+# -- what is known -----------------------------------------------------------------------------------------------------
 
 
 def kinds(height: int) -> Array:
-    """Kind ``(H,)`` of each coordinate: PLAIN, PLATEAU, MODE. A cell is of the least kind among its coordinates."""
-    return np.array([kernels.kind(height, s) for s in range(height)], dtype=np.int64)
+    """Kind ``(H,)`` of each coordinate. A cell is of the least kind among its coordinates."""
+    return np.array([kind(height, s) for s in range(height)], dtype=np.int64)
 
 
 def rewards(params: HyperGridParams, cells: Any) -> Array:
@@ -198,8 +278,9 @@ def rewards(params: HyperGridParams, cells: Any) -> Array:
 
 def _terms(params: HyperGridParams) -> list[tuple[float, Array]]:
     """The terms of (1): weight, and the coordinates that each axis of a cell must have for it."""
-    kind = kinds(params.height)
-    return [(w, np.flatnonzero(kind >= k)) for w, k in ((params.r0, PLAIN), (0.5, PLATEAU), (2.0, MODE))]
+    kind_at = kinds(params.height)
+    terms = (params.r0, KIND.plain), (0.5, KIND.plateau), (2.0, KIND.mode)
+    return [(weight, np.flatnonzero(kind_at >= least)) for weight, least in terms]
 
 
 def _ways(params: HyperGridParams, coordinates: Array) -> tuple[int, int]:
@@ -260,87 +341,80 @@ def sample(params: HyperGridParams, rng: np.random.Generator, n: int) -> Array:
     return cells
 
 
-def _target(params: HyperGridParams, cell: Array, left: int) -> Array:
+def _target(params: HyperGridParams, at: Array, left: int) -> Array:
     """Best cell ``(d,)`` that can be reached and, in terminal mode, stopped in within ``left`` steps."""
-    kind = kinds(params.height)
+    kind_at = kinds(params.height)
     moves = left - (params.reward_mode == "terminal")
-    for wanted in range(params.best_kind, int(kind[cell].min()), -1):
-        after = [np.flatnonzero(kind[s:] >= wanted) for s in cell]
+    for wanted in range(params.best_kind, int(kind_at[at].min()), -1):
+        after = [np.flatnonzero(kind_at[i:] >= wanted) for i in at]
         if all(len(a) for a in after) and sum(int(a[0]) for a in after) <= moves:
-            cell = cell + np.array([a[0] for a in after])
+            at = at + np.array([a[0] for a in after])
             break
-    return cell
+    return at
 
 
-def _cell(params: HyperGridParams, row: Array) -> Array:
-    return row[CELL : CELL + params.dimensions].astype(np.int64)
-
-
-def _steps_to_payment(params: HyperGridParams, cell: Array) -> int:
+def _steps_to_payment(params: HyperGridParams, at: Array) -> int:
     """Least number of steps to a payment above 0."""
     if params.reward_mode == "terminal":
         return 1
-    kind = kinds(params.height)
-    own = int(kind[cell].min())
+    kind_at = kinds(params.height)
+    own = int(kind_at[at].min())
     found = [params.horizon + 1]
-    for wanted in range(own + 1, MODE + 1):  # upwards at once
-        after = [np.flatnonzero(kind[s:] >= wanted) for s in cell]
+    for wanted in range(own + 1, KIND.mode + 1):  # upwards at once
+        after = [np.flatnonzero(kind_at[i:] >= wanted) for i in at]
         if all(len(a) for a in after):
             found.append(sum(int(a[0]) for a in after))
-    if own > PLAIN:  # or down and up again: along one axis, over its plain middle or out of the mode's band
-        for s in cell:
-            for again in range(PLATEAU, own + 1):
-                path = kind[s:] >= again
+    if own > KIND.plain:  # or down and up again: along one axis, over its plain middle or out of the mode's band
+        for i in at:
+            for again in range(KIND.plateau, own + 1):
+                path = kind_at[i:] >= again
                 if not path.all() and path[path.argmin() :].any():
                     gap = int(path.argmin())
                     found.append(gap + int(path[gap:].argmax()))
     return min(found)
 
 
-def optimum(params: HyperGridParams, row: Array) -> tuple[float, int]:
-    """Best return from a state within the steps that are left, and the least number of steps to a payment."""
-    cell = _cell(params, row)
-    left = params.horizon - int(row[CLOCK])
-    if row[OVER] != 0.0 or left <= 0:
+def optimum(params: HyperGridParams, s: HyperGrid, cell: Array) -> tuple[float, int]:
+    """Best return within the steps that are left, and the least number of steps to a payment."""
+    at, left = cell.astype(np.int64), params.horizon - int(s.clock)
+    if s.over != 0.0 or left <= 0:
         return 0.0, params.horizon + 1
-    best, here = (rewards(params, c).item() for c in (_target(params, cell, left), cell))
-    return best if params.reward_mode == "terminal" else math.log(best) - math.log(here), _steps_to_payment(
-        params, cell
-    )
+    best, here = (rewards(params, c).item() for c in (_target(params, at, left), at))
+    value = best if params.reward_mode == "terminal" else math.log(best) - math.log(here)
+    return value, _steps_to_payment(params, at)
 
 
-def policy(params: HyperGridParams, row: Array) -> Array:
-    """Best action ``(1,)``: to the nearest of the best cells, the first axis first, then stop."""
-    cell = _cell(params, row)
-    short = np.flatnonzero(_target(params, cell, params.horizon - int(row[CLOCK])) > cell)
-    return np.array([float(short[0]) if short.size else float(params.dimensions)])
+def policy(params: HyperGridParams, s: HyperGrid, cell: Array) -> float:
+    """To the nearest of the best cells, the first axis first, then stop."""
+    at = cell.astype(np.int64)
+    short = np.flatnonzero(_target(params, at, params.horizon - int(s.clock)) > at)
+    return float(short[0]) if short.size else float(params.dimensions)
 
 
-def best_object(params: HyperGridParams, episode: Episode) -> bool:
+def best_object(params: HyperGridParams, episode: Episode, s: HyperGrid, cell: Array) -> bool:
     """Whether it ended in an object of the largest value."""
-    cell = _cell(params, episode.last)
-    return episode.terminated and int(kinds(params.height)[cell].min()) == params.best_kind
+    return episode.terminated and int(kinds(params.height)[cell.astype(np.int64)].min()) == params.best_kind
 
 
 _COLOURS = np.array([render.PAPER, (190, 208, 222), (230, 159, 0)], dtype=np.uint8)  # plain, plateau, mode
 _SEAT = (0, 114, 178)
 
 
-def frame(params: HyperGridParams, row: Array, shape: Shape) -> Array:
+def draw(params: HyperGridParams, s: HyperGrid, cell: Array) -> Array:
     """With two axes the grid, axis 0 to the right and axis 1 upwards; else a strip for each axis; the seat is blue.
 
     Returns:
         ``(rows, columns, 3)`` uint8; plain cells are white, the plateau is grey, modes are gold.
     """
     h, d = params.height, params.dimensions
-    cell, kind = _cell(params, row), kinds(params.height)
+    at, kind_at = cell.astype(np.int64), kinds(h)
     tile = max(3, min(32, 512 // h))
     if d == 2:
-        picture = render.tiles(_COLOURS[np.minimum(kind[None, :], kind[::-1, None])], tile)
-        spots = [(h - 1 - cell[1], cell[0])]
+        picture = render.tiles(_COLOURS[np.minimum(kind_at[None, :], kind_at[::-1, None])], tile)
+        spots = [(h - 1 - at[1], at[0])]
     else:
-        picture = render.tiles(np.repeat(_COLOURS[kind][None], d, axis=0), tile)
-        spots = [(i, s) for i, s in enumerate(cell)]
+        picture = render.tiles(np.repeat(_COLOURS[kind_at][None], d, axis=0), tile)
+        spots = list(enumerate(at))
     inset = 0 if tile < 8 else tile // 5
     for down, right in spots:
         top, left = down * tile + inset, right * tile + inset
@@ -349,29 +423,31 @@ def frame(params: HyperGridParams, row: Array, shape: Shape) -> Array:
 
 
 V0 = Game(
-    id="payoff/HyperGrid-v0",
-    params=HyperGridParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.dimensions + 1, layout(p.dimensions), p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, float(p.dimensions)]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("progress", False), Readout("energy", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    tabular=True,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=best_object,
-    success_by_step=True,
-    levels={
-        "easy": {"height": 8, "dimensions": 2},
-        "medium": {"height": 8, "dimensions": 4},
-        "hard": {"height": 100, "dimensions": 2},
-    },
+    "payoff/HyperGrid-v0",
+    "Move up along the axes of a grid and stop: a few far cells are worth most.",
+    tags=("sparse", "grid", "tabular"),
+    rules=Rules(
+        params=HyperGridParams,
+        state=State(HyperGrid, cell=Cells(lambda p: (p.dimensions,), whole(0, lambda p: p.height - 1))),
+        step=step,
+        actions=lambda p: p.dimensions + 1,
+        tables=worth,
+        alike=("dimensions",),
+        tabular=True,
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"progress": progress, "energy": energy, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        success=best_object,
+        success_by_step=True,
+        levels={
+            "easy": {"height": 8, "dimensions": 2},
+            "medium": {"height": 8, "dimensions": 4},
+            "hard": {"height": 100, "dimensions": 2},
+        },
+    ),
 )

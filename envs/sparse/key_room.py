@@ -42,7 +42,7 @@ Terminated at the goal, truncated after `max_steps`.
 
 ## Theory
 Every layout can be solved within 5 size - 11 steps. The least number of steps left has a closed form
-(`payoff.envs.sparse.key_room_kernels.remaining`), exact from every state: moves and quarter turns are counted apart
+(`payoff.envs.sparse.key_room.remaining`), exact from every state: moves and quarter turns are counted apart
 and attain their least together. `progress` in `info` is one minus its share of 5 size - 11. The optimal return is 1.
 
 - In an empty rectangle, a path must make |dx| + |dy| moves, and its headings must visit the directions of both. A
@@ -64,22 +64,40 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
-from payoff.envs.core.loop import WORK_ROWS
-from payoff.envs.core.params import Params, check_integer
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import key_room_kernels as kernels
-from payoff.envs.sparse.key_room_kernels import CHANNELS, HEADINGS, LAYOUT, SCOPES
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core import rng
+from payoff.envs.core.game import Game, Rules, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_integer, record
+from payoff.envs.core.state import Array, Copy, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sparse.boards import FLOOR, GOAL, KEY, SEAT, WALL
+from payoff.envs.sparse.directions import DIRECTION, x_of, y_of
+from payoff.envs.sparse.key_room_sight import CONTENT, SETTINGS, SIGHT, Observe, content
 
 __all__ = ["SETTINGS", "V0", "KeyRoomParams", "Observe"]
+
+ACT = words("turn_left", "turn_right", "forward", "pick_up", "open")
+EVENT = events(
+    began="the episode began",
+    turned_left="turned left",
+    turned_right="turned right",
+    walked="walked",
+    bumped="bumped into a wall",  # and two more, in the order of CONTENT
+    bumped_into_key="bumped into the key",
+    bumped_into_door="bumped into the locked door",
+    no_key_there="found nothing to pick up",
+    picked_up="picked up the key",
+    no_door_there="found nothing to open",
+    lacked_key="could not open the door without the key",
+    opened="opened the door",
+    reached="reached the goal",
+)
+CONTEXTS = rng.seed_key(0x4B6579526F6F6D)  # the stream whose episode k is context k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +126,16 @@ class KeyRoomParams(Params):
         return 8 * self.size if self.max_steps is None else self.max_steps
 
     @property
+    def inner(self) -> int:
+        """Cells along a side inside the outer walls."""
+        return self.size - 2
+
+    @property
+    def contexts(self) -> int:
+        """Number of fixed contexts; 0: unlimited."""
+        return self.layouts or 0
+
+    @property
     def nearest(self) -> int:
         """Least number of steps from any start to the goal."""
         return 2 * self.size
@@ -118,157 +146,221 @@ class KeyRoomParams(Params):
         return 5 * self.size - 11
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observe:
-    """An observation setting, the same object in every view.
+class KeyRoom(Copy):
+    """State of one room; no rule reads ``event``."""
 
-    Attributes:
-        scope: the whole grid, the window around the seat, or the cell ahead.
-        clock: whether steps taken over the horizon come last.
-    """
-
-    scope: Literal["grid", "window", "ahead"] = "grid"
-    clock: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the fields (ValueError names the field and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
-        if not isinstance(self.clock, bool):
-            raise ValueError(f"observe.clock must be True or False, got {self.clock!r}")
+    x: float = whole(1, lambda p: p.inner)
+    y: float = whole(1, lambda p: p.inner)
+    heading: float = whole(0, DIRECTION)
+    has_key: float = whole(0, 1)
+    door_open: float = whole(0, 1)
+    wall: float = whole(2, lambda p: p.inner - 1)  # column of the wall
+    door: float = whole(1, lambda p: p.inner)  # row of its door
+    key_x: float = whole(1, lambda p: p.inner - 2)
+    key_y: float = whole(1, lambda p: p.inner)
+    goal_x: float = whole(3, lambda p: p.inner)
+    goal_y: float = whole(1, lambda p: p.inner)
+    event: float = whole(0, EVENT)
 
 
-SETTINGS = {
-    "full": Observe(scope="grid"),
-    "private": Observe(scope="window"),
-    "egocentric": Observe(scope="window"),
-    "minimal": Observe(scope="ahead"),
-}
+# -- rules -------------------------------------------------------------------------------------------------------------
 
 
-def _names(scope: str, width: int) -> list[str]:
-    contents = CHANNELS[:-1]
-    ahead = [f"{c}[ahead]" for c in contents]
-    if scope == "grid":
-        cells = [f"[{x},{y}]" for y in range(1, width + 1) for x in range(1, width + 1)]
-        places = [f"{thing} {way}" for thing in ("key", "door", "goal") for way in ("ahead", "right")]
-        return [*(c + cell for c in CHANNELS for cell in cells), *(f"heading {h}" for h in HEADINGS), *places, *ahead]
-    if scope == "window":
-        span = range(-(width // 2), width // 2 + 1)
-        cells = [f"[ahead {-i:+d}, right {j:+d}]" for i in span for j in span]
-        return [c + cell for c in contents for cell in cells]
-    return ahead
+@jit
+def start(p: KeyRoomParams, s: KeyRoom) -> None:
+    """A layout from the copy's stream or from one of the fixed contexts."""
+    context = rng.below(s, p.contexts) if p.contexts > 0 else -1
+    key, episode, counter = s.key, s.episode, s.counter
+    if context >= 0:
+        s.key, s.episode, s.counter = CONTEXTS, float(context), 0.0
+    lay_out(p, s)
+    while remaining(p, s) < p.nearest:
+        lay_out(p, s)
+    if context >= 0:
+        s.key, s.episode, s.counter = key, episode, counter
 
 
-def plan(rows: Sequence[KeyRoomParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name, or windows of several sizes in one batch.
-        TypeError: neither a name nor an Observe.
-    """
-    setting = chosen(setting, SETTINGS, Observe)
-    if setting.scope == "window" and len({p.view for p in rows}) > 1:
-        raise ValueError(f"view must be the same in all copies of a batch, got {sorted({p.view for p in rows})}")
-    width = rows[0].view if setting.scope == "window" else max(p.size for p in rows) - 2
-    code = SCOPES.index(setting.scope)
-    table = np.array([(code, p.size, width, 1.0 / p.horizon) for p in rows], dtype=kernels.SEEN)
-    names = [*_names(setting.scope, width), "carries the key", *(["clock"] if setting.clock else [])]
-    return ObservationPlan(table, tuple(names), sees_actions=False)
+@jit
+def lay_out(p: KeyRoomParams, s: KeyRoom) -> None:
+    """Draw wall, door and the cells of key, seat and goal from the stream of the moment."""
+    inner = p.inner
+    wall = 2 + rng.below(s, inner - 2)
+    n_left = (wall - 1) * inner
+    at_key = rng.below(s, n_left)
+    at = rng.below(s, n_left - 1)
+    if at >= at_key:
+        at += 1
+    goal = rng.below(s, (inner - wall) * inner)
+    s.wall, s.door = wall, 1 + rng.below(s, inner)
+    s.key_x, s.key_y = 1 + at_key // inner, 1 + at_key % inner
+    s.x, s.y, s.heading = 1 + at // inner, 1 + at % inner, rng.below(s, 4)
+    s.goal_x, s.goal_y = wall + 1 + goal // inner, 1 + goal % inner
 
 
-def pack(rows: Sequence[KeyRoomParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(p.size, p.nearest, p.longest, p.layouts or 0) for p in rows], dtype=kernels.NUMBERS),)
+@jit
+def step(p: KeyRoomParams, s: KeyRoom, action: Array, payoff: Array) -> bool:
+    """One step; the goal ends the episode."""
+    act, heading = int(action[0]), int(s.heading)
+    if act == ACT.turn_left or act == ACT.turn_right:  # 1
+        s.heading = (heading + (3 if act == ACT.turn_left else 1)) % 4
+        s.event = EVENT.turned_left if act == ACT.turn_left else EVENT.turned_right
+        return False
+    x, y = int(s.x) + x_of(heading), int(s.y) + y_of(heading)
+    ahead = content(p, s, x, y)
+    if act == ACT.forward:  # 2
+        if ahead == CONTENT.wall or ahead == CONTENT.key or ahead == CONTENT.locked_door:
+            s.event = EVENT.bumped + ahead
+            return False
+        s.x, s.y = x, y
+        s.event = EVENT.reached if ahead == CONTENT.goal else EVENT.walked
+        payoff[0] = 1.0 if ahead == CONTENT.goal else 0.0
+        return ahead == CONTENT.goal
+    if act == ACT.pick_up:  # 3
+        if ahead == CONTENT.key:
+            s.has_key = 1.0
+        s.event = EVENT.picked_up if ahead == CONTENT.key else EVENT.no_key_there
+    elif ahead != CONTENT.locked_door:  # 4
+        s.event = EVENT.no_door_there
+    else:
+        s.door_open = s.has_key
+        s.event = EVENT.opened if s.has_key != 0.0 else EVENT.lacked_key
+    return False
 
 
-def optimum(params: KeyRoomParams, row: Array) -> tuple[float, int]:
-    """Best return from a state, and the least number of steps to the goal.
-
-    The return is 0 where the goal is too far for the steps that are left, or the episode is over.
-    """
-    steps = int(kernels.remaining(params.size, row))
-    return float(row[OVER] == 0 and steps <= params.horizon - row[CLOCK]), steps
+# -- theory ------------------------------------------------------------------------------------------------------------
 
 
-def policy(params: KeyRoomParams, row: Array) -> Array:
-    """An action ``(1,)`` that brings the goal one step nearer."""
-    arrays, work = pack([params]), np.zeros((WORK_ROWS, 1))
-    left = kernels.remaining(params.size, row)
-    for action in range(5):
-        trial = row.copy()
-        kernels.step_row(arrays, 0, trial, np.array([[float(action)]]), work)
-        if kernels.remaining(params.size, trial) < left:
+@jit
+def quarter_turns(a: int, b: int) -> int:
+    """Turns from one heading to another."""
+    d = abs(a - b)
+    return min(d, 4 - d)
+
+
+@jit
+def walk(dx: int, dy: int, heading: int, last: int) -> int:
+    """Steps to the cell at (dx, dy), there with heading ``last``, in an empty rectangle."""
+    along_x = DIRECTION.right if dx > 0 else DIRECTION.left
+    along_y = DIRECTION.down if dy > 0 else DIRECTION.up
+    if dx == 0 and dy == 0:
+        turns = quarter_turns(heading, last)
+    elif dy == 0:
+        turns = quarter_turns(heading, along_x) + quarter_turns(along_x, last)
+    elif dx == 0:
+        turns = quarter_turns(heading, along_y) + quarter_turns(along_y, last)
+    else:
+        x_first = quarter_turns(heading, along_x) + quarter_turns(along_y, last)
+        y_first = quarter_turns(heading, along_y) + quarter_turns(along_x, last)
+        turns = 1 + min(x_first, y_first)
+    return abs(dx) + abs(dy) + turns
+
+
+@jit
+def through_door(s: KeyRoom, x: int, y: int, heading: int) -> int:
+    """Steps from a cell of the left room or the doorway to the goal while the door is open."""
+    before = int(s.door) - y
+    beyond = int(s.goal_y) - int(s.door)
+    if before == 0:
+        turns = quarter_turns(heading, DIRECTION.right)
+    else:
+        turns = quarter_turns(heading, DIRECTION.down if before > 0 else DIRECTION.up) + 1
+    if beyond != 0:
+        turns += 1
+    return int(s.goal_x) - x + abs(before) + abs(beyond) + turns
+
+
+@jit
+def remaining(p: KeyRoomParams, s: KeyRoom) -> int:
+    """Least number of steps from this state to the goal, exact; 0 at the goal."""
+    x, y, heading, wall = int(s.x), int(s.y), int(s.heading), int(s.wall)
+    if s.door_open != 0.0 and x <= wall:
+        return through_door(s, x, y, heading)
+    if s.has_key != 0.0 and x <= wall:  # the door is opened while facing it, on the same way
+        return 1 + through_door(s, x, y, heading)
+    best = 1 << 30
+    for last in range(4):
+        if x > wall:  # any heading will do on arrival
+            best = min(best, walk(int(s.goal_x) - x, int(s.goal_y) - y, heading, last))
+            continue
+        at_x, at_y = int(s.key_x) - x_of(last), int(s.key_y) - y_of(last)  # where the key is ahead
+        if at_x >= 1 and at_x < wall and at_y >= 1 and at_y <= p.inner:
+            best = min(best, walk(at_x - x, at_y - y, heading, last) + 2 + through_door(s, at_x, at_y, last))
+    return best
+
+
+@jit
+def progress(p: KeyRoomParams, s: KeyRoom) -> float:
+    """One minus the share of the longest way that is left."""
+    return 1.0 - remaining(p, s) / p.longest
+
+
+def optimum(params: KeyRoomParams, s: KeyRoom) -> tuple[float, int]:
+    """1 where the goal can still be reached in time, and the least number of steps to it."""
+    steps = int(remaining(record(params), s))
+    return float(s.over == 0 and steps <= params.horizon - s.clock), steps
+
+
+def policy(params: KeyRoomParams, s: KeyRoom) -> float:
+    """An action that brings the goal one step nearer."""
+    p = record(params)
+    left = remaining(p, s)
+    for act in ACT:
+        trial = s.copy()  # type: ignore[attr-defined]
+        step(p, trial, np.array([float(act)]), np.zeros(1))
+        if remaining(p, trial) < left:
             break
-    return np.array([float(action)])
+    return float(act)
 
 
-FLOOR, WALL, DOOR = (250, 250, 247), (90, 96, 106), (160, 82, 20)
-GOLD, GREEN, BLUE = (230, 159, 0), (0, 158, 115), (0, 114, 178)
-_TILE = 32  # pixels
+# -- picture -----------------------------------------------------------------------------------------------------------
+
+DOOR = (160, 82, 20)
+TILE = 32  # pixels
 
 
-def frame(params: KeyRoomParams, row: Array, shape: Shape) -> Array:
+def draw(params: KeyRoomParams, s: KeyRoom) -> Array:
     """The grid from above: key gold, door brown, goal green, seat a blue arrowhead that holds a gold spot with the key.
 
-    Returns:
-        ``(32 size, 32 size, 3)`` uint8.
+    ``(32 size, 32 size, 3)``.
     """
-    (x, y), (key_x, key_y), (goal_x, goal_y) = (
-        LAYOUT.view(row[None], name)[0].astype(int) for name in ("cell", "key", "goal")
-    )
-    heading, has_key, is_open, wall, door = (
-        int(LAYOUT.view(row[None], name)[0]) for name in ("heading", "has_key", "door_open", "wall", "door")
-    )
+    x, y, heading, wall, door = (int(v) for v in (s.x, s.y, s.heading, s.wall, s.door))
     colours = np.full((params.size, params.size, 3), FLOOR, dtype=np.uint8)
     colours[[0, -1]] = colours[:, [0, -1]] = colours[:, wall] = WALL
     colours[door, wall] = DOOR
-    colours[goal_y, goal_x] = GREEN
-    picture = render.tiles(colours, _TILE)
-    down, right = (np.mgrid[:_TILE, :_TILE] + 0.5) / _TILE - 0.5  # from the middle of a tile, in tiles
+    colours[int(s.goal_y), int(s.goal_x)] = GOAL
+    picture = render.tiles(colours, TILE)
+    down, right = (np.mgrid[:TILE, :TILE] + 0.5) / TILE - 0.5  # from the middle of a tile, in tiles
 
     def paint(at_x: int, at_y: int, mask: Array, colour: tuple[int, int, int]) -> None:
-        picture[at_y * _TILE : (at_y + 1) * _TILE, at_x * _TILE : (at_x + 1) * _TILE][mask] = colour
+        picture[at_y * TILE : (at_y + 1) * TILE, at_x * TILE : (at_x + 1) * TILE][mask] = colour
 
     keyhole = (np.hypot(down + 0.08, right) < 0.12) | ((abs(right) < 0.05) & (abs(down - 0.1) < 0.16))
-    paint(wall, door, np.maximum(abs(down), abs(right)) < 0.36 if is_open else keyhole, FLOOR)
-    if not has_key:  # a ring, a stem and two teeth
+    paint(wall, door, np.maximum(abs(down), abs(right)) < 0.36 if s.door_open else keyhole, FLOOR)
+    if not s.has_key:  # a ring, a stem and two teeth
         ring = abs(np.hypot(down + 0.2, right) - 0.14) < 0.055
         stem = (abs(right) < 0.05) & (abs(down - 0.14) < 0.24)
         teeth = (abs(right - 0.1) < 0.09) & ((abs(down - 0.2) < 0.035) | (abs(down - 0.34) < 0.035))
-        paint(key_x, key_y, ring | stem | teeth, GOLD)
+        paint(int(s.key_x), int(s.key_y), ring | stem | teeth, KEY)
     ahead = (right, down, -right, -down)[heading]
     aside = abs((down, right)[heading % 2])
-    paint(x, y, (ahead > -0.36) & (aside < 0.5 * (0.4 - ahead)), BLUE)
-    if has_key:
-        paint(x, y, np.hypot(ahead + 0.14, aside) < 0.12, GOLD)
+    paint(x, y, (ahead > -0.36) & (aside < 0.5 * (0.4 - ahead)), SEAT)
+    if s.has_key:
+        paint(x, y, np.hypot(ahead + 0.14, aside) < 0.12, KEY)
     return picture
 
 
 V0 = Game(
-    id="payoff/KeyRoom-v0",
-    params=KeyRoomParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, 5, LAYOUT, p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 4.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("progress", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    tabular=True,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=paid,
-    levels={"easy": {"size": 5}, "medium": {"size": 6}, "hard": {"size": 10}},
+    "payoff/KeyRoom-v0",
+    "Fetch the key, unlock the door, reach the goal: reward 1 at the goal only.",
+    tags=("sparse", "grid", "tabular"),
+    rules=Rules(params=KeyRoomParams, state=KeyRoom, start=start, step=step, actions=lambda p: len(ACT), tabular=True),
+    sight=SIGHT,
+    info={"progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        levels={"easy": {"size": 5}, "medium": {"size": 6}, "hard": {"size": 10}},
+    ),
 )

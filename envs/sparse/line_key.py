@@ -52,25 +52,37 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from payoff.envs import planning
-from payoff.envs.core import chance, loop, rng
-from payoff.envs.core.game import Game, Kernels, Readout, Shape, paid
+from payoff.envs.core import chance, rng
+from payoff.envs.core.game import Each, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number, check_word
-from payoff.envs.core.state import Array, Layout
-from payoff.envs.sparse import discrete
-from payoff.envs.sparse.discrete import SETTINGS, Observe, Symbol
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.symbols import SETTINGS, Observe, Symbol, symbols
+from payoff.envs.sparse.boards import FLOOR, GOAL, KEY, WALL, board
 
 __all__ = ["SETTINGS", "V0", "LineKeyParams", "Observe"]
 
-AUX = ("none", "dense", "misleading")
+AUX = words("none", "dense", "misleading")
+MOVE = words("left", "right", "pick")  # pick + k: key k
+ZONE = words("middle", "key", "goal")
 CRUMB = 0.01  # what the misleading auxiliary reward pays
+EVENT = events(
+    began="the episode began",
+    left="walked left",
+    right="walked right",
+    slipped="slipped",
+    picked="picked up a key",
+    found_nothing="found nothing to pick up",
+    not_paid="was not paid: the key is wrong or missing",
+    paid="was paid in the goal zone",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,44 +106,58 @@ class LineKeyParams(Params):
         check_integer("keys", self.keys, 1, 1000)
         check_integer("right_key", self.right_key, 0, self.keys - 1)
         check_number("slip", self.slip, 0.0, 1.0)
-        check_word("aux", self.aux, AUX)
+        check_word("aux", self.aux, AUX._fields)
         check_integer("max_steps", self.max_steps, 1)
 
-    @property
-    def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
-        return self.max_steps
 
+class LineKey(Copy):
+    """State of one line."""
 
-# `key` is 0 for none, else 1 + the key; `place_zone` is 0 in the middle, 1 in the key zone, 2 in the goal zone
-LAYOUT = Layout(place=(), key=(), place_zone=(), **discrete.REPORTS)
-PLACE, HELD, ZONE, EVENT, AT_AUX, FORCED = (
-    LAYOUT.at(name) for name in ("place", "key", "place_zone", "event", "aux", chance.FORCED)
-)
-LEFT, RIGHT, PICK = range(3)
-NO_AUX, DENSE, MISLEADING = range(3)
-MIDDLE, KEY_ZONE, GOAL_ZONE = range(3)
-CAPTIONS = (
-    "the episode began",
-    "walked left",
-    "walked right",
-    "slipped",
-    "picked up a key",
-    "found nothing to pick up",
-    "was not paid: the key is wrong or missing",
-    "was paid in the goal zone",
-)
-BEGAN, WALKED_LEFT, WALKED_RIGHT, SLIPPED, PICKED, NOT_PICKED, NOT_PAID, PAID = range(8)
-NUMBERS = np.dtype([(name, np.int64) for name in ("length", "stride", "zone", "right_key", "aux")])
+    place: float = whole(0, lambda p: p.length)
+    held: float = whole(0, lambda p: p.keys)  # 0 for no key, else 1 + the key that is held
+    place_zone: float = whole(0, ZONE)
+    event: float = whole(0, EVENT)
+    aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
+    forced: float = whole(0, 2)  # outcome of the next step plus 1, where a model chooses it
 
 
 @jit
-def _zone(p, place):
-    return KEY_ZONE if place <= p.zone else GOAL_ZONE if place >= p.length - p.zone else MIDDLE
+def start(p: LineKeyParams, s: LineKey) -> None:
+    """A place of the key zone."""
+    s.place = rng.below(s, p.zone + 1)
+    s.place_zone = ZONE.key
 
 
 @jit
-def progress(p, place, key):
+def step(p: LineKeyParams, s: LineKey, action: Array, payoff: Array) -> bool:
+    """One step, which never ends an episode."""
+    place, key, chosen = int(s.place), int(s.held), int(action[0])
+    slipped = chance.intended(s, p.slip, 1, 1) == 0  # 1 is what was meant, 0 the only thing that may replace it
+    counts = chosen == MOVE.right and s.place_zone == ZONE.goal
+    paid = counts and key == p.right_key + 1  # 1
+    payoff[0] = 1.0 if paid else 0.0
+    after = place
+    if chosen < MOVE.pick:  # 2
+        to_right = (chosen == MOVE.right) != slipped
+        after = min(place + p.stride, p.length) if to_right else max(place - p.stride, 0)
+        s.place = after
+        s.place_zone = ZONE.key if after <= p.zone else ZONE.goal if after >= p.length - p.zone else ZONE.middle
+        s.event = EVENT.slipped if slipped else EVENT.right if to_right else EVENT.left
+    elif s.place_zone == ZONE.key and key == 0:  # 3
+        s.held = chosen - MOVE.pick + 1
+        s.event = EVENT.picked
+    else:
+        s.event = EVENT.found_nothing
+    if counts:
+        s.event = EVENT.paid if paid else EVENT.not_paid
+    s.aux = CRUMB if p.aux == AUX.misleading and counts and not paid else 0.0
+    if p.aux == AUX.dense:
+        s.aux = near(p, after, int(s.held)) - near(p, place, key)
+    return False
+
+
+@jit
+def near(p: LineKeyParams, place: int, key: int) -> float:
     """0 without the right key, 0.25 with it in the key zone, rising to 1 in the goal zone."""
     if key != p.right_key + 1:
         return 0.0
@@ -139,152 +165,49 @@ def progress(p, place, key):
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy, which never ends an episode. ``params``: NUMBERS ``(P,)``, outcomes ``(P, 2)``."""
-    at = loop.pick(b, params[0].shape[0])
-    p = params[0][at]
-    place, key = int(row[PLACE]), int(row[HELD])
-    before = progress(p, place, key)
-    chosen = int(action[0, 0])
-    slipped = chance.outcome(row, FORCED, params[1][at]) == 1
-    counts = chosen == RIGHT and row[ZONE] == GOAL_ZONE
-    paid_now = counts and key == p.right_key + 1  # 1
-    work[loop.BASE, 0] = 1.0 if paid_now else 0.0
-    row[AT_AUX] = CRUMB if p.aux == MISLEADING and counts and not paid_now else 0.0
-    if chosen < PICK:  # 2
-        to_right = (chosen == RIGHT) != slipped
-        place = min(place + p.stride, p.length) if to_right else max(place - p.stride, 0)
-        row[PLACE] = place
-        row[ZONE] = _zone(p, place)
-        row[EVENT] = SLIPPED if slipped else WALKED_RIGHT if to_right else WALKED_LEFT
-    else:  # 3
-        picked = row[ZONE] == KEY_ZONE and key == 0
-        if picked:
-            key = chosen - PICK + 1
-            row[HELD] = key
-        row[EVENT] = PICKED if picked else NOT_PICKED
-    if counts:
-        row[EVENT] = PAID if paid_now else NOT_PAID
-    if p.aux == DENSE:
-        row[AT_AUX] = progress(p, place, key) - before
-    return False
+def progress(p: LineKeyParams, s: LineKey) -> float:
+    """How near the goal is with the right key."""
+    return near(p, int(s.place), int(s.held))
 
 
-@jit
-def reset_row(params, b, row):
-    """Start an episode at a place of the key zone."""
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    row[PLACE], row[HELD], row[ZONE] = rng.below(row, p.zone + 1), 0.0, KEY_ZONE
-    row[EVENT], row[AT_AUX], row[FORCED] = BEGAN, 0.0, 0.0
-
-
-@jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(params, b, state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(params, b, state[b])
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        discrete.observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: auxiliary reward, progress, caption."""
-    for b in range(state.shape[0]):
-        p = params[0][loop.pick(b, params[0].shape[0])]
-        out[b, 0] = state[b, AT_AUX]
-        out[b, 1] = progress(p, int(state[b, PLACE]), int(state[b, HELD]))
-        out[b, 2] = state[b, EVENT]
-
-
-def outcomes(params: LineKeyParams) -> Array:
-    """Probabilities that a step leads where it should, and the other way."""
-    return np.array([1.0 - params.slip, params.slip])
-
-
-def pack(rows: Sequence[LineKeyParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of a batch with different numbers of keys, which are actions.
-    """
-    if len({p.keys for p in rows}) > 1:
-        raise ValueError(f"keys must be the same in all copies of a batch, got {sorted({p.keys for p in rows})}")
-    numbers = [(p.length, p.stride, p.zone, p.right_key, AUX.index(p.aux)) for p in rows]
-    return np.array(numbers, dtype=NUMBERS), np.array([outcomes(p) for p in rows])
-
-
-def symbols(params: LineKeyParams) -> tuple[Symbol, ...]:
-    """Place, key and zone."""
-    return (
-        Symbol("place", PLACE, params.length + 1, limit=params.length + 1),
-        Symbol("key", HELD, params.keys + 1, limit=params.keys + 1),
-        Symbol("zone", ZONE, 3, limit=3),
-    )
-
-
-def frame(params: LineKeyParams, row: Array, shape: Shape) -> Array:
-    """The line, key zone gold and goal zone green; below it the keys, the one that is held gold.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
-    n = params.length + 1
-    width = max(n, params.keys)
-    colours = np.full((3, width, 3), discrete.FLOOR, dtype=np.uint8)
-    colours[0, n:] = discrete.WALL
-    colours[0, : params.zone + 1], colours[0, n - 1 - params.zone : n] = discrete.KEY, discrete.GOAL
-    colours[1] = colours[2, params.keys :] = discrete.WALL
-    held = int(row[HELD])
+def draw(params: LineKeyParams, s: LineKey) -> Array:
+    """The line, key zone gold and goal zone green; below it the keys, the one that is held gold."""
+    n, held = params.length + 1, int(s.held)
+    colours = np.full((3, max(n, params.keys), 3), FLOOR, dtype=np.uint8)
+    colours[0, n:] = WALL
+    colours[0, : params.zone + 1], colours[0, n - 1 - params.zone : n] = KEY, GOAL
+    colours[1] = colours[2, params.keys :] = WALL
     if held > 0:
-        colours[2, held - 1] = discrete.KEY
-    return discrete.board(colours, (0, int(row[PLACE])), marked=held > 0)
+        colours[2, held - 1] = KEY
+    return board(colours, (0, int(s.place)), marked=held > 0)
 
 
-V0: Game[LineKeyParams] = discrete.game(
+V0 = Game(
     "payoff/LineKey-v0",
-    LineKeyParams,
-    __doc__,
-    Kernels(start=start, transition=transition, look=look, read=read),
-    layout=LAYOUT,
-    n_actions=lambda p: 2 + p.keys,
-    symbols=symbols,
-    pack=pack,
-    frame=frame,
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=CAPTIONS,
-    chance=outcomes,
-    optimum=lambda p, row: planning.optimum(V0, p, row),
-    optimum_kind="exact",
-    policy=lambda p, row: planning.action(V0, p, row),
-    success=paid,
-    levels={"easy": {"length": 16, "keys": 2}, "medium": {"length": 24, "keys": 4}, "hard": {}},
+    "Pick the one right key among look-alikes, then walk to the other end of the line.",
+    tags=("sparse", "tabular", "stochastic"),
+    rules=Rules(
+        params=LineKeyParams,
+        state=LineKey,
+        start=start,
+        step=step,
+        actions=lambda p: MOVE.pick + p.keys,
+        alike=("keys",),
+        chance=lambda p: np.array([1.0 - p.slip, p.slip]),
+        tabular=True,
+    ),
+    sight=symbols(
+        lambda p: (
+            Symbol("place", p.length + 1),
+            Symbol("key", p.keys + 1, field="held"),
+            Symbol("zone", len(ZONE), field="place_zone"),
+        )
+    ),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        planner=planning,
+        levels={"easy": {"length": 16, "keys": 2}, "medium": {"length": 24, "keys": 4}, "hard": {}},
+    ),
 )

@@ -70,6 +70,7 @@ v0: first version.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -77,14 +78,25 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
+from payoff.envs.core import rng
+from payoff.envs.core.game import Each, Game, Rules, Theory
+from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_word
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import minesweeper_kernels as kernels
-from payoff.envs.sparse.minesweeper_solver import is_solved, near_masks, solver
-from payoff.envs.sparse.reasoning import SETTINGS, Observe, draw_digit, same_in_all, seen, setting_of
+from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
+from payoff.envs.core.words import events
+from payoff.envs.sparse.minesweeper_posterior import CLOSED, choose, near_masks, weigh
+from payoff.envs.sparse.minesweeper_solver import is_solved, solver
+from payoff.envs.sparse.reasoning import AUX, SCOPE, SETTINGS, Observe, draw_digit, see_clock, sight
 
-__all__ = ["V0", "MinesweeperParams", "Observe", "oracle_action_set", "posterior"]
+__all__ = ["SETTINGS", "V0", "MinesweeperParams", "Observe", "fitting", "oracle_action_set", "posterior"]
+
+EVENT = events(
+    began="the episode began",
+    opened="opened a cell",
+    was_open="opened a cell that was open already",
+    solved="opened the last free cell",
+    exploded="opened a mine",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +114,7 @@ class MinesweeperParams(Params):
         check_integer("size", self.size, 2, 8)
         check_integer("mines", self.mines, 1, self.cells - 2)
         check_flag("first_safe", self.first_safe)
-        check_word("aux", self.aux, kernels.AUX)
+        check_word("aux", self.aux, AUX._fields)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
 
@@ -112,68 +124,178 @@ class MinesweeperParams(Params):
         return self.size * self.size
 
     @property
+    def layouts(self) -> float:
+        """Number of layouts of mines."""
+        return float(math.comb(self.cells, self.mines))
+
+    @property
     def horizon(self) -> int:
         """Steps after which an episode is truncated."""
         return self.cells if self.max_steps is None else self.max_steps
 
 
-def plan(rows: Sequence[MinesweeperParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+class Minesweeper(Copy):
+    """State of one board, beside its cells."""
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
+    spare: float = whole(0, lambda p: p.cells - 1)  # cell that a mine moves to when the first opening hits it
+    opened: float = whole(0, lambda p: p.cells - p.mines)  # number of cells
+    last: float = whole(-1, lambda p: p.cells - 1)  # cell opened last; -1: none
+    event: float = whole(0, EVENT)
+    aux: float = real(0.0, lambda p: max(1.0, math.log(p.layouts)))  # auxiliary reward of the last step
+    fit: float = real(1.0, lambda p: p.layouts)  # layouts that fit what is shown; kept for the auxiliary rewards only
 
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    setting = setting_of(setting)
-    side = range(rows[0].size)
-    cells = [f"[{x},{y}]" for y in side for x in side]
-    if setting.scope == "minimal":
-        names = [*(f"opened last{c}" for c in cells), "number"]
+
+STATE = State(
+    Minesweeper,
+    mine=Cells(lambda p: (p.cells,), whole(0, 1)),
+    shown=Cells(lambda p: (p.cells,), whole(int(CLOSED), 8)),  # number of an opened cell
+    risk=Cells(lambda p: (p.cells if p.aux != "none" else 0,), real(0.0, 1.0)),  # posterior, for the auxiliary rewards
+)
+
+
+def neighbours(rows: Sequence[MinesweeperParams]) -> tuple[Array, ...]:
+    """Neighbours of each cell, ``(P, 64)`` uint64 masks."""
+    return (np.stack([near_masks(p.size) for p in rows]),)
+
+
+@jit
+def start(p: MinesweeperParams, near: Array, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> None:
+    """Mines and the spare cell are drawn one after the other among the cells left."""
+    for c in range(p.cells):
+        shown[c] = CLOSED
+    for c in range(risk.shape[0]):
+        risk[c] = p.mines / p.cells
+    for i in range(p.mines + 1):
+        nth = rng.below(s, p.cells - i)
+        for c in range(p.cells):
+            if mine[c] == 0.0:
+                if nth == 0:
+                    if i < p.mines:
+                        mine[c] = 1.0
+                    else:
+                        s.spare = c
+                    break
+                nth -= 1
+    s.last = -1.0
+    s.fit = choose(p.cells, p.mines)
+
+
+@jit
+def step(
+    p: MinesweeperParams,
+    near: Array,
+    s: Minesweeper,
+    mine: Array,
+    shown: Array,
+    risk: Array,
+    action: Array,
+    payoff: Array,
+) -> bool:
+    """One step; a mine ends the episode, and so does the last free cell."""
+    cell = int(action[0])
+    s.aux = 0.0
+    if p.aux == AUX.oracle and is_safest(shown, risk, cell):
+        s.aux = 1.0
+    if shown[cell] != CLOSED:
+        s.event = EVENT.was_open
+        return False
+    if s.opened == 0.0 and p.first_safe and mine[cell] != 0.0:  # 1
+        mine[cell], mine[int(s.spare)] = 0.0, 1.0
+    s.last = cell
+    if mine[cell] != 0.0:  # 2
+        s.event = EVENT.exploded
+        return True
+    shown[cell] = number(p, mine, cell)  # 3
+    s.opened += 1.0
+    before = s.fit
+    if p.aux != AUX.none:
+        s.fit = weigh(p.mines, near, shown, risk)
+    if p.aux == AUX.belief_prob:
+        s.aux = 1.0 / s.fit - 1.0 / before
+    elif p.aux == AUX.belief_log:
+        s.aux = math.log(before / s.fit)
+    solved = s.opened == p.cells - p.mines  # 4
+    s.event = EVENT.solved if solved else EVENT.opened
+    payoff[0] = 1.0 if solved else 0.0
+    return solved
+
+
+@jit
+def number(p: MinesweeperParams, mine: Array, cell: int) -> float:
+    """Mines around a cell."""
+    y, x = cell // p.size, cell % p.size
+    found = 0.0
+    for v in range(max(y - 1, 0), min(y + 2, p.size)):
+        for u in range(max(x - 1, 0), min(x + 2, p.size)):
+            found += mine[v * p.size + u]
+    return found - mine[cell]
+
+
+@jit
+def is_safest(shown: Array, risk: Array, cell: int) -> bool:
+    """Whether a cell is closed, and no closed one is mined with a smaller probability."""
+    if shown[cell] != CLOSED:
+        return False
+    for c in range(shown.shape[0]):
+        if shown[c] == CLOSED and risk[c] < risk[cell] - 1e-12:
+            return False
+    return True
+
+
+@jit
+def look(
+    p: MinesweeperParams, near: Array, s: Minesweeper, mine: Array, shown: Array, risk: Array, view: Any, seen: Array
+) -> None:
+    """The numbers of all opened cells, or of the last one."""
+    cells = p.cells
+    if view.scope == SCOPE.minimal:
+        last = int(s.last)
+        for c in range(cells):
+            seen[c] = 1.0 if c == last else 0.0
+        seen[cells] = shown[last] / 8.0 if last >= 0 and shown[last] != CLOSED else 0.0
+        see_clock(s, view, seen, cells + 1)
     else:
-        names = [f"{thing}{c}" for thing in ("open", "number") for c in cells]
-    names += ["clock"] if setting.clock else []
-    return ObservationPlan(seen(rows, setting, rows[0].cells), tuple(names), sees_actions=False)
+        for c in range(cells):
+            seen[c] = 1.0 if shown[c] != CLOSED else 0.0
+            seen[cells + c] = shown[c] / 8.0 if shown[c] != CLOSED else 0.0
+        see_clock(s, view, seen, 2 * cells)
 
 
-def pack(rows: Sequence[MinesweeperParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of a batch differ in ``size`` and ``aux``, which decide the state row.
-    """
-    same_in_all(rows, "size", "aux")
-    numbers = [(p.size, p.cells, p.mines, int(p.first_safe), kernels.AUX.index(p.aux)) for p in rows]
-    return np.array(numbers, dtype=kernels.NUMBERS), np.stack([near_masks(p.size) for p in rows])
+def named(params: MinesweeperParams, scope: str) -> list[str]:
+    """Names of what is seen."""
+    cells = [f"[{x},{y}]" for y in range(params.size) for x in range(params.size)]
+    if scope == "minimal":
+        return [*(f"opened last{c}" for c in cells), "number"]
+    return [f"{thing}{c}" for thing in ("open", "number") for c in cells]
 
 
-def _shown(params: MinesweeperParams, row: Array) -> Array:
-    """Numbers of the opened cells, -1 where closed: ``(cells,)``."""
-    shown: Array = kernels.layout(params.size, params.aux).view(row[None], "shown")[0]
-    return shown
+@jit
+def progress(p: MinesweeperParams, near: Array, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> float:
+    """Share of the free cells that are open."""
+    return s.opened / (p.cells - p.mines)
 
 
-def posterior(params: MinesweeperParams, row: Array) -> Array:
+def posterior(params: MinesweeperParams, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> Array:
     """Exact probability that each cell is mined, given what is shown: ``(size, size)``, 0 where it is open."""
-    numbers, near = pack([params])
-    found = np.zeros(params.cells)
-    kernels.posterior_row(numbers[0], near[0], row, found)
-    return found.reshape(params.size, params.size)
+    found = np.empty((params.size, params.size))
+    weigh(params.mines, near_masks(params.size), shown, found.ravel())
+    return found
 
 
-def oracle_action_set(params: MinesweeperParams, row: Array) -> Array:
+def fitting(params: MinesweeperParams, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> float:
+    """Number of layouts that fit what is shown."""
+    return float(weigh(params.mines, near_masks(params.size), shown, np.empty(params.cells)))
+
+
+def oracle_action_set(params: MinesweeperParams, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> Array:
     """Closed cells that are mined with the least probability, in order; all of them before the first opening."""
-    closed = np.flatnonzero(_shown(params, row) < 0)
-    risk = posterior(params, row).ravel()[closed]
-    least: Array = closed[risk <= risk.min() + 1e-12]
+    closed = np.flatnonzero(shown < 0)
+    of_closed = posterior(params, s, mine, shown, risk).ravel()[closed]
+    least: Array = closed[of_closed <= of_closed.min() + 1e-12]
     return least
 
 
-def optimum(params: MinesweeperParams, row: Array) -> tuple[float, int]:
+def optimum(params: MinesweeperParams, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> tuple[float, int]:
     """Best chance to win from what is shown, and how many cells are to be opened for it.
 
     The chance is 0 where the steps that are left are too few, or the episode is over.
@@ -181,69 +303,63 @@ def optimum(params: MinesweeperParams, row: Array) -> tuple[float, int]:
     Raises:
         ValueError: the board is too large to be solved.
     """
-    opened = int((_shown(params, row) >= 0).sum())
-    steps = params.cells - params.mines - opened
-    if row[OVER] != 0 or steps > params.horizon - row[CLOCK]:
+    steps = params.cells - params.mines - int((shown >= 0).sum())
+    if s.over != 0 or steps > params.horizon - s.clock:
         return 0.0, steps
-    return solver(params.size, params.mines, params.first_safe).chance(_shown(params, row)), steps
+    return solver(params.size, params.mines, params.first_safe).chance(shown), steps
 
 
-def policy(params: MinesweeperParams, row: Array) -> Array:
+def policy(params: MinesweeperParams, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> Any:
     """Cell that leaves the best chance to win, of equally good ones the first; beyond solved sizes the oracle's."""
     if not is_solved(params.size, params.mines):
-        return oracle_action_set(params, row)[:1].astype(np.float64)
-    chances = solver(params.size, params.mines, params.first_safe).chances(_shown(params, row))
-    return np.array([np.argmax(chances >= chances.max() - 1e-12)], dtype=np.float64)
+        return oracle_action_set(params, s, mine, shown, risk)[:1]
+    chances = solver(params.size, params.mines, params.first_safe).chances(shown)
+    return np.argmax(chances >= chances.max() - 1e-12)
 
 
-INK, CLOSED, OPEN, MINE = (40, 44, 52), (178, 184, 192), (250, 250, 247), (213, 94, 0)
+INK, GREY, PAPER, ORANGE = (40, 44, 52), (178, 184, 192), (250, 250, 247), (213, 94, 0)
 INKS = ((0, 114, 178), (0, 130, 95), (190, 60, 40), (100, 60, 140), (130, 60, 20), (20, 120, 130), INK, INK)
-_TILE = 40  # pixels
+TILE = 40  # pixels
 
 
-def frame(params: MinesweeperParams, row: Array, shape: Shape) -> Array:
-    """The board: closed cells grey, opened ones light with their number, the mine that was hit a dark spot on orange.
-
-    Returns:
-        ``(40 size, 40 size, 3)`` uint8.
-    """
-    shown = _shown(params, row)
-    colours = np.where((shown >= 0)[:, None], np.array(OPEN), np.array(CLOSED)).astype(np.uint8)
-    exploded = int(shape.layout.view(row[None], "event")[0]) == kernels.EXPLODED
-    last = int(shape.layout.view(row[None], "last")[0])
+def draw(params: MinesweeperParams, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> Array:
+    """The board: closed cells grey, opened ones light with their number, a mine that was hit a dark spot on orange."""
+    colours = np.where((shown >= 0)[:, None], np.array(PAPER), np.array(GREY)).astype(np.uint8)
+    exploded, last = int(s.event) == EVENT.exploded, int(s.last)
     if exploded:
-        colours[last] = MINE
-    picture = render.tiles(colours.reshape(params.size, params.size, 3), _TILE)
+        colours[last] = ORANGE
+    picture = render.tiles(colours.reshape(params.size, params.size, 3), TILE)
     for cell in np.flatnonzero(shown > 0).tolist():
         y, x = divmod(cell, params.size)
-        number = int(shown[cell])
-        draw_digit(picture, y * _TILE + 10, x * _TILE + 14, 4, number, INKS[number - 1])
+        draw_digit(picture, y * TILE + 10, x * TILE + 14, 4, int(shown[cell]), INKS[int(shown[cell]) - 1])
     if exploded:
         y, x = divmod(last, params.size)
-        down, right = (np.mgrid[:_TILE, :_TILE] + 0.5) / _TILE - 0.5
-        picture[y * _TILE :, x * _TILE :][:_TILE, :_TILE][np.hypot(down, right) < 0.25] = INK
+        down, right = (np.mgrid[:TILE, :TILE] + 0.5) / TILE - 0.5
+        picture[y * TILE :, x * TILE :][:TILE, :TILE][np.hypot(down, right) < 0.25] = INK
     return picture
 
 
 V0 = Game(
-    id="payoff/Minesweeper-v0",
-    params=MinesweeperParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.cells, kernels.layout(p.size, p.aux), p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, p.cells - 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    noisy=True,  # the mines are hidden: what a state row returns is an expectation
-    optimum=optimum,
-    optimum_kind="exact_small",
-    policy=policy,
-    success=paid,
-    levels={"easy": {"size": 3, "mines": 2}, "medium": {"size": 4, "mines": 3}, "hard": {"size": 5, "mines": 3}},
+    "payoff/Minesweeper-v0",
+    "Open every free cell by what the numbers say; each opening can be graded exactly.",
+    tags=("reasoning", "sparse", "grid"),
+    rules=Rules(
+        params=MinesweeperParams,
+        state=STATE,
+        start=start,
+        step=step,
+        actions=lambda p: p.cells,
+        tables=neighbours,
+        alike=("size", "aux"),
+    ),
+    sight=sight(look, named),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact_small",
+        optimum=optimum,
+        policy=policy,
+        levels={"easy": {"size": 3, "mines": 2}, "medium": {"size": 4, "mines": 3}, "hard": {"size": 5, "mines": 3}},
+        noisy=True,  # the mines are hidden: what a state returns is an expectation
+    ),
 )

@@ -10,46 +10,23 @@ from __future__ import annotations
 import itertools
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from payoff.envs.core.jit import jit
 from payoff.envs.core.state import Array
+from payoff.envs.sparse.minesweeper_posterior import bits, lowest, near_masks
 
-__all__ = ["LARGEST_SIZE", "MOST_LAYOUTS", "Solver", "bits", "is_solved", "lowest", "near_masks", "solver", "won"]
+__all__ = ["LARGEST_SIZE", "MOST_LAYOUTS", "Solver", "is_solved", "solver", "won"]
 
 LARGEST_SIZE = 5  # boards that are solved exactly: up to this side, which a state's name has room for,
 MOST_LAYOUTS = 60_000  # and so many layouts: 5 mines on 25 cells have 53,130
 _PACKED = 15  # cells in the first of the two words that name a state, four bits each
 
 
-def near_masks(size: int) -> Array:
-    """Neighbours of each cell as ``(64,)`` uint64 masks; bit c stands for cell c, row by row."""
-    found = np.zeros(64, dtype=np.uint64)
-    for cell in range(size * size):
-        y, x = divmod(cell, size)
-        around = itertools.product(range(max(y - 1, 0), min(y + 2, size)), range(max(x - 1, 0), min(x + 2, size)))
-        found[cell] = sum(1 << (v * size + u) for v, u in around if (v, u) != (y, x))
-    return found
-
-
 @jit
-def bits(mask):
-    """Number of bits set in a uint64."""
-    mask = mask - ((mask >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    mask = (mask & np.uint64(0x3333333333333333)) + ((mask >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    mask = (mask + (mask >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((mask * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
-@jit
-def lowest(mask):
-    """Number of the lowest bit set in a uint64 that is not zero."""
-    return bits((mask & (~mask + np.uint64(1))) - np.uint64(1))
-
-
-@jit
-def _gather(layouts, lo, hi, near, value):
+def _gather(layouts: Array, lo: int, hi: int, near: Any, value: int) -> int:
     """Move the layouts of ``lo:hi`` that show ``value`` at a cell with these neighbours to the front; their end."""
     end = lo
     for i in range(lo, hi):
@@ -60,7 +37,7 @@ def _gather(layouts, lo, hi, near, value):
 
 
 @jit
-def _slot(keys, first, second):
+def _slot(keys: Array, first: Any, second: Any) -> Any:
     """Place of a state in the table: where it stands, or the free place where it belongs."""
     mixed = (first * np.uint64(0x9E3779B97F4A7C15)) ^ (second * np.uint64(0xC2B2AE3D27D4EB4F))
     at = (mixed ^ (mixed >> np.uint64(29))) & np.uint64(keys.shape[0] - 1)
@@ -70,7 +47,7 @@ def _slot(keys, first, second):
 
 
 @jit
-def _name(layout, is_open, near):
+def _name(layout: Any, is_open: Any, near: Array) -> tuple[Any, Any]:
     """Two words that name what is known: for each cell four bits, 0 where it is closed, else its number and one."""
     first, second = np.uint64(1) << np.uint64(63), np.uint64(0)  # never 0, which marks a free place
     while is_open != np.uint64(0):
@@ -85,7 +62,7 @@ def _name(layout, is_open, near):
 
 
 @jit
-def _count_free(layouts, lo, hi, closed, free):
+def _count_free(layouts: Array, lo: int, hi: int, closed: Any, free: Array) -> None:
     """Write how many layouts leave each closed cell free."""
     while closed != np.uint64(0):
         cell = lowest(closed)
@@ -97,7 +74,7 @@ def _count_free(layouts, lo, hi, closed, free):
 
 
 @jit
-def _safest(free, closed, floor):
+def _safest(free: Array, closed: Any, floor: int) -> int:
     """Closed cell that most layouts leave free, if those are more than ``floor``, else -1."""
     best = -1
     while closed != np.uint64(0):
@@ -109,7 +86,9 @@ def _safest(free, closed, floor):
 
 
 @jit
-def won(layouts, lo, hi, is_open, depth, board, near, memory):
+def won(
+    layouts: Array, lo: int, hi: int, is_open: Any, depth: int, board: Any, near: Array, memory: tuple[Array, ...]
+) -> int:
     """Most layouts of ``lo:hi`` that one way of playing wins.
 
     Args:

@@ -54,222 +54,143 @@ v0: first version.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from payoff.envs.core import loop, rng
-from payoff.envs.core.game import Game, Kernels, Readout, Shape, paid
+from payoff.envs.core import rng
+from payoff.envs.core.game import Each, Game, Rules, Theory
 from payoff.envs.core.jit import jit
-from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array, Layout
-from payoff.envs.sparse.continuous import SETTINGS, Observe, plan
+from payoff.envs.core.params import Params, check_integer, check_number, check_word
+from payoff.envs.core.state import Array, Copy, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.numbers import SETTINGS, Observe, numbers, show_clock
 
 __all__ = ["SETTINGS", "V0", "Observe", "SparseMountainCarParams"]
 
-Aux = Literal["bang", "bang_or_nothing", "velocity"]
-BANG, BANG_OR_NOTHING, VELOCITY = range(3)
-
-LAYOUT = Layout(position=(), velocity=(), aux=(), event=())
-X, V, AUX, EVENT = (LAYOUT.at(name) for name in ("position", "velocity", "aux", "event"))
-
-CAPTIONS = (
-    "the episode began",
-    "pushed the way it moved",
-    "pushed against its way",
-    "coasted",
-    "hit the wall",
-    "reached the top",
+AUX = words("bang", "bang_or_nothing", "velocity")
+PUSH = words("left", "coast", "right")
+EVENT = events(
+    began="the episode began",
+    along="pushed the way it moved",
+    against="pushed against its way",
+    coasted="coasted",
+    hit="hit the wall",
+    reached="reached the top",
 )
-BEGAN, WITH, AGAINST, COASTED, HIT, REACHED = range(6)
-
 FORCE, GRAVITY = 0.001, 0.0025
 X_LOW, X_HIGH, V_HIGH = -1.2, 0.6, 0.07
 GOAL = 0.5
 START_LOW, START_HIGH = -0.6, -0.4
-
-NUMBERS = np.dtype([("aux", np.int64), ("scale", np.float64), ("horizon", np.int64)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparseMountainCarParams(Params):
     """Keywords of SparseMountainCar-v0."""
 
-    aux: Aux = "bang"  # auxiliary reward that is reported
+    aux: Literal["bang", "bang_or_nothing", "velocity"] = "bang"  # auxiliary reward that is reported
     aux_scale: float = 1.0  # its size, c
     max_steps: int = 2000  # steps after which an episode is truncated
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        if self.aux not in get_args(Aux):
-            raise ValueError(f"aux must be one of {', '.join(map(repr, get_args(Aux)))}, got {self.aux!r}")
+        check_word("aux", self.aux, AUX._fields)
         check_number("aux_scale", self.aux_scale, 0.0, 1000.0)
         check_integer("max_steps", self.max_steps, 1)
 
 
-@jit
-def _drive(row, action):
-    """Equations (1) and (2)."""
-    x = row[X]
-    v = row[V] + ((action - 1) * FORCE + math.cos(3.0 * x) * -GRAVITY)
-    v = min(V_HIGH, max(-V_HIGH, v))
-    x = min(X_HIGH, max(X_LOW, x + v))
-    if x == X_LOW and v < 0.0:
-        v = 0.0
-    row[X], row[V] = x, v
+class Car(Copy):
+    """State of one car."""
+
+    position: float = real(X_LOW, X_HIGH)
+    velocity: float = real(-V_HIGH, V_HIGH)
+    aux: float = real(lambda p: -p.aux_scale, lambda p: p.aux_scale)  # auxiliary reward of the last step
+    event: float = whole(0, EVENT)
 
 
 @jit
-def _pump(row):
-    """Action of the reference."""
-    return 2 if row[V] >= 0.0 else 0
+def start(p: SparseMountainCarParams, s: Car) -> None:
+    """At rest in the valley."""
+    s.position = START_LOW + (START_HIGH - START_LOW) * rng.uniform(s)
 
 
 @jit
-def _pumping(row, most):
-    """Steps that the reference takes from here, at most ``most`` + 1; the row is used up."""
-    for step in range(1, most + 1):
-        _drive(row, _pump(row))
-        if row[X] >= GOAL:
-            return step
-    return most + 1
-
-
-@jit
-def step_row(params, b, row, action, work):
-    """One step of one copy.
-
-    Args:
-        params: tuple of one ``(P,)`` array of dtype NUMBERS.
-        b: copy.
-        row: ``(S,)`` state, modified in place.
-        action: ``(1, 1)``.
-        work: ``(5, 1)``; row BASE is written.
-
-    Returns:
-        Whether the top is reached.
-    """
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    chosen = int(action[0, 0])
-    _drive(row, chosen)
-    v = row[V]
-    agrees = (v < 0.0 and chosen == 0) or (v > 0.0 and chosen == 2)
-    reached = row[X] >= GOAL
+def step(p: SparseMountainCarParams, s: Car, action: Array, payoff: Array) -> bool:
+    """One step; the top ends the episode."""
+    chosen = int(action[0])
+    s.position, s.velocity = drive(s.position, s.velocity, chosen)
+    reached = s.position >= GOAL
+    payoff[0] = 1.0 if reached else 0.0
+    agrees = (s.velocity < 0.0 and chosen == PUSH.left) or (s.velocity > 0.0 and chosen == PUSH.right)
     if reached:
-        row[EVENT] = REACHED
-    elif row[X] == X_LOW:
-        row[EVENT] = HIT
-    elif chosen == 1:
-        row[EVENT] = COASTED
+        s.event = EVENT.reached
+    elif s.position == X_LOW:
+        s.event = EVENT.hit
+    elif chosen == PUSH.coast:
+        s.event = EVENT.coasted
     else:
-        row[EVENT] = WITH if agrees else AGAINST
-    if reached or row[CLOCK] + 1.0 >= p.horizon:
-        row[AUX] = 0.0
-    elif p.aux == VELOCITY:
-        row[AUX] = p.scale * abs(v)
+        s.event = EVENT.along if agrees else EVENT.against
+    if reached or s.clock + 1.0 >= p.max_steps:
+        s.aux = 0.0
+    elif p.aux == AUX.velocity:
+        s.aux = p.aux_scale * abs(s.velocity)
     elif agrees:
-        row[AUX] = p.scale
+        s.aux = p.aux_scale
     else:
-        row[AUX] = -p.scale if p.aux == BANG else 0.0
-    work[loop.BASE, 0] = 1.0 if reached else 0.0
+        s.aux = -p.aux_scale if p.aux == AUX.bang else 0.0
     return reached
 
 
 @jit
-def reset_row(row):
-    """Start an episode at rest in the valley."""
-    row[X] = START_LOW + (START_HIGH - START_LOW) * rng.uniform(row)
-    row[V], row[AUX], row[EVENT] = 0.0, 0.0, BEGAN
+def drive(x: float, v: float, action: int) -> tuple[float, float]:
+    """Position and velocity after a step, by equations (1) and (2)."""
+    v += (action - 1) * FORCE + math.cos(3.0 * x) * -GRAVITY
+    v = min(V_HIGH, max(-V_HIGH, v))
+    x = min(X_HIGH, max(X_LOW, x + v))
+    return x, 0.0 if x == X_LOW and v < 0.0 else v
 
 
 @jit
-def observe_row(table, b, row, obs):
-    """What the seat sees: position, velocity and, where there is room for it, the clock.
-
-    Args:
-        table: ``(P,)`` one over the horizon.
-        b: copy.
-        row: ``(S,)`` its state.
-        obs: ``(1, O)`` float32, modified in place.
-    """
-    obs[0, 0] = (row[X] - X_LOW) / (X_HIGH - X_LOW)
-    obs[0, 1] = 0.5 + 0.5 * row[V] / V_HIGH
-    if obs.shape[1] > 2:
-        obs[0, 2] = row[CLOCK] * table[loop.pick(b, table.shape[0])]
+def look(p: SparseMountainCarParams, s: Car, view: Any, seen: Array) -> None:
+    """Position and velocity."""
+    seen[0] = (s.position - X_LOW) / (X_HIGH - X_LOW)
+    seen[1] = 0.5 + 0.5 * s.velocity / V_HIGH
+    show_clock(s, view, seen)
 
 
 @jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
+def pump(v: float) -> int:
+    """Action of the reference."""
+    return PUSH.right if v >= 0.0 else PUSH.left
 
 
 @jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
+def pumping(x: float, v: float, most: int) -> int:
+    """Steps that the reference takes to the top, at most ``most`` + 1."""
+    for step in range(1, most + 1):
+        x, v = drive(x, v, pump(v))
+        if x >= GOAL:
+            return step
+    return most + 1
 
 
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        observe_row(wiring[8], b, state[b], obs[b])
+def optimum(params: SparseMountainCarParams, s: Car) -> tuple[float, int]:
+    """Return of the reference, and the steps it takes to the top, at most horizon + 1."""
+    steps = int(pumping(s.position, s.velocity, params.max_steps))
+    return float(s.over == 0.0 and steps <= params.max_steps - s.clock), steps
 
 
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 2)``: auxiliary reward and caption."""
-    for b in range(state.shape[0]):
-        out[b, 0] = state[b, AUX]
-        out[b, 1] = state[b, EVENT]
-
-
-def pack(rows: Sequence[SparseMountainCarParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(get_args(Aux).index(p.aux), p.aux_scale, p.max_steps) for p in rows], dtype=NUMBERS),)
-
-
-def optimum(params: SparseMountainCarParams, row: Array) -> tuple[float, int]:
-    """Return of the reference from a state, and the steps it takes to the top, at most horizon + 1."""
-    steps = int(_pumping(row.copy(), params.max_steps))
-    return float(row[OVER] == 0.0 and steps <= params.max_steps - row[CLOCK]), steps
-
-
-def policy(params: SparseMountainCarParams, row: Array) -> Array:
-    """Action ``(1,)`` of the reference."""
-    return np.array([float(_pump(row))])
+def policy(params: SparseMountainCarParams, s: Car) -> int:
+    """Action of the reference."""
+    return int(pump(s.velocity))
 
 
 SKY, HILL, RED, BLUE = (250, 250, 247), (150, 158, 120), (213, 94, 0), (0, 114, 178)
 
 
-def frame(params: SparseMountainCarParams, row: Array, shape: Shape) -> Array:
-    """The hill, a flag at the goal, and the car as a disc.
-
-    Returns:
-        ``(160, 360, 3)`` uint8.
-    """
+def draw(params: SparseMountainCarParams, s: Car) -> Array:
+    """The hill, a flag at the goal, and the car as a disc."""
     height, width = 160, 360
 
     def place(x: Any) -> tuple[Any, Any]:
@@ -282,30 +203,30 @@ def frame(params: SparseMountainCarParams, row: Array, shape: Shape) -> Array:
     column, top = place(GOAL)
     picture[(abs(right - column) < 1.5) & (down < top) & (down > top - 40)] = RED
     picture[(right >= column) & (right < column + 16) & (abs(down - top + 34) < 6)] = RED
-    column, top = place(row[X])
+    column, top = place(s.position)
     picture[np.hypot(right - column, down - top + 7) < 7] = BLUE
     return picture
 
 
 V0 = Game(
-    id="payoff/SparseMountainCar-v0",
-    params=SparseMountainCarParams,
-    doc=__doc__,
-    kernels=Kernels(start=start, transition=transition, look=look, read=read),
-    shape=lambda p: Shape(1, 1, 3, LAYOUT, p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 2.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=lambda rows, seats, setting: plan(rows, setting, ("position", "velocity")),
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("aux", True), Readout("caption", False)),
-    captions=CAPTIONS,
-    optimum=optimum,
-    optimum_kind="reference",
-    bound=lambda p: 1.0,
-    policy=policy,
-    success=paid,
-    levels={"easy": {"max_steps": 2000}, "medium": {"max_steps": 1000}, "hard": {"max_steps": 200}},
+    "payoff/SparseMountainCar-v0",
+    "An engine too weak for the hill: 1 at the top, and auxiliary rewards for pumping.",
+    tags=("sparse", "continuous"),
+    rules=Rules(
+        params=SparseMountainCarParams,
+        state=Car,
+        start=start,
+        step=step,
+        actions=lambda p: len(PUSH),
+    ),
+    sight=numbers(look, ("position", "velocity")),
+    info={"aux": Each("aux"), "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "reference",
+        optimum=optimum,
+        policy=policy,
+        bound=lambda p: 1.0,
+        levels={"easy": {"max_steps": 2000}, "medium": {"max_steps": 1000}, "hard": {"max_steps": 200}},
+    ),
 )

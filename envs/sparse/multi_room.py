@@ -40,7 +40,7 @@ At 1 there is one context; what a context shares at a small s it also shares at 
 Terminated at the goal and in the lava, truncated after `max_steps`.
 
 ## Theory
-The least number of steps left has a closed form (`payoff.envs.sparse.multi_room_kernels.remaining`): every way to the
+The least number of steps left has a closed form (`payoff.envs.sparse.multi_room.remaining`): every way to the
 goal passes the doors ahead in their order, and between two of them lies an empty rectangle, in which as many steps as
 rows and columns differ are needed and enough. From any start there are at most rooms (width + height) - 2 steps, and
 `progress` in `info` is one minus the share of them that is left (0 in the lava); `progress - 1` is a potential for
@@ -65,14 +65,29 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
-from payoff.envs.core.params import Params, check_flag, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import multi_room_kernels as kernels
-from payoff.envs.sparse.multi_room_kernels import LAYOUT, MOST_ROOMS, SCOPES
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core import rng
+from payoff.envs.core.game import Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word, record
+from payoff.envs.core.state import Array, Copy, Layout, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.settings import chosen
+from payoff.envs.sparse.boards import DANGER, FLOOR, GOAL, SEAT, WALL
+from payoff.envs.sparse.directions import DIRECTION, offset, x_of, y_of
 
 __all__ = ["SETTINGS", "V0", "MultiRoomParams", "Observe"]
+
+MOST_ROOMS = 12
+SCOPE = words("symbols", "room", "position", "cells")
+EVENT = events(
+    began="the episode began",
+    walked="walked",
+    bumped="bumped into a wall",
+    fell="fell into the lava",
+    passed="went through a door",
+    reached="reached the goal",
+)
+CONTEXTS = rng.seed_key(0x526F6F6D73)  # the stream whose episode 0 is the common layout and episode k + 1 is context k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +115,150 @@ class MultiRoomParams(Params):
             check_integer("max_steps", self.max_steps, 1)
 
     @property
+    def horizon(self) -> int:
+        """Steps after which an episode is truncated."""
+        return 4 * self.longest if self.max_steps is None else self.max_steps
+
+    @property
     def longest(self) -> int:
         """Largest number of steps that can be left."""
         return self.rooms * (self.width + self.height) - 2
 
     @property
-    def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
-        return 4 * self.longest if self.max_steps is None else self.max_steps
+    def contexts(self) -> int:
+        """Number of fixed contexts; 0: unlimited."""
+        return self.layouts or 0
+
+    @property
+    def stride(self) -> int:
+        """Columns from one door to the next."""
+        return self.width + 1
+
+    @property
+    def last(self) -> int:
+        """Last column, of the frame."""
+        return self.rooms * self.stride
+
+
+class MultiRoom(Copy):
+    """State of one row of rooms; no rule reads ``event``."""
+
+    x: float = whole(0, lambda p: p.last)  # in the lava the seat may be in the frame
+    y: float = whole(0, lambda p: p.height + 1)
+    goal_x: float = whole(lambda p: p.last - p.width, lambda p: p.last - 1)
+    goal_y: float = whole(1, lambda p: p.height)
+    doors: Any = whole(0, lambda p: p.height, size=MOST_ROOMS - 1)  # row of each; 0 behind the last room
+    event: float = whole(0, EVENT)
+
+
+@jit
+def start(p: MultiRoomParams, s: MultiRoom) -> None:
+    """A layout from the copy's stream or from one of the fixed contexts."""
+    context = rng.below(s, p.contexts) if p.contexts > 0 else -1
+    key, episode, counter = s.key, s.episode, s.counter
+    if p.shared > 0.0:
+        s.key, s.episode, s.counter = CONTEXTS, 0.0, 0.0
+        lay_out(p, s, 0.0)
+        s.key, s.episode, s.counter = key, episode, counter
+    if context >= 0:
+        s.key, s.episode, s.counter = CONTEXTS, context + 1.0, 0.0
+    lay_out(p, s, p.shared)
+    if context >= 0:
+        s.key, s.episode, s.counter = key, episode, counter
+
+
+@jit
+def lay_out(p: MultiRoomParams, s: MultiRoom, kept: float) -> None:
+    """Draw start, goal and doors from the stream of the moment; each stays as it is with probability ``kept``."""
+    stays = rng.uniform(s) < kept
+    cell = rng.below(s, p.width * p.height)
+    if not stays:
+        s.x, s.y = 1 + cell // p.height, 1 + cell % p.height
+    stays = rng.uniform(s) < kept
+    cell = rng.below(s, p.width * p.height)
+    if not stays:
+        s.goal_x, s.goal_y = (p.rooms - 1) * p.stride + 1 + cell // p.height, 1 + cell % p.height
+    for door in range(p.rooms - 1):
+        stays = rng.uniform(s) < kept
+        own = 1 + rng.below(s, p.height)
+        if not stays:
+            s.doors[door] = own
+
+
+@jit
+def is_border(p: MultiRoomParams, s: MultiRoom, x: int, y: int) -> bool:
+    """Whether a cell is wall or lava: the frame, or a column between two rooms but for its door."""
+    if x <= 0 or y <= 0 or y > p.height or x >= p.last:
+        return True
+    return x % p.stride == 0 and s.doors[x // p.stride - 1] != y
+
+
+@jit
+def step(p: MultiRoomParams, s: MultiRoom, action: Array, payoff: Array) -> bool:
+    """One step; goal and lava end the episode."""
+    move = int(action[0])
+    x, y = int(s.x) + x_of(move), int(s.y) + y_of(move)
+    border = is_border(p, s, x, y)
+    if border and not p.lava:
+        s.event = EVENT.bumped
+        return False
+    s.x, s.y = min(max(x, 0), p.last), min(max(y, 0), p.height + 1)  # a snapshot may begin in the frame
+    if border:
+        s.event = EVENT.fell
+        return True
+    if x == s.goal_x and y == s.goal_y:
+        s.event = EVENT.reached
+        payoff[0] = 1.0
+        return True
+    s.event = EVENT.passed if x % p.stride == 0 else EVENT.walked
+    return False
+
+
+@jit
+def exit_x(p: MultiRoomParams, s: MultiRoom) -> int:
+    """Column of the next door on the way, or of the goal."""
+    room = int(s.x) // p.stride
+    return (room + 1) * p.stride if room < p.rooms - 1 else int(s.goal_x)
+
+
+@jit
+def exit_y(p: MultiRoomParams, s: MultiRoom) -> int:
+    """Row of the next door on the way, or of the goal."""
+    room = int(s.x) // p.stride
+    return int(s.doors[room]) if room < p.rooms - 1 else int(s.goal_y)
+
+
+@jit
+def remaining(p: MultiRoomParams, s: MultiRoom) -> int:
+    """Least number of steps from a free cell to the goal, exact; 0 at the goal."""
+    y = int(s.y)
+    steps = abs(int(s.goal_x) - int(s.x))
+    for door in range(int(s.x) // p.stride, p.rooms - 1):
+        steps += abs(int(s.doors[door]) - y)
+        y = int(s.doors[door])
+    return steps + abs(int(s.goal_y) - y)
+
+
+@jit
+def progress(p: MultiRoomParams, s: MultiRoom) -> float:
+    """One minus the share of the longest way that is left; 0 in the lava."""
+    lost = s.over != 0.0 and is_border(p, s, int(s.x), int(s.y))
+    return 0.0 if lost else 1.0 - remaining(p, s) / p.longest
+
+
+def optimum(params: MultiRoomParams, s: MultiRoom) -> tuple[float, int]:
+    """1 where the goal can still be reached in time, and the least number of steps to it."""
+    steps = int(remaining(record(params), s))
+    return float(s.over == 0 and steps <= params.horizon - s.clock), steps
+
+
+def policy(params: MultiRoomParams, s: MultiRoom) -> float:
+    """An action that brings the goal one step nearer: to the row of the exit, then through it."""
+    p = record(params)
+    x, y = exit_x(p, s), exit_y(p, s)
+    if s.x % params.stride == 0 or s.y == y:  # a doorway has no rows
+        return float(DIRECTION.left if x < s.x else DIRECTION.right)
+    return float(DIRECTION.down if y > s.y else DIRECTION.up)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +275,8 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError names the field and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
-        if not isinstance(self.clock, bool):
-            raise ValueError(f"observe.clock must be True or False, got {self.clock!r}")
+        check_word("observe.scope", self.scope, SCOPE._fields)
+        check_flag("observe.clock", self.clock)
 
 
 SETTINGS = {
@@ -138,6 +287,7 @@ SETTINGS = {
     "position": Observe(scope="position"),
     "cells": Observe(scope="cells"),
 }
+VIEW = np.dtype([("scope", np.int64), ("doors", np.int64)], align=True)  # doors of the copy that has the most
 
 
 def _names(scope: str, rooms: int, width: int, height: int) -> list[str]:
@@ -145,112 +295,135 @@ def _names(scope: str, rooms: int, width: int, height: int) -> list[str]:
         places = ["column", "row", "goal column", "goal row", "exit to the right", "exit below"]
         return [*places, *(f"door row[{i}]" for i in range(rooms - 1))]
     if scope == "room":
-        ways = ("right", "below", "left", "above")
         return [
             *(f"column in the room[{i}]" for i in range(width + 1)),
             *(f"row[{i}]" for i in range(1, height + 1)),
             *(f"exit below[{d:+d}]" for d in range(1 - height, height)),
             "exit to the right",
             "last room",
-            *(f"border[{way}]" for way in ways),
+            *(f"border[{way}]" for way in ("right", "below", "left", "above")),
         ]
     if scope == "cells":
         return [f"cell[{x},{y}]" for x in range(1, rooms * (width + 1)) for y in range(1, height + 1)]
     return ["column", "row"]
 
 
-def plan(rows: Sequence[MultiRoomParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
-
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
+def plan(rows: Sequence[MultiRoomParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Observation plan.
 
     Raises:
         ValueError: an unknown name, or one-hot features of grids of several sizes in one batch.
         TypeError: neither a name nor an Observe.
     """
-    setting = chosen(setting, SETTINGS, Observe)
-    for name in {"room": ("width", "height"), "cells": ("rooms", "width", "height")}.get(setting.scope, ()):
+    observe = chosen(setting, SETTINGS, Observe)
+    for name in {"room": ("width", "height"), "cells": ("rooms", "width", "height")}.get(observe.scope, ()):
         values = sorted({getattr(p, name) for p in rows})
         if len(values) > 1:
             raise ValueError(f"{name} must be the same in all copies of a batch that is seen so, got {values}")
     most = max(p.rooms for p in rows)
-    code = SCOPES.index(setting.scope)
-    table = np.array([(code, p.rooms, p.width, p.height, most - 1, 1.0 / p.horizon) for p in rows], dtype=kernels.SEEN)
-    names = [*_names(setting.scope, most, rows[0].width, rows[0].height), *(["clock"] if setting.clock else [])]
-    return ObservationPlan(table, tuple(names), sees_actions=False)
+    table = np.array([(getattr(SCOPE, observe.scope), most - 1)] * len(rows), dtype=VIEW)
+    names = _names(observe.scope, most, rows[0].width, rows[0].height)
+    return ObservationPlan(table, (*names, *(["clock"] if observe.clock else [])))
 
 
-def pack(rows: Sequence[MultiRoomParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [(p.rooms, p.width, p.height, p.lava, p.layouts or 0, p.longest, p.shared) for p in rows]
-    return (np.array(numbers, dtype=kernels.NUMBERS),)
+@jit
+def look(p: MultiRoomParams, s: MultiRoom, view: Any, seen: Array) -> None:
+    """What the seat sees."""
+    if view.scope == SCOPE.symbols:
+        at = see_symbols(p, s, view.doors, seen)
+    elif view.scope == SCOPE.room:
+        at = see_room(p, s, seen)
+    elif view.scope == SCOPE.cells:
+        at = see_cells(p, s, seen)
+    else:
+        seen[0], seen[1] = s.x / p.last, s.y / (p.height + 1)
+        at = 2
+    if seen.shape[0] > at:
+        seen[at] = s.clock * (1.0 / p.horizon)
 
 
-def optimum(params: MultiRoomParams, row: Array) -> tuple[float, int]:
-    """Best return from a state, and the least number of steps to the goal.
-
-    The return is 0 where the goal is too far for the steps that are left, or the episode is over.
-    """
-    steps = int(kernels.remaining(pack([params])[0].view(np.recarray)[0], row))
-    return float(row[OVER] == 0 and steps <= params.horizon - row[CLOCK]), steps
-
-
-def policy(params: MultiRoomParams, row: Array) -> Array:
-    """An action ``(1,)`` that brings the goal one step nearer: to the row of the exit, then through it."""
-    (x, y), (goal_x, goal_y) = (LAYOUT.view(row[None], name)[0] for name in ("cell", "goal"))
-    room, place = divmod(int(x), params.width + 1)
-    last = room == params.rooms - 1
-    exit_y = goal_y if last else LAYOUT.view(row[None], "doors")[0, room]
-    if place == 0 or y == exit_y:  # a doorway has no rows
-        return np.array([2.0 if last and goal_x < x else 0.0])
-    return np.array([1.0 if exit_y > y else 3.0])
+@jit
+def see_symbols(p: MultiRoomParams, s: MultiRoom, doors: int, seen: Array) -> int:
+    """Numbers that say the whole state: cell, goal, the way to the exit, doors. Returns how many, as the others do."""
+    across, down = 1.0 / p.last, 1.0 / (p.height + 1)
+    seen[0], seen[1] = s.x * across, s.y * down
+    seen[2], seen[3] = s.goal_x * across, s.goal_y * down
+    seen[4], seen[5] = offset(exit_x(p, s) - int(s.x)), offset(exit_y(p, s) - int(s.y))
+    for door in range(doors):
+        seen[6 + door] = s.doors[door] * down if door < p.rooms - 1 else 0.0
+    return 6 + doors
 
 
-FLOOR, WALL, LAVA, DOOR = (250, 250, 247), (90, 96, 106), (213, 94, 0), (205, 180, 140)
-GREEN, BLUE = (0, 158, 115), (0, 114, 178)
+@jit
+def see_room(p: MultiRoomParams, s: MultiRoom, seen: Array) -> int:
+    """The same in every room: place in it, where its exit lies, and the cells around."""
+    x, y = int(s.x), int(s.y)
+    n = p.width + 3 * p.height
+    for k in range(n):
+        seen[k] = 0.0
+    seen[x % p.stride] = 1.0
+    if y >= 1 and y <= p.height:  # in the lava the seat may be outside
+        seen[p.stride + y - 1] = 1.0
+        seen[p.stride + 2 * p.height - 1 + exit_y(p, s) - y] = 1.0
+    seen[n] = offset(exit_x(p, s) - x)
+    seen[n + 1] = 1.0 if x // p.stride >= p.rooms - 1 else 0.0
+    for move in range(4):
+        seen[n + 2 + move] = 1.0 if is_border(p, s, x + x_of(move), y + y_of(move)) else 0.0
+    return n + 6
 
 
-def frame(params: MultiRoomParams, row: Array, shape: Shape) -> Array:
+@jit
+def see_cells(p: MultiRoomParams, s: MultiRoom, seen: Array) -> int:
+    """One number for each cell inside the frame; none is 1 where the seat fell into the frame."""
+    columns = p.last - 1
+    for k in range(columns * p.height):
+        seen[k] = 0.0
+    x, y = int(s.x) - 1, int(s.y) - 1
+    if x >= 0 and x < columns and y >= 0 and y < p.height:
+        seen[x * p.height + y] = 1.0
+    return columns * p.height
+
+
+DOOR = (205, 180, 140)
+TILE = 24  # pixels
+
+
+def draw(params: MultiRoomParams, s: MultiRoom) -> Array:
     """The rooms from above: lava red, walls grey, doors brown, goal green, seat a blue disc.
 
-    Returns:
-        ``(24 (height + 2), 24 (rooms (width + 1) + 1), 3)`` uint8.
+    ``(24 (height + 2), 24 (rooms (width + 1) + 1), 3)``.
     """
-    tile, stride = 24, params.width + 1
-    colours = np.full((params.height + 2, params.rooms * stride + 1, 3), FLOOR, dtype=np.uint8)
-    colours[[0, -1]] = colours[:, ::stride] = LAVA if params.lava else WALL
+    colours = np.full((params.height + 2, params.last + 1, 3), FLOOR, dtype=np.uint8)
+    colours[[0, -1]] = colours[:, :: params.stride] = DANGER if params.lava else WALL
     for i in range(1, params.rooms):
-        colours[int(LAYOUT.view(row[None], "doors")[0, i - 1]), i * stride] = DOOR
-    (x, y), (goal_x, goal_y) = (LAYOUT.view(row[None], name)[0].astype(int) for name in ("cell", "goal"))
-    colours[goal_y, goal_x] = GREEN
-    picture = render.tiles(colours, tile)
-    down, right = (np.mgrid[:tile, :tile] + 0.5) / tile - 0.5
-    picture[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile][np.hypot(down, right) < 0.34] = BLUE
+        colours[int(s.doors[i - 1]), i * params.stride] = DOOR
+    colours[int(s.goal_y), int(s.goal_x)] = GOAL
+    picture = render.tiles(colours, TILE)
+    down, right = (np.mgrid[:TILE, :TILE] + 0.5) / TILE - 0.5
+    x, y = TILE * int(s.x), TILE * int(s.y)
+    picture[y : y + TILE, x : x + TILE][np.hypot(down, right) < 0.34] = SEAT
     return picture
 
 
 V0 = Game(
-    id="payoff/MultiRoom-v0",
-    params=MultiRoomParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, 4, LAYOUT, p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 3.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("progress", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    tabular=True,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=paid,
-    levels={"easy": {"rooms": 2, "lava": False}, "medium": {"rooms": 6, "lava": False}, "hard": {"rooms": 6}},
+    "payoff/MultiRoom-v0",
+    "A row of rooms with doors to find and lava around; what contexts share is a keyword.",
+    tags=("sparse", "grid", "tabular"),
+    rules=Rules(
+        params=MultiRoomParams,
+        state=MultiRoom,
+        start=start,
+        step=step,
+        actions=lambda p: len(DIRECTION),
+        tabular=True,
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        levels={"easy": {"rooms": 2, "lava": False}, "medium": {"rooms": 6, "lava": False}, "hard": {"rooms": 6}},
+    ),
 )

@@ -66,22 +66,33 @@ v0: first version.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
-from payoff.envs.core.params import Params, check_integer, check_number, check_word
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import noisy_testing_kernels as kernels
-from payoff.envs.sparse.reasoning import SETTINGS, Observe, same_in_all, seen, setting_of
+from payoff.envs.core import chance, rng
+from payoff.envs.core.game import Each, Game, Rules, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_integer, check_number, check_word, record
+from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
+from payoff.envs.core.words import events
+from payoff.envs.sparse.noisy_testing_solution import MOST_SOLVED, best_actions, solution, values_at
+from payoff.envs.sparse.reasoning import AUX, SCOPE, SETTINGS, Observe, see_clock, sight
 
-__all__ = ["V0", "NoisyTestingParams", "Observe", "belief", "oracle_action_set"]
+__all__ = ["SETTINGS", "V0", "NoisyTestingParams", "Observe", "belief", "oracle_action_set"]
 
-_MOST_SOLVED, _MOST_GRADED = 20_000_000, 2_000_000  # balances
+MOST_GRADED = 2_000_000  # balances whose best actions are listed for the auxiliary reward
+TEST = np.dtype([("price", np.float64), ("log_odds", np.float64)], align=True)
+EVENT = events(
+    began="the episode began",
+    positive="tested positive",
+    negative="tested negative",
+    right="named the right hypothesis",
+    wrong="named a wrong hypothesis",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +118,12 @@ class NoisyTestingParams(Params):
         check_number("high_accuracy", self.high_accuracy, self.low_accuracy, 0.999)
         check_number("low_price", self.low_price, 0.0, 1.0)
         check_number("high_price", self.high_price, 0.0, 1.0)
-        check_word("aux", self.aux, kernels.AUX)
+        check_word("aux", self.aux, AUX._fields)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
-        if self.aux == "oracle" and self.balances > _MOST_GRADED:
+        if self.aux == "oracle" and self.balances > MOST_GRADED:
             raise ValueError(
-                f"aux must not be 'oracle' beyond {_MOST_GRADED:,} balances, got more: fewer steps or tests"
+                f"aux must not be 'oracle' beyond {MOST_GRADED:,} balances, got more: fewer steps or tests"
             )
 
     @property
@@ -131,7 +142,7 @@ class NoisyTestingParams(Params):
         found = 0
         for r in range(self.horizon):
             found += (2 * r + 1) ** self.tests
-            if found > _MOST_SOLVED:
+            if found > MOST_SOLVED:
                 break
         return found
 
@@ -146,248 +157,276 @@ class NoisyTestingParams(Params):
         return np.linspace(self.low_price, self.high_price, self.tests)
 
 
-def plan(rows: Sequence[NoisyTestingParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+class NoisyTesting(Copy):
+    """State of one hunt, beside the counts of answers."""
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
-
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    setting = setting_of(setting)
-    m, k = rows[0].hypotheses, rows[0].tests
-    if setting.scope == "minimal":
-        names = [*(f"last test[{i}]" for i in range(k)), "positive"]
-    else:
-        names = [f"{answer}[{i}]" for answer in ("positive", "negative") for i in range(k)]
-    if setting.scope == "full":
-        names += [f"probability[{h}]" for h in range(m)]
-    names += ["clock"] if setting.clock else []
-    return ObservationPlan(seen(rows, setting, m, k), tuple(names), sees_actions=False)
+    truth: float = whole(0, lambda p: p.hypotheses - 1)  # the hidden hypothesis
+    last: float = whole(-1, lambda p: p.tests - 1)  # the last test; -1: none
+    said: float = whole(0, 1)  # whether it was positive
+    event: float = whole(0, EVENT)
+    aux: float = real(lambda p: -most_gained(p), lambda p: most_gained(p))  # auxiliary reward of the last step
+    forced: float = whole(0, lambda p: p.tests + 1)  # outcome of the next step plus 1, where a model chooses it
 
 
-def chance(params: NoisyTestingParams) -> Array:
+def most_gained(params: NoisyTestingParams) -> float:
+    """Most that one answer adds to the logarithm of a probability, and at least 1."""
+    return max(1.0, math.log(params.high_accuracy / (1.0 - params.high_accuracy)))
+
+
+COUNTS = Cells(lambda p: (p.tests,), whole(0, lambda p: p.horizon))
+STATE = State(NoisyTesting, positive=COUNTS, negative=COUNTS)  # how often each test gave this answer
+
+
+def outcomes(params: NoisyTestingParams) -> Array:
     """Probabilities of the outcomes, ``(k + 1,)``: outcome i leaves test i and the more accurate ones right."""
     return np.diff(params.accuracies, prepend=0.0, append=1.0)
 
 
-def pack(rows: Sequence[NoisyTestingParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
+def listed(params: NoisyTestingParams) -> Array:
+    """The tests, ``(k,)`` of dtype TEST."""
+    each = zip(params.accuracies, params.prices, strict=True)
+    return np.array([(price, np.log(q / (1.0 - q))) for q, price in each], dtype=TEST)
+
+
+def tables(rows: Sequence[NoisyTestingParams]) -> tuple[Array, ...]:
+    """Tests ``(P, k)``, outcomes ``(P, k + 1)``, and for ``oracle`` the list of best actions, ``(P, balances)``.
 
     Raises:
-        ValueError: copies of a batch differ in ``hypotheses`` and ``tests``, which decide the state row; or copies that
-            each have their own parameters need too many balances for the oracle.
+        ValueError: copies that each have their own parameters need too many balances for the oracle.
     """
-    same_in_all(rows, "hypotheses", "tests")
     graded = max((p.balances for p in rows if p.aux == "oracle"), default=1)
-    if graded * len(rows) > _MOST_SOLVED:
+    if graded * len(rows) > MOST_SOLVED:
         raise ValueError(
-            f"aux='oracle' with parameters of each copy takes at most {_MOST_SOLVED:,} balances in all, "
+            f"aux='oracle' with parameters of each copy takes at most {MOST_SOLVED:,} balances in all, "
             f"got {graded:,} in each of {len(rows)} copies"
         )
     best = np.zeros((len(rows), graded), dtype=np.int64)
     for b, p in enumerate(rows):
         if p.aux == "oracle":
-            best[b, : p.balances] = _best_actions(p)
-    numbers = [(p.hypotheses, p.facts, p.tests, p.horizon, kernels.AUX.index(p.aux)) for p in rows]
-    tests = [[(q, c, np.log(q / (1.0 - q))) for q, c in zip(p.accuracies, p.prices, strict=True)] for p in rows]
-    return (
-        np.array(numbers, dtype=kernels.NUMBERS),
-        np.array(tests, dtype=kernels.TEST),
-        np.stack([chance(p) for p in rows]),
-        best,
-    )
+            best[b, : p.balances] = best_actions(p)
+    return np.stack([listed(p) for p in rows]), np.stack([outcomes(p) for p in rows]), best
 
 
-def belief(params: NoisyTestingParams, row: Array) -> Array:
+@jit
+def start(
+    p: NoisyTestingParams, tests: Array, chances: Array, best: Array, s: NoisyTesting, positive: Array, negative: Array
+) -> None:
+    """The truth is drawn, nothing is tested."""
+    s.truth = rng.below(s, p.hypotheses)
+    s.last = -1.0
+
+
+@jit
+def step(
+    p: NoisyTestingParams,
+    tests: Array,
+    chances: Array,
+    best: Array,
+    s: NoisyTesting,
+    positive: Array,
+    negative: Array,
+    action: Array,
+    payoff: Array,
+) -> bool:
+    """One step; a name ends the episode."""
+    chosen, truth = int(action[0]), int(s.truth)
+    drawn = chance.outcome(s, chances)  # every step draws one, so that all see the same stream
+    s.aux = 0.0
+    if p.aux == AUX.oracle:
+        s.aux = float(best[place(p, s, positive, negative)] >> chosen & 1)
+    if chosen < p.hypotheses:  # 1
+        right = chosen == truth
+        s.event = EVENT.right if right else EVENT.wrong
+        payoff[0] = 1.0 if right else 0.0
+        return True
+    i = chosen - p.hypotheses
+    payoff[0] = -tests[i].price  # 2
+    graded = p.aux == AUX.belief_prob or p.aux == AUX.belief_log
+    before = probability(p, tests, positive, negative, truth) if graded else 0.0
+    holds = truth >> (i % p.facts) & 1 == 1
+    says = holds == (drawn <= i)
+    if says:
+        positive[i] += 1.0
+    else:
+        negative[i] += 1.0
+    s.last, s.said = i, 1.0 if says else 0.0
+    s.event = EVENT.positive if says else EVENT.negative
+    if graded:
+        after = probability(p, tests, positive, negative, truth)
+        s.aux = after - before if p.aux == AUX.belief_prob else math.log(after / before)
+    return False
+
+
+@jit
+def probability(p: NoisyTestingParams, tests: Array, positive: Array, negative: Array, hypothesis: int) -> float:
+    """Exact probability of a hypothesis, given all answers: facts stay independent."""
+    found = 1.0
+    for j in range(p.facts):
+        x = evidence(p, tests, positive, negative, j)
+        found /= 1.0 + math.exp(-x if hypothesis >> j & 1 else x)
+    return found
+
+
+@jit
+def evidence(p: NoisyTestingParams, tests: Array, positive: Array, negative: Array, fact: int) -> float:
+    """Log-odds of a fact, given all answers: a positive answer of a test of it adds the test's, a negative one less."""
+    found = 0.0
+    for i in range(fact, p.tests, p.facts):
+        found += (positive[i] - negative[i]) * tests[i].log_odds
+    return found
+
+
+@jit
+def place(p: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> int:
+    """Place of a state in the list of best actions; balances that so few steps cannot make count as the nearest."""
+    radius = min(int(s.clock), p.horizon - 1)
+    at = 0
+    for r in range(p.horizon - 1, radius, -1):
+        size = 1
+        for _ in range(p.tests):
+            size *= 2 * r + 1
+        at += size
+    within = 0
+    for i in range(p.tests):
+        balance = min(max(int(positive[i] - negative[i]), -radius), radius)
+        within = within * (2 * radius + 1) + balance + radius
+    return at + within
+
+
+@jit
+def look(
+    p: NoisyTestingParams,
+    tests: Array,
+    chances: Array,
+    best: Array,
+    s: NoisyTesting,
+    positive: Array,
+    negative: Array,
+    view: Any,
+    seen: Array,
+) -> None:
+    """The counts of answers or the last answer, and the belief."""
+    k = p.tests
+    if view.scope == SCOPE.minimal:
+        for i in range(k):
+            seen[i] = 1.0 if i == s.last else 0.0
+        seen[k] = s.said
+        at = k + 1
+    else:
+        for i in range(k):
+            seen[i] = min(positive[i] * view.step, 1.0)
+            seen[k + i] = min(negative[i] * view.step, 1.0)
+        at = 2 * k
+    if view.scope == SCOPE.full:
+        for h in range(p.hypotheses):
+            seen[at + h] = probability(p, tests, positive, negative, h)
+        at += p.hypotheses
+    see_clock(s, view, seen, at)
+
+
+def named(params: NoisyTestingParams, scope: str) -> list[str]:
+    """Names of what is seen."""
+    if scope == "minimal":
+        return [*(f"last test[{i}]" for i in range(params.tests)), "positive"]
+    names = [f"{answer}[{i}]" for answer in ("positive", "negative") for i in range(params.tests)]
+    return names + [f"probability[{h}]" for h in range(params.hypotheses) if scope == "full"]
+
+
+@jit
+def progress(
+    p: NoisyTestingParams, tests: Array, chances: Array, best: Array, s: NoisyTesting, positive: Array, negative: Array
+) -> float:
+    """Probability of the likeliest hypothesis."""
+    found = 1.0
+    for j in range(p.facts):
+        found /= 1.0 + math.exp(-abs(evidence(p, tests, positive, negative, j)))
+    return found
+
+
+def belief(params: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> Array:
     """Exact probability of each hypothesis, given the answers: ``(m,)``."""
-    numbers, tests, *_ = pack([replace(params, aux="none")])  # without the list of best actions
-    return np.array([kernels.belief_row(numbers[0], tests[0], row, h) for h in range(params.hypotheses)])
+    p, tests = record(params), listed(params)
+    return np.array([probability(p, tests, positive, negative, h) for h in range(params.hypotheses)])
 
 
-def _facts_at(params: NoisyTestingParams, radius: int) -> list[Array]:
-    """Probability of each fact at all balances from -radius to radius: b arrays that broadcast over k axes."""
-    odds = np.log(params.accuracies / (1.0 - params.accuracies))
-    found = []
-    for j in range(params.facts):
-        evidence = np.zeros((1,) * params.tests)
-        for i in range(j, params.tests, params.facts):
-            along = np.arange(-radius, radius + 1).reshape([-1 if a == i else 1 for a in range(params.tests)])
-            evidence = evidence + odds[i] * along
-        found.append(1.0 / (1.0 + np.exp(-evidence)))
-    return found
-
-
-def _action_values(params: NoisyTestingParams, radius: int, later: Array | None) -> Array:
-    """Expected return of each test and of the likeliest name at all balances, ``(k + 1, 2 radius + 1, ...)``.
-
-    Args:
-        params: parameters.
-        radius: steps taken.
-        later: values of all balances one step later, or None when no step is left then.
-    """
-    k = params.tests
-    shape = (2 * radius + 1,) * k
-    facts = _facts_at(params, radius)
-    found = np.empty((k + 1, *shape))
-    found[k] = np.prod(np.broadcast_arrays(*(np.maximum(p, 1.0 - p) for p in facts)), axis=0)
-    for i, (q, price) in enumerate(zip(params.accuracies, params.prices, strict=True)):
-        found[i] = -price
-        if later is not None:
-            fact = facts[i % params.facts]
-            positive = q * fact + (1.0 - q) * (1.0 - fact)
-            up, down = (
-                later[tuple(slice(1 + d * (a == i), 2 * radius + 2 + d * (a == i)) for a in range(k))] for d in (1, -1)
-            )
-            found[i] += positive * up + (1.0 - positive) * down
-    return found
-
-
-@lru_cache(maxsize=8)
-def _solution(params: NoisyTestingParams) -> tuple[Array, ...]:
-    """V of equation (2) after r steps, for every r: arrays with k axes of 2 r + 1 balances."""
-    if params.balances > _MOST_SOLVED:
-        raise ValueError(
-            f"max_steps and tests must make at most {_MOST_SOLVED:,} balances to be solved, got more with "
-            f"max_steps={params.horizon} and tests={params.tests}"
-        )
-    values: list[Array] = []
-    for radius in range(params.horizon - 1, -1, -1):
-        values.append(_action_values(params, radius, values[-1] if values else None).max(axis=0))
-    return tuple(values[::-1])
-
-
-def _best_actions(params: NoisyTestingParams) -> Array:
-    """Best actions at every balance as a set, in the order of ``grid_index``: ``(balances,)`` int64."""
-    values = _solution(params)
-    found = []
-    for radius in range(params.horizon - 1, -1, -1):
-        later = values[radius + 1] if radius + 1 < params.horizon else None
-        q = _action_values(params, radius, later).reshape(params.tests + 1, -1)
-        best = q >= q.max(axis=0) - 1e-12
-        actions = (best[:-1] << (params.hypotheses + np.arange(params.tests))[:, None]).sum(axis=0)
-        facts = [np.broadcast_to(p, (2 * radius + 1,) * params.tests).ravel() for p in _facts_at(params, radius)]
-        for h in range(params.hypotheses):
-            likely = [p >= 0.5 - 1e-12 if h >> j & 1 else p <= 0.5 + 1e-12 for j, p in enumerate(facts)]
-            actions |= (best[-1] & np.logical_and.reduce(likely)).astype(np.int64) << h
-        found.append(actions)
-    return np.concatenate(found)
-
-
-def _state(params: NoisyTestingParams, row: Array) -> tuple[int, tuple[int, ...]]:
-    """Steps taken, and the balances as an index into the values after them."""
-    layout, taken = kernels.layout(params.tests), int(row[CLOCK])
-    balance = layout.view(row[None], "positive")[0] - layout.view(row[None], "negative")[0]
-    return taken, tuple((balance + taken).astype(int).tolist())
-
-
-def oracle_action_set(params: NoisyTestingParams, row: Array) -> Array:
+def oracle_action_set(params: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> Array:
     """Actions that are best within the horizon, in order.
 
     Raises:
         ValueError: there are too many balances to be solved.
     """
-    taken, at = _state(params, row)
-    values = _solution(params)
-    later = values[taken + 1] if taken + 1 < params.horizon else None
-    q = np.concatenate([belief(params, row), _tests_at(params, row, later, at)])
-    return np.flatnonzero(q >= q.max() - 1e-12)
+    balance = (positive - negative).astype(int)
+    values = values_at(params, int(s.clock), balance, belief(params, s, positive, negative))
+    return np.flatnonzero(values >= values.max() - 1e-12)
 
 
-def _tests_at(params: NoisyTestingParams, row: Array, later: Array | None, at: tuple[int, ...]) -> Array:
-    """Expected return of each test in one state, ``(k,)``."""
-    found = -params.prices
-    if later is None:
-        return found
-    probability = belief(params, row)
-    for i, q in enumerate(params.accuracies):
-        fact = probability[(np.arange(params.hypotheses) >> i % params.facts & 1) == 1].sum()
-        positive = q * fact + (1.0 - q) * (1.0 - fact)
-        up, down = (later[tuple(x + 1 + d * (a == i) for a, x in enumerate(at))] for d in (1, -1))
-        found[i] += positive * up + (1.0 - positive) * down
-    return found
-
-
-def optimum(params: NoisyTestingParams, row: Array) -> tuple[float, int]:
+def optimum(params: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> tuple[float, int]:
     """Best expected return from a state within the horizon; one step, a lucky name, is the least to a payment.
 
     Raises:
         ValueError: there are too many balances to be solved.
     """
-    if row[OVER] != 0 or row[CLOCK] >= params.horizon:
+    taken = int(s.clock)
+    if s.over != 0 or taken >= params.horizon:
         return 0.0, 1
-    taken, at = _state(params, row)
-    return float(_solution(params)[taken][at]), 1
+    at = (positive - negative).astype(int) + taken
+    return float(solution(params)[taken][tuple(at.tolist())]), 1
 
 
-def policy(params: NoisyTestingParams, row: Array) -> Array:
+def policy(params: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> Array:
     """Best action within the horizon, of equally good ones the first."""
-    return oracle_action_set(params, row)[:1].astype(np.float64)
+    return oracle_action_set(params, s, positive, negative)[:1]
 
 
-PAPER, PALE, INK, BLUE, GREEN, ORANGE = (
-    (250, 250, 247),
-    (205, 205, 200),
-    (40, 44, 52),
-    (0, 114, 178),
-    (0, 158, 115),
-    (230, 159, 0),
-)
-_SIDE, _GAP = 120, 12  # pixels: height of a panel and width around it
+PAPER, PALE, INK = (250, 250, 247), (205, 205, 200), (40, 44, 52)
+BLUE, GREEN, ORANGE = (0, 114, 178), (0, 158, 115), (230, 159, 0)
+SIDE, GAP = 120, 12  # pixels: height of a panel and width around it
 
 
-def frame(params: NoisyTestingParams, row: Array, shape: Shape) -> Array:
-    """Above, the probability of each hypothesis; below, answers of each test: positive green up, negative orange down.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-    """
-    probabilities = belief(params, row)
-    counts = {name: shape.layout.view(row[None], name)[0] for name in ("positive", "negative")}
+def draw(params: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> Array:
+    """Above, the probability of each hypothesis; below, answers of each test: green positive, orange negative ones."""
     width = 24 * max(params.hypotheses, params.tests)
-    picture = np.full((2 * _SIDE + 3 * _GAP, width + 2 * _GAP, 3), PAPER, dtype=np.uint8)
+    picture = np.full((2 * SIDE + 3 * GAP, width + 2 * GAP, 3), PAPER, dtype=np.uint8)
     step = width / params.hypotheses
-    for h, probability in enumerate(probabilities.tolist()):
-        left, right = (round(_GAP + (h + edge) * step) for edge in (0.15, 0.85))
-        picture[_GAP : _GAP + _SIDE, left:right] = PALE
-        picture[_GAP + round(_SIDE * (1.0 - probability)) : _GAP + _SIDE, left:right] = BLUE
-    step, middle = width / params.tests, 2 * _GAP + _SIDE + _SIDE // 2
-    unit = (_SIDE // 2 - 2) / max(counts["positive"].max(), counts["negative"].max(), 4.0)
+    for h, likely in enumerate(belief(params, s, positive, negative).tolist()):
+        left, right = (round(GAP + (h + edge) * step) for edge in (0.15, 0.85))
+        picture[GAP : GAP + SIDE, left:right] = PALE
+        picture[GAP + round(SIDE * (1.0 - likely)) : GAP + SIDE, left:right] = BLUE
+    step, middle = width / params.tests, 2 * GAP + SIDE + SIDE // 2
+    unit = (SIDE // 2 - 2) / max(positive.max(), negative.max(), 4.0)
     for i in range(params.tests):
-        left, right = (round(_GAP + (i + edge) * step) for edge in (0.15, 0.85))
-        picture[middle - round(unit * counts["positive"][i]) : middle, left:right] = GREEN
-        picture[middle : middle + round(unit * counts["negative"][i]), left:right] = ORANGE
-    picture[middle - 1 : middle + 1, _GAP:-_GAP] = INK
+        left, right = (round(GAP + (i + edge) * step) for edge in (0.15, 0.85))
+        picture[middle - round(unit * positive[i]) : middle, left:right] = GREEN
+        picture[middle : middle + round(unit * negative[i]), left:right] = ORANGE
+    picture[middle - 1 : middle + 1, GAP:-GAP] = INK
     return picture
 
 
 V0 = Game(
-    id="payoff/NoisyTesting-v0",
-    params=NoisyTestingParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.tests + p.hypotheses, kernels.layout(p.tests), p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, p.tests + p.hypotheses - 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    chance=chance,
-    optimum=optimum,
-    optimum_kind="exact_small",
-    policy=policy,
-    success=paid,
-    levels={
-        "easy": {"hypotheses": 2, "tests": 2},
-        "medium": {"hypotheses": 4, "tests": 4, "max_steps": 12},
-        "hard": {"hypotheses": 8, "tests": 3, "max_steps": 24},
-    },
+    "payoff/NoisyTesting-v0",
+    "Find a hidden hypothesis with tests that err and cost; the belief is exact.",
+    tags=("reasoning", "stochastic"),
+    rules=Rules(
+        params=NoisyTestingParams,
+        state=STATE,
+        start=start,
+        step=step,
+        actions=lambda p: p.tests + p.hypotheses,
+        tables=tables,
+        alike=("hypotheses", "tests"),
+        chance=outcomes,
+    ),
+    sight=sight(look, named),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact_small",
+        optimum=optimum,
+        policy=policy,
+        levels={
+            "easy": {"hypotheses": 2, "tests": 2},
+            "medium": {"hypotheses": 4, "tests": 4, "max_steps": 12},
+            "hard": {"hypotheses": 8, "tests": 3, "max_steps": 24},
+        },
+    ),
 )

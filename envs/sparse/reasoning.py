@@ -1,4 +1,4 @@
-"""What the reasoning games share: observation settings, names of the auxiliary rewards, and checks of a batch.
+"""What the reasoning games share: observation settings, names of the auxiliary rewards, and digits in pictures.
 
 Their payoff is the outcome alone. An auxiliary reward grades each step exactly; it stands in
 ``info["reward_terms"]["aux"]`` and is part of no reward. ``oracle`` pays 1 for a step that the game's exact oracle
@@ -9,32 +9,24 @@ to its logarithm), so they add up to the last probability minus the first. Proce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from payoff.envs.core.params import Params, check_word
-from payoff.envs.core.state import Array
-from payoff.envs.sparse.settings import chosen
+from payoff.envs.core.game import ObservationPlan, Sight
+from payoff.envs.core.jit import inlined
+from payoff.envs.core.params import check_word
+from payoff.envs.core.state import Array, Copy, Layout
+from payoff.envs.core.words import words
+from payoff.envs.sight.settings import chosen
 
-__all__ = [
-    "FULL",
-    "MINIMAL",
-    "PRIVATE",
-    "SEEN",
-    "SETTINGS",
-    "Observe",
-    "draw_digit",
-    "same_in_all",
-    "seen",
-    "setting_of",
-]
+__all__ = ["AUX", "SCOPE", "SETTINGS", "Observe", "draw_digit", "see_clock", "sight"]
 
-SCOPES = ("full", "private", "minimal")
-FULL, PRIVATE, MINIMAL = range(3)
-SEEN = np.dtype([("scope", np.int64), ("cells", np.int64), ("kinds", np.int64), ("clock", np.float64)])
+AUX = words("none", "oracle", "belief_prob", "belief_log")
+SCOPE = words("full", "private", "minimal")
+VIEW = np.dtype([("scope", np.int64), ("step", np.float64)], align=True)  # a step is one over the horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +43,7 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError names the field and what is allowed)."""
-        check_word("observe.scope", self.scope, SCOPES)
+        check_word("observe.scope", self.scope, SCOPE._fields)
         if not isinstance(self.clock, bool):
             raise ValueError(f"observe.clock must be True or False, got {self.clock!r}")
 
@@ -63,23 +55,29 @@ SETTINGS = {
 }
 
 
-def setting_of(setting: Any) -> Observe:
-    """Observation setting from its name or itself; see :func:`payoff.envs.sparse.settings.chosen`."""
-    return chosen(setting, SETTINGS, Observe)
+def sight(look: Any, named: Callable[[Any, str], list[str]]) -> Sight:
+    """What is seen of a reasoning game.
+
+    Args:
+        look: compiled; its ``view`` has ``scope``, a number of SCOPE, and ``step``, one over the horizon.
+        named: (parameters, scope) -> names of the entries before the clock.
+    """
+
+    def plan(rows: Sequence[Any], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+        """Raise ValueError for an unknown name, TypeError for neither a name nor an Observe."""
+        observe = chosen(setting, SETTINGS, Observe)
+        names = [*named(rows[0], observe.scope), *(["clock"] if observe.clock else [])]
+        scope = SCOPE._fields.index(observe.scope)
+        return ObservationPlan(np.array([(scope, 1.0 / p.horizon) for p in rows], dtype=VIEW), tuple(names))
+
+    return Sight(look, plan, tuple(SETTINGS))
 
 
-def seen(rows: Sequence[Any], setting: Observe, cells: int, kinds: int = 0) -> Array:
-    """``(P,)`` records of dtype SEEN: scope, two sizes of the game, and one over each parameter row's ``horizon``."""
-    scope = SCOPES.index(setting.scope)
-    return np.array([(scope, cells, kinds, 1.0 / p.horizon) for p in rows], dtype=SEEN)
-
-
-def same_in_all(rows: Sequence[Params], *names: str) -> None:
-    """Raise ValueError unless these keywords, which decide the state row, are the same in all copies of a batch."""
-    for name in names:
-        values = {getattr(p, name) for p in rows}
-        if len(values) > 1:
-            raise ValueError(f"{name} must be the same in all copies of a batch, got {sorted(values, key=repr)}")
+@inlined
+def see_clock(s: Copy, view: Any, seen: Array, at: int) -> None:
+    """Write the clock at the place ``at``, where it is seen."""
+    if seen.shape[0] > at:
+        seen[at] = min(s.clock * view.step, 1.0)
 
 
 # each digit as five rows of three pixels, a row as an octal digit

@@ -61,39 +61,25 @@ v0: first version.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from payoff.envs.core import loop
-from payoff.envs.core.game import Game, Kernels, ObservationPlan, Readout, Shape, paid
+from payoff.envs.core.game import Flags, Game, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import CLOCK, OVER, Array, Layout
-from payoff.envs.sparse import continuous
-from payoff.envs.sparse.continuous import SETTINGS, Observe
+from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
+from payoff.envs.core.words import events
+from payoff.envs.sight.numbers import SETTINGS, Observe, numbers, show_clock
 from payoff.envs.sparse.discs import nearness
 
 __all__ = ["SETTINGS", "V0", "Observe", "RedundantArmParams"]
 
-
-def layout(joints: int) -> Layout:
-    """Columns of a state row; the angles come last, so that all else is at the same place for any number of joints."""
-    return Layout(event=(), angle=(joints,))
-
-
-EVENT, ANGLE = (layout(1).at(name) for name in ("event", "angle"))
-
-CAPTIONS = ("the episode began", "moved", "ended at the goal", "ended away from the goal")
-BEGAN, MOVED, ARRIVED, MISSED = range(4)
-
+EVENT = events(began="the episode began", moved="moved", arrived="ended at the goal", missed="ended away from the goal")
 REACH = 0.5  # length of the arm
 BASE_X, BASE_Y = 0.5, 0.5
-
-NUMBERS = np.dtype([(name, np.float64) for name in ("goal_x", "goal_y", "radius", "horizon")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,139 +105,50 @@ class RedundantArmParams(Params):
         check_integer("max_steps", self.max_steps, 1)
 
 
-@jit
-def hand(row):
-    """Equation (2): position of the hand."""
-    x, y, direction = 0.0, 0.0, 0.0
-    for k in range(ANGLE, row.shape[0]):
-        direction += row[k]
-        x += math.cos(direction)
-        y += math.sin(direction)
-    length = REACH / (row.shape[0] - ANGLE)
-    return BASE_X + length * x, BASE_Y + length * y
+class Arm(Copy):
+    """State of one arm, beside the angles of its joints."""
+
+    event: float = whole(0, EVENT)
 
 
 @jit
-def step_row(params, b, row, action, work):
-    """One step of one copy.
-
-    Args:
-        params: tuple of one ``(P,)`` array of dtype NUMBERS.
-        b: copy.
-        row: ``(S,)`` state, modified in place.
-        action: ``(1, n)`` native.
-        work: ``(5, 1)``; row BASE is written.
-
-    Returns:
-        Whether this was the last step.
-    """
-    p = params[0][loop.pick(b, params[0].shape[0])]
-    for k in range(action.shape[1]):  # 1
-        row[ANGLE + k] = min(math.pi, max(-math.pi, row[ANGLE + k] + action[0, k]))
-    work[loop.BASE, 0] = 0.0
-    row[EVENT] = MOVED
-    if row[CLOCK] + 1.0 < p.horizon:
+def step(p: RedundantArmParams, s: Arm, angle: Array, action: Array, payoff: Array) -> bool:
+    """One step; the last one is paid."""
+    for k in range(angle.shape[0]):  # 1
+        angle[k] = min(math.pi, max(-math.pi, angle[k] + action[k]))
+    s.event = EVENT.moved
+    if s.clock + 1.0 < p.max_steps:
         return False
-    x, y = hand(row)
-    work[loop.BASE, 0] = nearness(x, y, p.goal_x, p.goal_y, p.radius)
-    row[EVENT] = ARRIVED if work[loop.BASE, 0] > 0.0 else MISSED
+    x, y = hand(angle)
+    payoff[0] = nearness(x, y, p.goal_x, p.goal_y, p.radius)
+    s.event = EVENT.arrived if payoff[0] > 0.0 else EVENT.missed
     return True
 
 
 @jit
-def reset_row(row):
-    """Start an episode with a straight arm."""
-    for k in range(EVENT, row.shape[0]):
-        row[k] = 0.0
+def hand(angle: Array) -> tuple[float, float]:
+    """Equation (2): position of the hand."""
+    x, y, direction = 0.0, 0.0, 0.0
+    for k in range(angle.shape[0]):
+        direction += angle[k]
+        x += math.cos(direction)
+        y += math.sin(direction)
+    length = REACH / angle.shape[0]
+    return BASE_X + length * x, BASE_Y + length * y
 
 
 @jit
-def observe_row(table, b, row, obs):
-    """What the seat sees: the angles and, where there is room for it, the clock.
-
-    Args:
-        table: ``(P,)`` one over the horizon.
-        b: copy.
-        row: ``(S,)`` its state.
-        obs: ``(1, O)`` float32, modified in place.
-    """
-    joints = row.shape[0] - ANGLE
-    for k in range(joints):
-        obs[0, k] = 0.5 + row[ANGLE + k] / (2.0 * math.pi)
-    if obs.shape[1] > joints:
-        obs[0, joints] = row[CLOCK] * table[loop.pick(b, table.shape[0])]
+def look(p: RedundantArmParams, s: Arm, angle: Array, view: Any, seen: Array) -> None:
+    """The angles."""
+    for k in range(angle.shape[0]):
+        seen[k] = 0.5 + angle[k] / (2.0 * math.pi)
+    show_clock(s, view, seen)
 
 
 @jit
-def transition(params, wiring, state, buffers, obs):
-    """One step of every copy; see :mod:`payoff.envs.core.game`."""
-    bad = loop.begin(wiring, state, buffers)
-    if bad != loop.FINE:
-        return bad
-    _, action, work, flags, _ = buffers
-    for b in range(state.shape[0]):
-        if loop.restarts(state[b]):
-            reset_row(state[b])
-        else:
-            flags[b, 0] = step_row(params, b, state[b], action[b], work[b])
-    loop.finish(wiring, state, buffers)
-    for b in range(state.shape[0]):
-        if loop.ends(wiring, b, state[b], buffers):
-            reset_row(state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-    return loop.FINE
-
-
-@jit
-def start(params, wiring, state, mask, obs):
-    """Restart the masked copies and observe all."""
-    for b in range(state.shape[0]):
-        if mask[b]:
-            loop.restart(state[b])
-            reset_row(state[b])
-        observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def look(params, wiring, state, obs):
-    """Observe all copies."""
-    for b in range(state.shape[0]):
-        observe_row(wiring[8], b, state[b], obs[b])
-
-
-@jit
-def read(params, wiring, state, out):
-    """Readouts ``(B, 3)``: position of the hand and caption."""
-    for b in range(state.shape[0]):
-        out[b, 0], out[b, 1] = hand(state[b])
-        out[b, 2] = state[b, EVENT]
-
-
-def _common_joints(rows: Sequence[RedundantArmParams]) -> int:
-    numbers = sorted({p.joints for p in rows})
-    if len(numbers) > 1:
-        raise ValueError(f"joints must be the same in all copies of a batch, got {numbers}")
-    return numbers[0]
-
-
-def pack(rows: Sequence[RedundantArmParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of several numbers of joints.
-    """
-    _common_joints(rows)
-    return (np.array([(p.goal_x, p.goal_y, p.radius, p.max_steps) for p in rows], dtype=NUMBERS),)
-
-
-def plan(rows: Sequence[RedundantArmParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan.
-
-    Raises:
-        ValueError: an unknown setting, or copies of several numbers of joints.
-        TypeError: neither a name nor an Observe.
-    """
-    return continuous.plan(rows, setting, [f"angle[{k}]" for k in range(_common_joints(rows))])
+def descriptor(p: RedundantArmParams, s: Arm, angle: Array, k: int) -> float:
+    """Where the hand is: x, y."""
+    return hand(angle)[k]
 
 
 @lru_cache(maxsize=64)
@@ -272,45 +169,40 @@ def arcs(joints: int, goal_x: float, goal_y: float) -> Array:
     return found
 
 
-def turns(params: RedundantArmParams, row: Array) -> Array:
+def turns(params: RedundantArmParams, angle: Array) -> Array:
     """What each joint has still to turn, ``(n,)``, to the arc that is reached sooner."""
-    left = arcs(params.joints, params.goal_x, params.goal_y) - row[ANGLE:]
+    left = arcs(params.joints, params.goal_x, params.goal_y) - angle
     nearer: Array = left[np.argmin(np.abs(left).max(axis=1))]
     return nearer
 
 
-def optimum(params: RedundantArmParams, row: Array) -> tuple[float, int]:
-    """Return of the reference from a state, and the steps to its payment; horizon + 1 where there is none."""
-    steps = params.max_steps - int(row[CLOCK])
-    if row[OVER] != 0.0 or steps <= 0:
+def optimum(params: RedundantArmParams, s: Arm, angle: Array) -> tuple[float, int]:
+    """Return of the reference, and the steps to its payment; horizon + 1 where there is none."""
+    steps = params.max_steps - int(s.clock)
+    if s.over != 0.0 or steps <= 0:
         return 0.0, params.max_steps + 1
-    last = row.copy()
-    last[ANGLE:] += np.clip(turns(params, row), -params.max_speed * steps, params.max_speed * steps)
+    last = angle + np.clip(turns(params, angle), -params.max_speed * steps, params.max_speed * steps)
     value = float(nearness(*hand(last), params.goal_x, params.goal_y, params.radius))
     return value, steps if value > 0.0 else params.max_steps + 1
 
 
-def policy(params: RedundantArmParams, row: Array) -> Array:
+def policy(params: RedundantArmParams, s: Arm, angle: Array) -> Array:
     """Action ``(n,)`` of the reference."""
-    return np.clip(turns(params, row), -params.max_speed, params.max_speed)
+    return np.clip(turns(params, angle), -params.max_speed, params.max_speed)
 
 
 PAPER, FLOOR, GREEN, BLUE, INK = (250, 250, 247), (236, 236, 230), (0, 158, 115), (0, 114, 178), (40, 44, 52)
 
 
-def frame(params: RedundantArmParams, row: Array, shape: Shape) -> Array:
-    """The arm from above: what it can reach grey, the goal green, links blue, the hand dark.
-
-    Returns:
-        ``(300, 300, 3)`` uint8.
-    """
+def draw(params: RedundantArmParams, s: Arm, angle: Array) -> Array:
+    """The arm from above: what it can reach grey, the goal green, links blue, the hand dark."""
     side = 300
     middle = (np.arange(side) + 0.5) / side
     across, up = np.meshgrid(middle, middle[::-1])
     picture = np.full((side, side, 3), PAPER, dtype=np.uint8)
     picture[np.hypot(across - BASE_X, up - BASE_Y) <= REACH] = FLOOR
     picture[np.hypot(across - params.goal_x, up - params.goal_y) < params.radius] = GREEN
-    direction = np.cumsum(row[ANGLE:])
+    direction = np.cumsum(angle)
     length = REACH / params.joints
     x = BASE_X + length * np.concatenate([[0.0], np.cumsum(np.cos(direction))])
     y = BASE_Y + length * np.concatenate([[0.0], np.cumsum(np.sin(direction))])
@@ -325,25 +217,25 @@ def frame(params: RedundantArmParams, row: Array, shape: Shape) -> Array:
 
 
 V0 = Game(
-    id="payoff/RedundantArm-v0",
-    params=RedundantArmParams,
-    doc=__doc__,
-    kernels=Kernels(start=start, transition=transition, look=look, read=read),
-    shape=lambda p: Shape(1, p.joints, None, layout(p.joints), p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.full((1, p.joints, 2), (-p.max_speed, p.max_speed)),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("descriptor", False, size=2), Readout("caption", False)),
-    captions=CAPTIONS,
-    default_actions="unit",
-    optimum=optimum,
-    optimum_kind="reference",
-    bound=lambda p: 1.0,
-    policy=policy,
-    success=paid,
-    levels={"easy": {"radius": 0.3}, "medium": {"radius": 0.15}, "hard": {"radius": 0.05}},
+    "payoff/RedundantArm-v0",
+    "An arm of twenty joints, paid at the last step for where its hand is then.",
+    tags=("sparse", "continuous"),
+    rules=Rules(
+        params=RedundantArmParams,
+        state=State(Arm, angle=Cells(lambda p: (p.joints,), real(-math.pi, math.pi))),
+        step=step,
+        actions=lambda p: np.full((p.joints, 2), (-p.max_speed, p.max_speed)),
+        alike=("joints",),
+        default_actions="unit",
+    ),
+    sight=numbers(look, lambda p: [f"angle[{k}]" for k in range(p.joints)]),
+    info={"descriptor": Flags(descriptor, size=2, flag=False), "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "reference",
+        optimum=optimum,
+        policy=policy,
+        bound=lambda p: 1.0,
+        levels={"easy": {"radius": 0.3}, "medium": {"radius": 0.15}, "hard": {"radius": 0.05}},
+    ),
 )

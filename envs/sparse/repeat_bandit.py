@@ -68,15 +68,27 @@ from typing import Any
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
+from payoff.envs.core import rng
+from payoff.envs.core.game import Episode, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import OVER, Array
-from payoff.envs.sparse import repeat_bandit_kernels as kernels
-from payoff.envs.sparse.repeat_bandit_kernels import LAYOUT, MOST_ARMS
+from payoff.envs.core.state import Array, Copy, Layout, real, whole
+from payoff.envs.core.words import events
+from payoff.envs.sight.numbers import Setting
+from payoff.envs.sight.settings import chosen
 from payoff.envs.sparse.repeat_bandit_theory import Bandit, Counts, Play, evaluate, solver
-from payoff.envs.sparse.repeat_memory import MOST
+from payoff.envs.sparse.repeat_memory import MOST, recall, remember
 
 __all__ = ["SETTINGS", "V0", "Bandit", "Observe", "Play", "RepeatBanditParams", "evaluate"]
+
+MOST_ARMS = 10
+EVENT = events(
+    began="the episode began",
+    unpaid="the pull was not paid",
+    paid="the pull was paid",
+    unpaid_then_changed="the pull was not paid, then the task changed",
+    paid_then_changed="the pull was paid, then the task changed",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +117,11 @@ class RepeatBanditParams(Params):
             )
 
     @property
+    def horizon(self) -> int:
+        """Steps after which an episode is truncated."""
+        return self.pulls * self.episodes if self.max_steps is None else self.max_steps
+
+    @property
     def remembered(self) -> int:
         """Pulls that the observation shows."""
         return 1 + self.context_len * self.pulls
@@ -112,12 +129,65 @@ class RepeatBanditParams(Params):
     @property
     def bandit(self) -> Bandit:
         """What decides the value of play."""
-        horizon = self.pulls * self.episodes if self.max_steps is None else self.max_steps
-        return Bandit(int(self.arms), int(self.pulls), int(horizon), float(self.structure))
+        return Bandit(int(self.arms), int(self.pulls), int(self.horizon), float(self.structure))
+
+
+class RepeatBandit(Copy):
+    """State of one bandit; the clock counts the pulls of the episode."""
+
+    means: Array = real(0.0, 1.0, size=MOST_ARMS)
+    paid: Array = whole(0, lambda p: p.horizon, size=MOST_ARMS)  # pulls of each arm since the task was drawn
+    unpaid: Array = whole(0, lambda p: p.horizon, size=MOST_ARMS)
+    pull: float = whole(0, lambda p: p.pulls - 1)  # pulls of the inner episode
+    regret: float = real(0.0, 1.0)  # of the last pull
+    event: float = whole(0, EVENT)
+    memory: Array = whole(0, lambda p: 2 * p.arms, size=MOST)  # 1 + 2 x arm, + 1 where it paid
+
+
+@jit
+def start(p: RepeatBanditParams, s: RepeatBandit) -> None:
+    """A task from the copy's stream."""
+    draw_task(p, s)
+
+
+@jit
+def draw_task(p: RepeatBanditParams, s: RepeatBandit) -> None:
+    """A new task, of which nothing is known."""
+    for k in range(p.arms):
+        s.means[k] = rng.uniform(s)
+        s.paid[k], s.unpaid[k] = 0.0, 0.0
+
+
+@jit
+def step(p: RepeatBanditParams, s: RepeatBandit, action: Array, payoff: Array) -> bool:
+    """One pull; only the horizon ends an episode."""
+    arm = int(action[0])
+    paid = 1 if rng.uniform(s) < s.means[arm] else 0
+    best = 0.0
+    for k in range(p.arms):
+        best = max(best, s.means[k])
+    s.regret = best - s.means[arm]
+    if paid == 1:
+        s.paid[arm] += 1.0
+    else:
+        s.unpaid[arm] += 1.0
+    remember(s.memory, int(s.clock), 1 + 2 * arm + paid)
+    s.event = EVENT.paid if paid == 1 else EVENT.unpaid
+    payoff[0] = paid
+    s.pull += 1.0
+    if s.pull == p.pulls:
+        s.pull = 0.0
+        if rng.uniform(s) >= p.structure:
+            draw_task(p, s)
+            s.event = EVENT.paid_then_changed if paid == 1 else EVENT.unpaid_then_changed
+    return False
+
+
+# -- what is seen ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observe:
+class Observe(Setting):
     """An observation setting, the same object in every view.
 
     Attributes:
@@ -128,92 +198,83 @@ class Observe:
     counts: bool = True
     clock: bool = False
 
-    def __post_init__(self) -> None:
-        """Check the fields (ValueError names the field and what is allowed)."""
-        for name in ("counts", "clock"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"observe.{name} must be True or False, got {getattr(self, name)!r}")
-
 
 SETTINGS = {"full": Observe(clock=True), "private": Observe(counts=False), "minimal": Observe(counts=False)}
+SEEN = np.dtype([("room", np.int64), ("counts", np.int64)], align=True)  # pulls that there is room for; flag
 
 
-def plan(rows: Sequence[RepeatBanditParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+@jit
+def look(p: RepeatBanditParams, s: RepeatBandit, view: Any, seen: Array) -> None:
+    """The last pulls, then the counts, then the clock."""
+    at = 0
+    for back in range(view.room):
+        code = recall(s.memory, int(s.clock), back) if back < p.remembered else 0
+        for k in range(p.arms):
+            seen[at + k] = 1.0 if code > 0 and (code - 1) // 2 == k else 0.0
+        seen[at + p.arms] = (code - 1) % 2 if code > 0 else 0
+        at += p.arms + 1
+    share = 1.0 / p.horizon
+    if view.counts != 0:
+        for k in range(p.arms):
+            seen[at + k] = min(1.0, s.paid[k] * share)
+            seen[at + p.arms + k] = min(1.0, s.unpaid[k] * share)
+        at += 2 * p.arms
+        seen[at] = s.pull * (1.0 / p.pulls)
+        at += 1
+    if seen.shape[0] > at:
+        seen[at] = s.clock * share
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
 
-    Raises:
-        ValueError: an unknown name, or several numbers of arms in one batch.
-        TypeError: neither a name nor an Observe.
-    """
-    if isinstance(setting, str):
-        if setting not in SETTINGS:
-            raise ValueError(f"observe must be one of {', '.join(map(repr, SETTINGS))} or an Observe, got {setting!r}")
-        setting = SETTINGS[setting]
-    if not isinstance(setting, Observe):
-        raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
-    arms = rows[0].arms
-    if len({p.arms for p in rows}) > 1:
-        raise ValueError(f"arms must be the same in all copies of a batch, got {sorted({p.arms for p in rows})}")
-    room = max(p.remembered for p in rows)
-    table = np.array(
-        [(arms, p.remembered, room, setting.counts, 1.0 / p.pulls, 1.0 / p.bandit.horizon) for p in rows],
-        dtype=kernels.SEEN,
-    )
-    names = [f"{what}[{back} ago]" for back in range(room) for what in (*(f"arm {k}" for k in range(arms)), "paid")]
-    if setting.counts:
-        names += [f"{what}[{k}]" for what in ("paid pulls", "unpaid pulls") for k in range(arms)]
+def plan(rows: Sequence[RepeatBanditParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Raise ValueError for an unknown name, TypeError for neither a name nor an Observe."""
+    observe = chosen(setting, SETTINGS, Observe)
+    arms, room = range(rows[0].arms), max(p.remembered for p in rows)
+    names = [f"{what}[{back} ago]" for back in range(room) for what in (*(f"arm {k}" for k in arms), "paid")]
+    if observe.counts:
+        names += [f"{what}[{k}]" for what in ("paid pulls", "unpaid pulls") for k in arms]
         names.append("pull of the inner episode")
-    return ObservationPlan(table, (*names, *(["clock"] if setting.clock else [])), sees_actions=False)
+    table = np.array([(room, observe.counts)] * len(rows), dtype=SEEN)
+    return ObservationPlan(table, (*names, *(["clock"] if observe.clock else [])))
 
 
-def pack(rows: Sequence[RepeatBanditParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(p.arms, p.pulls, p.structure) for p in rows], dtype=kernels.NUMBERS),)
+# -- what is known -----------------------------------------------------------------------------------------------------
 
 
-def _known(params: RepeatBanditParams, row: Array) -> tuple[int, Counts]:
+def known(params: RepeatBanditParams, s: RepeatBandit) -> tuple[int, Counts]:
     """Pulls left, and counts in the order of the arms."""
-    paid, unpaid = (LAYOUT.view(row[None], name)[0, : params.arms].astype(int).tolist() for name in ("paid", "unpaid"))
-    taken = int(LAYOUT.view(row[None], "taken")[0])
-    return params.bandit.horizon - taken, tuple(zip(paid, unpaid, strict=True))
+    paid, unpaid = (counts[: params.arms].astype(int).tolist() for counts in (s.paid, s.unpaid))
+    return params.horizon - int(s.clock), tuple(zip(paid, unpaid, strict=True))
 
 
-def optimum(params: RepeatBanditParams, row: Array) -> tuple[float, int]:
-    """Bayes-optimal expected return from a state, whose means are not looked at, and the steps to a payment: one.
-
-    Raises:
-        ValueError: the problem has too many states.
-    """
-    left, counts = _known(params, row)
-    if row[OVER] != 0.0 or left <= 0:
-        return 0.0, 1
-    return solver(params.bandit).value(left, counts), 1
-
-
-def policy(params: RepeatBanditParams, row: Array) -> Array:
-    """Bayes-optimal pull ``(1,)``, of equally good ones the first.
+def optimum(params: RepeatBanditParams, s: RepeatBandit) -> tuple[float, int]:
+    """Bayes-optimal expected return, for which the means are not looked at, and the steps to a payment: one.
 
     Raises:
         ValueError: the problem has too many states.
     """
-    values = np.array(solver(params.bandit).pull_values(*_known(params, row)))
-    return np.array([float(np.argmax(values >= values.max() - 1e-12))])
+    left, counts = known(params, s)
+    return 0.0 if s.over != 0.0 or left <= 0 else solver(params.bandit).value(left, counts), 1
 
 
-def as_if_known(params: RepeatBanditParams, episode: Episode) -> bool:
+def policy(params: RepeatBanditParams, s: RepeatBandit) -> float:
+    """Bayes-optimal pull, of equally good ones the first.
+
+    Raises:
+        ValueError: the problem has too many states.
+    """
+    values = np.array(solver(params.bandit).pull_values(*known(params, s)))
+    return float(np.argmax(values >= values.max() - 1e-12))
+
+
+def as_if_known(params: RepeatBanditParams, episode: Episode, s: RepeatBandit) -> bool:
     """Whether the return is at least what one who always knows the best arm expects."""
-    return bool(episode.payoff.sum() >= params.bandit.horizon * params.arms / (params.arms + 1) - 1e-9)
+    return bool(episode.payoff.sum() >= params.horizon * params.arms / (params.arms + 1) - 1e-9)
 
 
 _SIDE, _GAP = 200, 12  # pixels
 
 
-def frame(params: RepeatBanditParams, row: Array, shape: Shape) -> Array:
+def draw(params: RepeatBanditParams, s: RepeatBandit) -> Array:
     """A column an arm: the hidden mean in grey; on it, where it was pulled, its posterior mean as a blue line.
 
     A dot below the arm of the last pull is green where it paid and red where it did not.
@@ -222,19 +283,16 @@ def frame(params: RepeatBanditParams, row: Array, shape: Shape) -> Array:
         ``(240, 40 + 60 K, 3)`` uint8.
     """
     picture = np.full((_SIDE + 40, 40 + 60 * params.arms, 3), render.PAPER, dtype=np.uint8)
-    _, counts = _known(params, row)
-    means = LAYOUT.view(row[None], "mean")[0]
     bottom = _GAP + _SIDE
-    for k, (paid, unpaid) in enumerate(counts):
+    for k, (paid, unpaid) in enumerate(known(params, s)[1]):
         left, right = 20 + 60 * k + 8, 20 + 60 * k + 52
         picture[_GAP:bottom, left:right] = (238, 238, 233)
-        picture[bottom - round(_SIDE * float(means[k])) : bottom, left:right] = (170, 170, 165)
+        picture[bottom - round(_SIDE * float(s.means[k])) : bottom, left:right] = (170, 170, 165)
         if paid + unpaid > 0:
             y = bottom - round(_SIDE * (paid + 1) / (paid + unpaid + 2))
             picture[y - 2 : y + 2, left - 4 : right + 4] = render.BAR
-    taken = int(LAYOUT.view(row[None], "taken")[0])
-    if taken > 0:
-        last = int(LAYOUT.view(row[None], "memory")[0, (taken - 1) % MOST]) - 1
+    last = recall(s.memory, int(s.clock), 0) - 1
+    if last >= 0:
         middle = 50 + 60 * (last // 2)
         down, across = np.mgrid[: picture.shape[0], : picture.shape[1]]
         picture[np.hypot(down - bottom - 14, across - middle) < 8] = (0, 158, 115) if last % 2 else (213, 94, 0)
@@ -242,28 +300,30 @@ def frame(params: RepeatBanditParams, row: Array, shape: Shape) -> Array:
 
 
 V0 = Game(
-    id="payoff/RepeatBandit-v0",
-    params=RepeatBanditParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.arms, LAYOUT, p.bandit.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, p.arms - 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("regret", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    noisy=True,
-    optimum=optimum,
-    optimum_kind="exact_small",
-    policy=policy,
-    success=as_if_known,
-    levels={
-        "easy": {"structure": 1.0, "episodes": 10},
-        "medium": {},
-        "hard": {"arms": 3, "episodes": 20, "structure": 0.95},
-    },
+    "payoff/RepeatBandit-v0",
+    "A bandit that comes back with some probability, so that what was learnt of it may pay again.",
+    tags=("reasoning", "stochastic"),
+    rules=Rules(
+        params=RepeatBanditParams,
+        state=RepeatBandit,
+        start=start,
+        step=step,
+        actions=lambda p: p.arms,
+        alike=("arms",),
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"regret": "regret", "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact_small",
+        optimum=optimum,
+        policy=policy,
+        success=as_if_known,
+        noisy=True,
+        levels={
+            "easy": {"structure": 1.0, "episodes": 10},
+            "medium": {},
+            "hard": {"arms": 3, "episodes": 20, "structure": 0.95},
+        },
+    ),
 )

@@ -49,8 +49,7 @@ defaults 10 / 24, 20 / 24, then 1 for ages 1, 2, 3, and 8.622 in all.
 
 The optimum is given from every state in which the goal is known or the walks were followed; elsewhere it is refused,
 and `policy` goes to the nearest cell that has not been visited, which is not always best. It is refused too where
-`max_steps` may cut inner episodes off. Success is to reach the goal
-in at least half of the inner episodes.
+`max_steps` may cut inner episodes off. Success is to reach the goal in at least half of the inner episodes.
 
 ## Parameters
 `size` 5, one of 3, 5, 7; `episodes` 10; `structure` 0.9, in [0, 1]; `context_len` 0, with at most 64 steps;
@@ -70,21 +69,35 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
+from payoff.envs.core import rng
+from payoff.envs.core.game import Episode, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number
-from payoff.envs.core.state import OVER, Array
-from payoff.envs.sparse import repeat_maze_kernels as kernels
-from payoff.envs.sparse.repeat_maze_kernels import LAYOUT
-from payoff.envs.sparse.repeat_memory import MOST
+from payoff.envs.core.state import Array, Copy, Layout, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.numbers import Setting
+from payoff.envs.sight.settings import chosen
+from payoff.envs.sparse.repeat_memory import MOST, recall, remember
 
 __all__ = ["SETTINGS", "V0", "WALKS", "Observe", "RepeatMazeParams", "search_value"]
 
-MOVES = "UDLR"  # actions 0 .. 3
+MOVE = words("up", "down", "left", "right")
+LETTERS = "UDLR"  # of the moves, in WALKS
 WALKS = {  # size -> walks of successive inner episodes that search a grid as fast as can be
     3: ("URDDLL", "LU"),
     5: ("DDRRULURUU", "URULLLDRDL", "DLDLU"),
     7: ("DDDRRRUUUUUULD", "ULDDDDLLURULUR", "RRULUULDLULLDR", "DDRRULUULLLL"),
 }
+MOST_CELLS = max(WALKS) ** 2
+EVENT = events(
+    began="the episode began",
+    walked="walked",
+    bumped="bumped into the edge",
+    ran_out="ran out of steps",
+    reached="reached the goal",
+    ran_out_then_moved="ran out of steps, then the goal moved",
+    reached_then_moved="reached the goal, then the goal moved",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +122,16 @@ class RepeatMazeParams(Params):
             check_integer("max_steps", self.max_steps, 1)
 
     @property
+    def middle(self) -> int:
+        """Cell where every inner episode begins."""
+        return self.size * self.size // 2
+
+    @property
+    def last(self) -> int:
+        """The last cell; they are numbered row by row."""
+        return self.size * self.size - 1
+
+    @property
     def steps(self) -> int:
         """Most steps of an inner episode."""
         return 2 * self.size
@@ -124,8 +147,75 @@ class RepeatMazeParams(Params):
         return 1 + self.context_len * self.steps
 
 
+class RepeatMaze(Copy):
+    """State of one maze; the clock counts the steps of the episode."""
+
+    cell: float = whole(0, lambda p: p.last)
+    goal: float = whole(0, lambda p: p.last)
+    used: float = whole(0, lambda p: p.steps - 1)  # steps of this inner episode
+    done: float = whole(0, lambda p: p.episodes)  # inner episodes that are over
+    tries: float = whole(0, lambda p: p.episodes)  # those since the goal was drawn that did not find it
+    found: float = whole(0, 1)
+    event: float = whole(0, EVENT)
+    visited: Array = whole(0, 1, size=MOST_CELLS)  # since the goal was drawn
+    memory: Array = whole(0, lambda p: 8 * p.last + 8, size=MOST)  # 1 + move + 4 where it paid + 8 x cell after it
+
+
+@jit
+def start(p: RepeatMazeParams, s: RepeatMaze) -> None:
+    """A goal from the copy's stream, and the seat in the middle."""
+    hide(p, s)
+    s.cell = p.middle
+
+
+@jit
+def hide(p: RepeatMazeParams, s: RepeatMaze) -> None:
+    """A new goal, anywhere but where the seat starts, of which nothing is known."""
+    goal = rng.below(s, p.last)
+    s.goal = goal + 1 if goal >= p.middle else goal
+    s.tries, s.found = 0.0, 0.0
+    for c in range(p.last + 1):
+        s.visited[c] = 0.0
+    s.visited[p.middle] = 1.0
+
+
+@jit
+def step(p: RepeatMazeParams, s: RepeatMaze, action: Array, payoff: Array) -> bool:
+    """One step; the last inner episode ends the episode."""
+    move, y, x = int(action[0]), int(s.cell) // p.size, int(s.cell) % p.size
+    y += (1 if move == MOVE.down else 0) - (1 if move == MOVE.up else 0)
+    x += (1 if move == MOVE.right else 0) - (1 if move == MOVE.left else 0)
+    inside = y >= 0 and x >= 0 and y < p.size and x < p.size
+    if inside:
+        s.cell = y * p.size + x
+    cell = int(s.cell)
+    s.visited[cell] = 1.0
+    s.event = EVENT.walked if inside else EVENT.bumped
+    s.used += 1.0
+    reached = 1 if cell == s.goal else 0
+    payoff[0] = reached
+    remember(s.memory, int(s.clock), 1 + move + 4 * reached + 8 * cell)
+    if reached == 0 and s.used < p.steps:
+        return False
+    if reached == 1:
+        s.event = EVENT.reached
+        s.found = 1.0
+    else:
+        s.event = EVENT.ran_out
+        s.tries += 1.0
+    s.done += 1.0
+    s.cell, s.used = p.middle, 0.0
+    if rng.uniform(s) >= p.structure:
+        hide(p, s)
+        s.event = EVENT.reached_then_moved if reached == 1 else EVENT.ran_out_then_moved
+    return s.done >= p.episodes
+
+
+# -- what is seen ------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observe:
+class Observe(Setting):
     """An observation setting, the same object in every view.
 
     Attributes:
@@ -136,50 +226,56 @@ class Observe:
     task: bool = True
     clock: bool = False
 
-    def __post_init__(self) -> None:
-        """Check the fields (ValueError names the field and what is allowed)."""
-        for name in ("task", "clock"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"observe.{name} must be True or False, got {getattr(self, name)!r}")
-
 
 SETTINGS = {"full": Observe(clock=True), "private": Observe(task=False), "minimal": Observe(task=False)}
+# side of the largest copy, steps that there is room for, and a flag
+SEEN = np.dtype([("width", np.int64), ("room", np.int64), ("task", np.int64)], align=True)
 
 
-def plan(rows: Sequence[RepeatMazeParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+@jit
+def look(p: RepeatMazeParams, s: RepeatMaze, view: Any, seen: Array) -> None:
+    """The seat, the last steps, then the task, then the clock."""
+    far = view.width - 1.0
+    seen[0], seen[1] = (int(s.cell) // p.size) / far, (int(s.cell) % p.size) / far
+    at = 2
+    for back in range(view.room):
+        code = recall(s.memory, int(s.clock), back) - 1 if back < p.remembered else -1
+        for k in range(len(MOVE)):
+            seen[at + k] = 1.0 if code >= 0 and code % 4 == k else 0.0
+        seen[at + 4] = (code // 8 // p.size) / far if code >= 0 else 0.0
+        seen[at + 5] = (code // 8 % p.size) / far if code >= 0 else 0.0
+        seen[at + 6] = code // 4 % 2 if code >= 0 else 0.0
+        at += 7
+    if view.task != 0:
+        for i in range(view.width):
+            for j in range(view.width):
+                seen[at] = s.visited[i * p.size + j] if i < p.size and j < p.size else 1.0
+                at += 1
+        known = s.found != 0.0
+        seen[at] = s.found
+        seen[at + 1] = (int(s.goal) // p.size) / far if known else 0.0
+        seen[at + 2] = (int(s.goal) % p.size) / far if known else 0.0
+        seen[at + 3] = s.used * (1.0 / p.steps)
+        seen[at + 4] = min(1.0, s.done * (1.0 / p.episodes))
+        at += 5
+    if seen.shape[0] > at:
+        seen[at] = s.clock * (1.0 / p.horizon)
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
 
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    if isinstance(setting, str):
-        if setting not in SETTINGS:
-            raise ValueError(f"observe must be one of {', '.join(map(repr, SETTINGS))} or an Observe, got {setting!r}")
-        setting = SETTINGS[setting]
-    if not isinstance(setting, Observe):
-        raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
+def plan(rows: Sequence[RepeatMazeParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Raise ValueError for an unknown name, TypeError for neither a name nor an Observe."""
+    observe = chosen(setting, SETTINGS, Observe)
     room, width = max(p.remembered for p in rows), max(p.size for p in rows)
-    table = np.array(
-        [(p.size, width, p.remembered, room, setting.task, 1 / p.steps, 1 / p.episodes, 1 / p.horizon) for p in rows],
-        dtype=kernels.SEEN,
-    )
-    entries = (*(f"action {a}" for a in ("up", "down", "left", "right")), "row", "column", "paid")
+    entries = (*(f"action {move}" for move in MOVE._fields), "row", "column", "paid")
     names = ["row", "column", *(f"{what}[{back} ago]" for back in range(room) for what in entries)]
-    if setting.task:
+    if observe.task:
         names += [f"visited[{i},{j}]" for i in range(width) for j in range(width)]
         names += ["goal found", "goal row", "goal column", "steps of the inner episode", "inner episodes"]
-    return ObservationPlan(table, (*names, *(["clock"] if setting.clock else [])), sees_actions=False)
+    table = np.array([(width, room, observe.task)] * len(rows), dtype=SEEN)
+    return ObservationPlan(table, (*names, *(["clock"] if observe.clock else [])))
 
 
-def pack(rows: Sequence[RepeatMazeParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    return (np.array([(p.size, p.steps, p.episodes, p.structure) for p in rows], dtype=kernels.NUMBERS),)
+# -- what is known -----------------------------------------------------------------------------------------------------
 
 
 def search_value(size: int, age: int) -> float:
@@ -229,29 +325,23 @@ def _searched(size: int, tries: int, used: int) -> tuple[int, frozenset[int], in
     return *at_step, len(visited) - len(at_step[1])
 
 
-def _read(row: Array) -> tuple[int, int, int, int, int, bool]:
-    names = ("cell", "goal", "used", "done", "tries", "found")
-    cell, goal, used, done, tries, found = (int(LAYOUT.view(row[None], name)[0]) for name in names)
-    return cell, goal, used, done, tries, bool(found)
+def _visited(params: RepeatMazeParams, s: RepeatMaze) -> frozenset[int]:
+    return frozenset(np.flatnonzero(s.visited[: params.last + 1]).tolist())
 
 
-def _visited(size: int, row: Array) -> frozenset[int]:
-    return frozenset(np.flatnonzero(LAYOUT.view(row[None], "visited")[0, : size * size]).tolist())
-
-
-def _on_the_walks(size: int, row: Array) -> bool:
+def _on_the_walks(params: RepeatMazeParams, s: RepeatMaze) -> bool:
     """Whether the search so far is that of WALKS."""
-    cell, _, used, _, tries, found = _read(row)
-    if found or tries >= len(WALKS[size]) or used > len(WALKS[size][tries]):
+    walks, used, tries = WALKS[params.size], int(s.used), int(s.tries)
+    if s.found or tries >= len(walks) or used > len(walks[tries]):
         return False
-    return _searched(size, tries, used)[:2] == (cell, _visited(size, row))
+    return _searched(params.size, tries, used)[:2] == (s.cell, _visited(params, s))
 
 
 def _apart(size: int, a: int, b: int) -> int:
     return abs(a // size - b // size) + abs(a % size - b % size)
 
 
-def optimum(params: RepeatMazeParams, row: Array) -> tuple[float, int]:
+def optimum(params: RepeatMazeParams, s: RepeatMaze) -> tuple[float, int]:
     """Best expected return of a player who does not see the goal, and the least number of steps that can reach it.
 
     Raises:
@@ -260,39 +350,39 @@ def optimum(params: RepeatMazeParams, row: Array) -> tuple[float, int]:
     if params.horizon < params.steps * params.episodes:
         least = params.steps * params.episodes
         raise ValueError(f"the optimum is known only for max_steps of at least {least}, got {params.horizon}")
-    size = params.size
-    cell, goal, used, done, tries, found = _read(row)
-    apart, left = _apart(size, cell, goal), params.steps - used
-    steps = apart if apart <= left else left + (1 if params.structure < 1.0 else _apart(size, size * size // 2, goal))
-    if row[OVER] != 0.0:
+    size, rho, used, tries = params.size, params.structure, int(s.used), int(s.tries)
+    apart, left = _apart(size, int(s.cell), int(s.goal)), params.steps - used
+    steps = apart if apart <= left else left + (1 if rho < 1.0 else _apart(size, params.middle, int(s.goal)))
+    if s.over != 0.0:
         return 0.0, steps
-    rho = params.structure
     known, unknown = _values(size, params.episodes, rho)
-    to_come = params.episodes - done - 1
+    to_come = params.episodes - int(s.done) - 1
     anew = (1.0 - rho) * unknown[to_come, 0]
     after = rho * known[to_come] + anew
-    if found:
+    if s.found:
         return float(apart <= left) + after, steps
-    if not _on_the_walks(size, row):
+    if not _on_the_walks(params, s):
         raise ValueError("the optimum is known only while the goal is known or the search follows WALKS")
-    cells = size * size - len(_visited(size, row))
+    cells = size * size - len(_visited(params, s))
     chance = _searched(size, tries, used)[2] / cells
     return chance * (1.0 + after) + (1.0 - chance) * (rho * unknown[to_come, tries + 1] + anew), steps
 
 
-def policy(params: RepeatMazeParams, row: Array) -> Array:
-    """Best move ``(1,)``: to the goal once it is known, else along WALKS; elsewhere to the nearest unvisited cell."""
-    size = params.size
-    cell, goal, used, _, tries, found = _read(row)
-    if not found and _on_the_walks(size, row):
-        return np.array([float(MOVES.index(WALKS[size][tries][used]))])
-    if not found:
-        goal = min(set(range(size * size)) - _visited(size, row), key=lambda c: (_apart(size, cell, c), c))
+def policy(params: RepeatMazeParams, s: RepeatMaze) -> int:
+    """To the goal once it is known, else along WALKS; elsewhere to the nearest cell that has not been visited."""
+    size, cell, goal = params.size, int(s.cell), int(s.goal)
+    if not s.found and _on_the_walks(params, s):
+        return LETTERS.index(WALKS[size][int(s.tries)][int(s.used)])
+    if not s.found:
+        unseen = set(range(size * size)) - _visited(params, s)
+        goal = min(unseen, key=lambda c: (_apart(size, cell, c), c))
     down, right = goal // size - cell // size, goal % size - cell % size
-    return np.array([(1.0 if down > 0 else 0.0) if down != 0 else (3.0 if right > 0 else 2.0)])
+    if down != 0:
+        return int(MOVE.down if down > 0 else MOVE.up)
+    return int(MOVE.right if right > 0 else MOVE.left)
 
 
-def mostly_found(params: RepeatMazeParams, episode: Episode) -> bool:
+def mostly_found(params: RepeatMazeParams, episode: Episode, s: RepeatMaze) -> bool:
     """Whether the goal was reached in at least half of the inner episodes."""
     return bool(episode.payoff.sum() >= params.episodes / 2)
 
@@ -300,22 +390,21 @@ def mostly_found(params: RepeatMazeParams, episode: Episode) -> bool:
 _TILE = 40  # pixels
 
 
-def frame(params: RepeatMazeParams, row: Array, shape: Shape) -> Array:
+def draw(params: RepeatMazeParams, s: RepeatMaze) -> Array:
     """The grid from above: visited cells grey, the goal green (a ring while it is hidden), the seat a blue disc.
 
     Returns:
         ``(40 size, 40 size, 3)`` uint8.
     """
     size = params.size
-    cell, goal, _, _, _, found = _read(row)
     colours = np.full((size * size, 3), render.PAPER, dtype=np.uint8)
-    colours[list(_visited(size, row))] = (222, 222, 216)
+    colours[list(_visited(params, s))] = (222, 222, 216)
     picture = render.tiles(colours.reshape(size, size, 3), _TILE)
     down, right = (np.mgrid[:_TILE, :_TILE] + 0.5) / _TILE - 0.5  # from the middle of a tile, in tiles
     radius = np.hypot(down, right)
     for at, mask, colour in (
-        (goal, radius < 0.44 if found else abs(radius - 0.38) < 0.06, (0, 158, 115)),
-        (cell, radius < 0.28, render.BAR),
+        (int(s.goal), radius < 0.44 if s.found else abs(radius - 0.38) < 0.06, (0, 158, 115)),
+        (int(s.cell), radius < 0.28, render.BAR),
     ):
         y, x = at // size, at % size
         picture[y * _TILE : (y + 1) * _TILE, x * _TILE : (x + 1) * _TILE][mask] = colour
@@ -323,24 +412,25 @@ def frame(params: RepeatMazeParams, row: Array, shape: Shape) -> Array:
 
 
 V0 = Game(
-    id="payoff/RepeatMaze-v0",
-    params=RepeatMazeParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, 4, LAYOUT, p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 3.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("inner_episodes", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    noisy=True,
-    optimum=optimum,
-    optimum_kind="exact_small",
-    policy=policy,
-    success=mostly_found,
-    levels={"easy": {"size": 3}, "medium": {}, "hard": {"size": 7, "episodes": 20, "structure": 0.95}},
+    "payoff/RepeatMaze-v0",
+    "A hidden goal that stays with some probability: search once, then walk straight to it.",
+    tags=("reasoning", "grid", "stochastic"),
+    rules=Rules(
+        params=RepeatMazeParams,
+        state=RepeatMaze,
+        start=start,
+        step=step,
+        actions=lambda p: len(MOVE),
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"inner_episodes": "done", "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact_small",
+        optimum=optimum,
+        policy=policy,
+        success=mostly_found,
+        noisy=True,
+        levels={"easy": {"size": 3}, "medium": {}, "hard": {"size": 7, "episodes": 20, "structure": 0.95}},
+    ),
 )

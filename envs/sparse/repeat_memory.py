@@ -1,8 +1,9 @@
-"""What a player of a repeating task can look back on: the last entries of an episode, in a ring of state columns."""
+"""What a player of a repeating task can look back on: the last entries of an episode, in a ring."""
 
 from __future__ import annotations
 
 from payoff.envs.core.jit import jit
+from payoff.envs.core.state import Array
 
 __all__ = ["MOST", "recall", "remember"]
 
@@ -10,26 +11,24 @@ MOST = 65  # entries kept
 
 
 @jit
-def remember(row, at, count, code):
+def remember(memory: Array, count: int, code: int) -> None:
     """Keep an entry.
 
     Args:
-        row: ``(S,)`` state, modified in place.
-        at: first column of the ring, a field of shape ``(MOST,)``.
+        memory: the ring, ``(MOST,)``.
         count: entries kept before in this episode.
         code: a whole number above 0.
     """
-    row[at + count % MOST] = code
+    memory[count % MOST] = code
 
 
 @jit
-def recall(row, at, count, k):
+def recall(memory: Array, count: int, k: int) -> int:
     """The newest entry for k = 0, the one before for 1, up to MOST - 1; 0 where the episode is younger.
 
     Args:
-        row: ``(S,)`` state.
-        at: first column of the ring.
+        memory: the ring, ``(MOST,)``.
         count: entries kept in this episode.
         k: how far back.
     """
-    return int(row[at + (count - 1 - k) % MOST]) if k < count else 0
+    return int(memory[(count - 1 - k) % MOST]) if k < count else 0

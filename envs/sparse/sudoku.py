@@ -66,17 +66,32 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
+from payoff.envs.core import rng
+from payoff.envs.core.game import Each, Flags, Game, Rules, Theory
+from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_word
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import sudoku_kernels as kernels
-from payoff.envs.sparse.reasoning import SETTINGS, Observe, draw_digit, same_in_all, seen, setting_of
+from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sparse.reasoning import SCOPE, SETTINGS, Observe, draw_digit, see_clock, sight
 from payoff.envs.sparse.sudoku_bank import BANK, GIVEN
 
-__all__ = ["BOXES", "V0", "Observe", "SudokuParams", "oracle_action_set"]
+__all__ = ["BOXES", "SETTINGS", "V0", "Observe", "SudokuParams", "oracle_action_set"]
 
+AUX = words("none", "oracle", "checks")
+WRONG = words("ends", "refused")
+LINE = words("row", "column", "box")
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # size -> rows and columns of a box
-_CLUES = {4: 6, 6: 14, 9: 32}
+LARGEST = 9  # cells along a side
+CLUES = {4: 6, 6: 14, 9: 32}  # size -> cells given by default
+EVENT = events(
+    began="the episode began",
+    wrote="wrote the right digit",
+    completed="completed a row, column or box",
+    solved="solved the puzzle",
+    failed="wrote a wrong digit, which ended the episode",
+    refused="was refused a wrong digit",
+    full="chose a cell that was full already",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +111,8 @@ class SudokuParams(Params):
             raise ValueError(f"size must be one of {', '.join(map(str, BOXES))}, got {self.size!r}")
         if self.clues is not None:
             check_integer("clues", self.clues, GIVEN[self.size], self.cells - 1)
-        check_word("wrong", self.wrong, kernels.WRONG)
-        check_word("aux", self.aux, kernels.AUX)
+        check_word("wrong", self.wrong, WRONG._fields)
+        check_word("aux", self.aux, AUX._fields)
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
 
@@ -109,7 +124,17 @@ class SudokuParams(Params):
     @property
     def given(self) -> int:
         """Number of cells given."""
-        return _CLUES[self.size] if self.clues is None else self.clues
+        return CLUES[self.size] if self.clues is None else self.clues
+
+    @property
+    def height(self) -> int:
+        """Rows of a box."""
+        return BOXES[self.size][0]
+
+    @property
+    def width(self) -> int:
+        """Columns of a box."""
+        return BOXES[self.size][1]
 
     @property
     def horizon(self) -> int:
@@ -117,126 +142,242 @@ class SudokuParams(Params):
         return 2 * self.cells if self.max_steps is None else self.max_steps
 
 
-def plan(rows: Sequence[SudokuParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+class Sudoku(Copy):
+    """State of one puzzle, beside its grids."""
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
+    blank: float = whole(0, lambda p: p.cells - p.given)  # cells left blank
+    event: float = whole(0, EVENT)
+    aux: float = real(0.0, 1.0)  # auxiliary reward of the last step
 
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
+
+STATE = State(
+    Sudoku,
+    solution=Cells(lambda p: (p.cells,), whole(1, lambda p: p.size)),
+    clue=Cells(lambda p: (p.cells,), whole(0, 1)),  # whether the cell was given
+    grid=Cells(lambda p: (p.cells,), whole(0, lambda p: p.size)),  # 0 where blank
+)
+
+
+def banks(rows: Sequence[SudokuParams]) -> tuple[Array, ...]:
+    """The bank of each copy's size, ``(P, K, 2, cells)`` int8: K puzzles (0 where blank) with their solutions."""
+    return (np.stack([BANK[p.size] for p in rows]),)
+
+
+@jit
+def start(p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array) -> None:
+    """A puzzle of the bank, shuffled so that it stays one, and further clues from its solution."""
+    base = rng.below(s, bank.shape[0])
+    turned = p.height == p.width and rng.below(s, 2) == 1
+    given = 0
+    for c in range(p.cells):
+        at = c % p.size * p.size + c // p.size if turned else c
+        solution[at] = bank[base, 1, c]
+        if bank[base, 0, c] > 0:
+            clue[at] = 1.0
+            given += 1
+    shuffle_lines(p, s, solution, clue, p.height, p.size, 1)
+    shuffle_lines(p, s, solution, clue, p.width, 1, p.size)
+    relabel(p, s, solution)
+    for i in range(given, p.given):
+        nth = rng.below(s, p.cells - i)
+        for c in range(p.cells):
+            if clue[c] == 0.0:
+                if nth == 0:
+                    clue[c] = 1.0
+                    break
+                nth -= 1
+    for c in range(p.cells):
+        grid[c] = solution[c] * clue[c]
+    s.blank = p.cells - p.given
+
+
+@jit
+def shuffle_lines(p: SudokuParams, s: Sudoku, solution: Array, clue: Array, thick: int, line: int, cell: int) -> None:
+    """Shuffle the bands of ``thick`` lines that share boxes, and the lines of each band.
+
+    ``line`` is the step from one line to the next in the list of cells, ``cell`` that along a line.
     """
-    setting = setting_of(setting)
-    size = rows[0].size
-    cells = [f"[{x},{y}]" for y in range(size) for x in range(size)]
-    if setting.scope == "full":
-        names = [f"digit {d}{c}" for d in range(1, size + 1) for c in cells]
+    bands = p.size // thick
+    for i in range(bands - 1, 0, -1):
+        j = rng.below(s, i + 1)
+        for k in range(thick):
+            swap(p, solution, clue, (i * thick + k) * line, (j * thick + k) * line, cell)
+    for band in range(bands):
+        for i in range(thick - 1, 0, -1):
+            swap(p, solution, clue, (band * thick + i) * line, (band * thick + rng.below(s, i + 1)) * line, cell)
+
+
+@jit
+def swap(p: SudokuParams, solution: Array, clue: Array, a: int, b: int, cell: int) -> None:
+    """Swap the lines that begin in two cells."""
+    for k in range(0, p.size * cell, cell):
+        solution[a + k], solution[b + k] = solution[b + k], solution[a + k]
+        clue[a + k], clue[b + k] = clue[b + k], clue[a + k]
+
+
+@jit
+def relabel(p: SudokuParams, s: Sudoku, solution: Array) -> None:
+    """Shuffle the digits."""
+    for i in range(p.size, 1, -1):
+        j = 1 + rng.below(s, i)
+        for c in range(p.cells):
+            if solution[c] == i:
+                solution[c] = j
+            elif solution[c] == j:
+                solution[c] = i
+
+
+@jit
+def step(
+    p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array, action: Array, payoff: Array
+) -> bool:
+    """One step; the episode ends with the puzzle solved, or with a wrong digit where that ends it."""
+    chosen = int(action[0])
+    cell, digit = chosen // p.size, chosen % p.size + 1
+    s.aux = 0.0
+    if grid[cell] != 0.0:  # 1
+        s.event = EVENT.full
+        return False
+    if solution[cell] != digit:  # 2
+        s.event = EVENT.failed if p.wrong == WRONG.ends else EVENT.refused
+        return p.wrong == WRONG.ends
+    grid[cell] = digit  # 3
+    s.blank -= 1.0
+    completed = completed_by(p, grid, cell)
+    if p.aux == AUX.oracle:
+        s.aux = 1.0
+    elif p.aux == AUX.checks:
+        s.aux = completed / (3.0 * p.size)
+    solved = s.blank == 0.0  # 4
+    s.event = EVENT.solved if solved else EVENT.completed if completed > 0 else EVENT.wrote
+    payoff[0] = 1.0 if solved else 0.0
+    return solved
+
+
+@jit
+def completed_by(p: SudokuParams, grid: Array, cell: int) -> int:
+    """How many of the row, column and box of a cell are full."""
+    y, x = cell // p.size, cell % p.size
+    box = y // p.height * (p.size // p.width) + x // p.width
+    return (
+        int(is_complete(p, grid, LINE.row, y))
+        + int(is_complete(p, grid, LINE.column, x))
+        + int(is_complete(p, grid, LINE.box, box))
+    )
+
+
+@jit
+def is_complete(p: SudokuParams, grid: Array, kind: int, line: int) -> bool:
+    """Whether a row, column or box is full; what stands in the grid is always right."""
+    for k in range(p.size):
+        if kind == LINE.row:
+            c = line * p.size + k
+        elif kind == LINE.column:
+            c = k * p.size + line
+        else:
+            across = p.size // p.width
+            c = (line // across * p.height + k // p.width) * p.size + line % across * p.width + k % p.width
+        if grid[c] == 0.0:
+            return False
+    return True
+
+
+@jit
+def look(
+    p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array, view: Any, seen: Array
+) -> None:
+    """The grid, as planes of one digit each or as numbers."""
+    at = p.cells
+    if view.scope == SCOPE.full:
+        at *= p.size
+        for k in range(at):
+            seen[k] = 0.0
+        for c in range(p.cells):
+            digit = int(grid[c])
+            if digit > 0:
+                seen[(digit - 1) * p.cells + c] = 1.0
     else:
-        names = [f"digit{c}" for c in cells]
-    names += ["clock"] if setting.clock else []
-    return ObservationPlan(seen(rows, setting, size * size, size), tuple(names), sees_actions=False)
+        for c in range(p.cells):
+            seen[c] = grid[c] / p.size
+    see_clock(s, view, seen, at)
 
 
-def pack(rows: Sequence[SudokuParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of a batch differ in ``size``, which decides the state row.
-    """
-    same_in_all(rows, "size")
-    numbers = [
-        (
-            p.size,
-            p.cells,
-            *BOXES[p.size],
-            len(BANK[p.size]),
-            GIVEN[p.size],
-            p.given,
-            kernels.WRONG.index(p.wrong),
-            kernels.AUX.index(p.aux),
-        )
-        for p in rows
-    ]
-    return np.array(numbers, dtype=kernels.NUMBERS), np.stack([BANK[p.size] for p in rows])
+def named(params: SudokuParams, scope: str) -> list[str]:
+    """Names of what is seen."""
+    cells = [f"[{x},{y}]" for y in range(params.size) for x in range(params.size)]
+    things = [f"digit {d}" for d in range(1, params.size + 1)] if scope == "full" else ["digit"]
+    return [thing + cell for thing in things for cell in cells]
 
 
-def _grids(params: SudokuParams, row: Array) -> tuple[Array, Array]:
-    """Solution and grid, ``(cells,)`` each."""
-    layout = kernels.layout(params.size)
-    return layout.view(row[None], "solution")[0].astype(int), layout.view(row[None], "grid")[0].astype(int)
+@jit
+def progress(p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array) -> float:
+    """Share of the blank cells that are filled."""
+    return 1.0 - s.blank / (p.cells - p.given)
 
 
-def oracle_action_set(params: SudokuParams, row: Array) -> Array:
+@jit
+def check(p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array, k: int) -> bool:
+    """Whether a line is full: rows, columns, boxes, and then nothing that is not."""
+    return k >= 3 * p.size or is_complete(p, grid, k // p.size, k % p.size)
+
+
+def oracle_action_set(params: SudokuParams, s: Sudoku, solution: Array, clue: Array, grid: Array) -> Array:
     """Actions that write the solution's digit into a blank cell, in order."""
-    solution, grid = _grids(params, row)
     blank = np.flatnonzero(grid == 0)
-    return blank * params.size + solution[blank] - 1
+    return blank * params.size + solution[blank].astype(int) - 1
 
 
-def optimum(params: SudokuParams, row: Array) -> tuple[float, int]:
+def optimum(params: SudokuParams, s: Sudoku, solution: Array, clue: Array, grid: Array) -> tuple[float, int]:
     """Best return from a state, and the number of blank cells.
 
     The return is 0 where more are blank than steps are left, or the episode is over.
     """
-    blank = int(row[kernels.layout(params.size).at("blank")])
-    return float(row[OVER] == 0 and blank <= params.horizon - row[CLOCK]), blank
+    blank = int(s.blank)
+    return float(s.over == 0 and blank <= params.horizon - s.clock), blank
 
 
-def policy(params: SudokuParams, row: Array) -> Array:
+def policy(params: SudokuParams, s: Sudoku, solution: Array, clue: Array, grid: Array) -> Array:
     """The right digit of the first blank cell."""
-    return oracle_action_set(params, row)[:1].astype(np.float64)
+    return oracle_action_set(params, s, solution, clue, grid)[:1]
 
 
 PAPER, SHADE, INK, BLUE, RED = (250, 250, 247), (236, 236, 228), (40, 44, 52), (0, 114, 178), (213, 94, 0)
-_TILE = 36  # pixels
+TILE = 36  # pixels
 
 
-def frame(params: SudokuParams, row: Array, shape: Shape) -> Array:
-    """The grid: boxes in two shades, clues dark, what was written blue; framed orange when a wrong digit ended it.
-
-    Returns:
-        ``(36 size, 36 size, 3)`` uint8.
-    """
-    size, (height, width) = params.size, BOXES[params.size]
-    y, x = np.indices((size, size))
-    shaded = (y // height + x // width) % 2 == 1
-    picture = render.tiles(np.where(shaded[..., None], SHADE, PAPER).astype(np.uint8), _TILE)
-    _, grid = _grids(params, row)
-    clue = shape.layout.view(row[None], "clue")[0] != 0
+def draw(params: SudokuParams, s: Sudoku, solution: Array, clue: Array, grid: Array) -> Array:
+    """The grid: boxes in two shades, clues dark, what was written blue; framed orange when a wrong digit ended it."""
+    y, x = np.indices((params.size, params.size))
+    shaded = (y // params.height + x // params.width) % 2 == 1
+    picture = render.tiles(np.where(shaded[..., None], SHADE, PAPER).astype(np.uint8), TILE)
     for cell in np.flatnonzero(grid).tolist():
-        top, left = (_TILE * k for k in divmod(cell, size))
+        top, left = (TILE * k for k in divmod(cell, params.size))
         draw_digit(picture, top + 8, left + 12, 4, int(grid[cell]), INK if clue[cell] else BLUE)
-    if int(shape.layout.view(row[None], "event")[0]) == kernels.FAILED:
+    if int(s.event) == EVENT.failed:
         picture[:4] = picture[-4:] = picture[:, :4] = picture[:, -4:] = RED
     return picture
 
 
 V0 = Game(
-    id="payoff/Sudoku-v0",
-    params=SudokuParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.cells * p.size, kernels.layout(p.size), p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, p.cells * p.size - 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(
-        Readout("aux", True),
-        Readout("progress", False),
-        Readout("caption", False),
-        Readout("checks", False, size=3 * kernels.LARGEST, flag=True),
+    "payoff/Sudoku-v0",
+    "Fill the grid with the one solution that its clues leave; each digit is right or wrong.",
+    tags=("reasoning", "sparse", "grid"),
+    rules=Rules(
+        params=SudokuParams,
+        state=STATE,
+        start=start,
+        step=step,
+        actions=lambda p: p.cells * p.size,
+        tables=banks,
+        alike=("size",),
     ),
-    captions=kernels.CAPTIONS,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=paid,
-    levels={"easy": {"size": 4, "clues": 12}, "medium": {"size": 4, "clues": 6}, "hard": {"size": 9, "clues": 32}},
+    sight=sight(look, named),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT, "checks": Flags(check, 3 * LARGEST)},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        levels={"easy": {"size": 4, "clues": 12}, "medium": {"size": 4, "clues": 6}, "hard": {"size": 9, "clues": 32}},
+    ),
 )

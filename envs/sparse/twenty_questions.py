@@ -63,22 +63,32 @@ v0: first version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Game, ObservationPlan, Readout, Shape, paid
-from payoff.envs.core.params import Params, check_integer, check_number, check_word
-from payoff.envs.core.state import CLOCK, OVER, Array
-from payoff.envs.sparse import twenty_questions_kernels as kernels
-from payoff.envs.sparse.reasoning import SETTINGS, Observe, same_in_all, seen, setting_of
+from payoff.envs.core import rng
+from payoff.envs.core.game import Each, Game, Rules, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_integer, check_number, check_word, record
+from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
+from payoff.envs.core.words import events
+from payoff.envs.sparse.reasoning import AUX, SCOPE, SETTINGS, Observe, see_clock, sight
 
-__all__ = ["V0", "Observe", "TwentyQuestionsParams", "belief", "oracle_action_set"]
+__all__ = ["SETTINGS", "V0", "Observe", "TwentyQuestionsParams", "belief", "oracle_action_set"]
 
-_MOST_GRADED = 10  # hypotheses for which the values of all sets are kept in the state row
+MOST_GRADED = 10  # hypotheses for which the values of all sets are kept in the state
+EVENT = events(
+    began="the episode began",
+    yes="asked and heard yes",
+    no="asked and heard no",
+    known="asked what was known already",
+    right="named the right hypothesis",
+    wrong="named a wrong hypothesis",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +106,16 @@ class TwentyQuestionsParams(Params):
         check_integer("hypotheses", self.hypotheses, 2, 16)
         check_integer("features", self.features, int(self.hypotheses - 1).bit_length(), 16)
         check_number("cost", self.cost, 0.0, 1.0)
-        check_word("aux", self.aux, kernels.AUX)
-        if self.aux == "oracle" and self.hypotheses > _MOST_GRADED:
-            raise ValueError(f"aux must not be 'oracle' beyond {_MOST_GRADED} hypotheses, got {self.hypotheses!r}")
+        check_word("aux", self.aux, AUX._fields)
+        if self.aux == "oracle" and self.hypotheses > MOST_GRADED:
+            raise ValueError(f"aux must not be 'oracle' beyond {MOST_GRADED} hypotheses, got {self.hypotheses!r}")
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
+
+    @property
+    def full_set(self) -> int:
+        """The set of all hypotheses."""
+        return (1 << self.hypotheses) - 1
 
     @property
     def horizon(self) -> int:
@@ -108,127 +123,274 @@ class TwentyQuestionsParams(Params):
         return self.features + 1 if self.max_steps is None else self.max_steps
 
 
-def plan(rows: Sequence[TwentyQuestionsParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+class TwentyQuestions(Copy):
+    """State of one hunt, beside its table. A set of hypotheses is a number whose bit h stands for hypothesis h."""
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
+    truth: float = whole(0, lambda p: p.hypotheses - 1)  # the hidden hypothesis
+    fit: float = whole(1, lambda p: p.full_set)  # set of the hypotheses that fit the answers
+    asked: float = whole(0, lambda p: (1 << p.features) - 1)  # set of the features that were asked for
+    last: float = whole(-1, lambda p: p.features - 1)  # the last of them; -1: none
+    event: float = whole(0, EVENT)
+    aux: float = real(0.0, lambda p: max(1.0, math.log(p.hypotheses)))  # auxiliary reward of the last step
 
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
+
+STATE = State(
+    TwentyQuestions,
+    feature=Cells(lambda p: (p.features,), whole(0, lambda p: p.full_set)),  # set of the hypotheses that have it
+    value=Cells(lambda p: (1 + p.full_set if p.aux == "oracle" else 0,), real(0.0, 1.0)),  # what each set is worth
+)
+
+
+@jit
+def start(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> None:
+    """Features of each hypothesis, anew until no other has the same, then the truth."""
+    for h in range(p.hypotheses):
+        drawn = False
+        while not drawn or is_taken(feature, h):
+            code = rng.below(s, 1 << p.features)
+            for j in range(p.features):
+                feature[j] = (int(feature[j]) & ~(1 << h)) | ((code >> j & 1) << h)
+            drawn = True
+    s.truth = rng.below(s, p.hypotheses)
+    s.fit = p.full_set
+    s.last = -1.0
+    if p.aux == AUX.oracle:
+        solve(p, feature, p.full_set, value)
+
+
+@jit
+def is_taken(feature: Array, hypothesis: int) -> bool:
+    """Whether an earlier hypothesis has the same features."""
+    for g in range(hypothesis):
+        j = 0
+        while j < feature.shape[0] and has(feature, j, g) == has(feature, j, hypothesis):
+            j += 1
+        if j == feature.shape[0]:
+            return True
+    return False
+
+
+@jit
+def has(feature: Array, j: int, hypothesis: int) -> bool:
+    """Whether a hypothesis has feature j."""
+    return int(feature[j]) >> hypothesis & 1 == 1
+
+
+@jit
+def step(
+    p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array, action: Array, payoff: Array
+) -> bool:
+    """One step; a name ends the episode."""
+    chosen, fit, truth = int(action[0]), int(s.fit), int(s.truth)
+    s.aux = 0.0
+    if p.aux == AUX.oracle and action_value(p, feature, fit, chosen, value) >= value[fit] - 1e-12:
+        s.aux = 1.0
+    if chosen < p.hypotheses:  # 1
+        right = chosen == truth
+        s.event = EVENT.right if right else EVENT.wrong
+        payoff[0] = 1.0 if right else 0.0
+        return True
+    payoff[0] = -p.cost  # 2
+    j = chosen - p.hypotheses
+    yes = has(feature, j, truth)
+    after = fit & (int(feature[j]) if yes else ~int(feature[j]))
+    after |= 1 << truth  # always in it, but in a state that no play reaches
+    s.fit, s.last, s.asked = after, j, int(s.asked) | (1 << j)
+    s.event = EVENT.known if after == fit else EVENT.yes if yes else EVENT.no
+    if p.aux == AUX.belief_prob:
+        s.aux = 1.0 / size_of(after) - 1.0 / size_of(fit)
+    elif p.aux == AUX.belief_log:
+        s.aux = math.log(size_of(fit) / size_of(after))
+    return False
+
+
+@jit
+def size_of(subset: int) -> int:
+    """Number of hypotheses in a set, of 16 at most."""
+    subset = subset - (subset >> 1 & 0x5555)
+    subset = (subset & 0x3333) + (subset >> 2 & 0x3333)
+    subset = (subset + (subset >> 4)) & 0x0F0F
+    return (subset + (subset >> 8)) & 0x1F
+
+
+@jit
+def action_value(p: TwentyQuestionsParams, feature: Array, subset: int, action: int, value: Array) -> float:
+    """Expected return of an action at a set, when ``value`` says what sets are worth after it; -1 for a useless one."""
+    n = size_of(subset)
+    if action < p.hypotheses:
+        return 1.0 / n if subset >> action & 1 else -1.0
+    yes = subset & int(feature[action - p.hypotheses])
+    no = subset ^ yes
+    if yes == 0 or no == 0:
+        return -1.0
+    n_yes = size_of(yes)
+    return (n_yes * value[yes] + (n - n_yes) * value[no]) / n - p.cost
+
+
+@jit
+def worth(p: TwentyQuestionsParams, feature: Array, subset: int, value: Array) -> float:
+    """Largest expected return of an action at a set, when ``value`` says what smaller sets are worth after it."""
+    best = 1.0 / size_of(subset)
+    for j in range(p.features):
+        best = max(best, action_value(p, feature, subset, p.hypotheses + j, value))
+    return best
+
+
+@jit
+def solve(p: TwentyQuestionsParams, feature: Array, within: int, value: Array) -> None:
+    """Write what every set within a set is worth with time enough: equation (1), smaller numbers first."""
+    value[0] = 0.0
+    subset = -within & within
+    while subset:
+        value[subset] = worth(p, feature, subset, value)
+        subset = (subset - within) & within
+
+
+@jit
+def solve_within(p: TwentyQuestionsParams, feature: Array, within: int, steps: int, value: Array) -> None:
+    """Write what every set within a set is worth with so many steps left, a step at a time, larger numbers first.
+
+    So each set reads what its parts, which are smaller numbers, were worth with a step less.
     """
-    setting = setting_of(setting)
-    m, k = rows[0].hypotheses, rows[0].features
+    subset = within
+    value[0] = 0.0
+    while subset:
+        value[subset] = 1.0 / size_of(subset) if steps > 0 else 0.0
+        subset = (subset - 1) & within
+    for _ in range(1, steps):
+        changed = False
+        subset = within
+        while subset:
+            best = worth(p, feature, subset, value)
+            changed = changed or best > value[subset]
+            value[subset] = best
+            subset = (subset - 1) & within
+        if not changed:
+            break
+
+
+@jit
+def look(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array, view: Any, seen: Array) -> None:
+    """The table, the answers or the last of them, and the belief."""
+    m, k, truth, asked = p.hypotheses, p.features, int(s.truth), int(s.asked)
+    if view.scope == SCOPE.minimal:
+        asked = 1 << int(s.last) if s.last >= 0.0 else 0
+    for j in range(k):
+        having = int(feature[j])
+        for h in range(m):
+            seen[j * m + h] = having >> h & 1
+    at = k * m
+    for j in range(k):
+        known, yes = asked >> j & 1 == 1, has(feature, j, truth)
+        seen[at + j] = 1.0 if known and yes else 0.0
+        seen[at + k + j] = 1.0 if known and not yes else 0.0
+    at += 2 * k
+    if view.scope == SCOPE.full:
+        fit = int(s.fit)
+        share = 1.0 / size_of(fit)
+        for h in range(m):
+            seen[at + h] = share if fit >> h & 1 else 0.0
+        at += m
+    see_clock(s, view, seen, at)
+
+
+def named(params: TwentyQuestionsParams, scope: str) -> list[str]:
+    """Names of what is seen."""
+    m, k = params.hypotheses, params.features
     names = [f"has[{j},{h}]" for j in range(k) for h in range(m)]
     names += [f"{answer}[{j}]" for answer in ("yes", "no") for j in range(k)]
-    if setting.scope == "full":
-        names += [f"probability[{h}]" for h in range(m)]
-    names += ["clock"] if setting.clock else []
-    return ObservationPlan(seen(rows, setting, m, k), tuple(names), sees_actions=False)
+    return names + [f"probability[{h}]" for h in range(m) if scope == "full"]
 
 
-def pack(rows: Sequence[TwentyQuestionsParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them.
-
-    Raises:
-        ValueError: copies of a batch differ in ``hypotheses``, ``features`` and ``aux``, which decide the state row.
-    """
-    same_in_all(rows, "hypotheses", "features", "aux")
-    numbers = [(p.hypotheses, p.features, kernels.AUX.index(p.aux), p.cost) for p in rows]
-    return (np.array(numbers, dtype=kernels.NUMBERS),)
+@jit
+def progress(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> float:
+    """Share of the information that is known."""
+    return 1.0 - math.log(size_of(int(s.fit))) / math.log(p.hypotheses)
 
 
-def belief(params: TwentyQuestionsParams, row: Array) -> Array:
+def belief(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Array:
     """Exact probability of each hypothesis, given the answers: ``(m,)``."""
-    fits = int(row[kernels.FIT]) >> np.arange(params.hypotheses) & 1
+    fits = int(s.fit) >> np.arange(params.hypotheses) & 1
     share: Array = fits / fits.sum()
     return share
 
 
-def _values(params: TwentyQuestionsParams, row: Array, steps: int | None) -> Array:
+def values_of(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, steps: int | None) -> Array:
     """Expected return of each action with so many steps left (None: time enough), ``(m + k,)``; -1 where useless."""
-    (numbers,) = pack([params])
-    value = np.empty(1 << params.hypotheses)
-    fit, actions = int(row[kernels.FIT]), range(params.features + params.hypotheses)
+    p, fit, value = record(params), int(s.fit), np.empty(1 + params.full_set)
     if steps is None:
-        kernels.solve(numbers[0], row, fit, value)
+        solve(p, feature, fit, value)
     else:
-        kernels.solve_within(numbers[0], row, fit, steps - 1, value)
-    return np.array([kernels.action_value(numbers[0], row, fit, a, value) for a in actions])
+        solve_within(p, feature, fit, steps - 1, value)
+    actions = range(params.features + params.hypotheses)
+    return np.array([action_value(p, feature, fit, a, value) for a in actions])
 
 
-def oracle_action_set(params: TwentyQuestionsParams, row: Array) -> Array:
+def oracle_action_set(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Array:
     """Actions that are best with time enough, in order."""
-    values = _values(params, row, None)
+    values = values_of(params, s, feature, None)
     return np.flatnonzero(values >= values.max() - 1e-12)
 
 
-def optimum(params: TwentyQuestionsParams, row: Array) -> tuple[float, int]:
+def optimum(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> tuple[float, int]:
     """Best expected return from a state within the horizon; one step, a lucky name, is the least to a payment."""
-    left = params.horizon - int(row[CLOCK])
-    if row[OVER] != 0 or left <= 0:
+    left = params.horizon - int(s.clock)
+    if s.over != 0 or left <= 0:
         return 0.0, 1
-    return float(_values(params, row, left).max()), 1
+    return float(values_of(params, s, feature, left).max()), 1
 
 
-def policy(params: TwentyQuestionsParams, row: Array) -> Array:
+def policy(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Any:
     """Best action within the horizon, of equally good ones the first."""
-    values = _values(params, row, params.horizon - int(row[CLOCK]))
-    return np.array([np.argmax(values >= values.max() - 1e-12)], dtype=np.float64)
+    values = values_of(params, s, feature, params.horizon - int(s.clock))
+    return np.argmax(values >= values.max() - 1e-12)
 
 
 PAPER, PALE, BLUE, GREEN, ORANGE = (250, 250, 247), (205, 205, 200), (0, 114, 178), (0, 158, 115), (230, 159, 0)
-_TILE = 28  # pixels
 
 
-def frame(params: TwentyQuestionsParams, row: Array, shape: Shape) -> Array:
+def draw(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Array:
     """The table, a column a hypothesis and a row a feature: blue where it has it, pale where answers rule it out.
 
     Left, the answers: green for yes, orange for no. Below, the hypotheses that fit, green.
-
-    Returns:
-        ``(28 (k + 1), 28 (m + 1), 3)`` uint8.
     """
     m, k = params.hypotheses, params.features
-    fields = {name: shape.layout.view(row[None], name)[0] for name in ("feature", "asked", "truth", "fit")}
-    bits = fields["feature"].astype(int)[:, None] >> np.arange(m) & 1
-    fits = (int(fields["fit"]) >> np.arange(m) & 1) != 0
+    bits = feature.astype(int)[:, None] >> np.arange(m) & 1
+    fits = (int(s.fit) >> np.arange(m) & 1) != 0
     colours = np.full((k + 1, m + 1, 3), PAPER, dtype=np.uint8)
     colours[:k, 1:][bits != 0] = BLUE
     colours[:k, 1:][(bits != 0) & ~fits] = PALE
     colours[k, 1:][fits] = GREEN
     for j in range(k):
-        if int(fields["asked"]) >> j & 1:
-            colours[j, 0] = GREEN if bits[j, int(fields["truth"])] else ORANGE
-    return render.tiles(colours, _TILE)
+        if int(s.asked) >> j & 1:
+            colours[j, 0] = GREEN if bits[j, int(s.truth)] else ORANGE
+    return render.tiles(colours, 28)
 
 
 V0 = Game(
-    id="payoff/TwentyQuestions-v0",
-    params=TwentyQuestionsParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, p.features + p.hypotheses, kernels.layout(p.hypotheses, p.features, p.aux), p.horizon),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, p.features + p.hypotheses - 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("aux", True), Readout("progress", False), Readout("caption", False)),
-    captions=kernels.CAPTIONS,
-    noisy=True,  # the truth is hidden: what a state row returns is an expectation
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=paid,
-    levels={
-        "easy": {"hypotheses": 4, "features": 4},
-        "medium": {"hypotheses": 8, "features": 6},
-        "hard": {"hypotheses": 12, "features": 8},
-    },
+    "payoff/TwentyQuestions-v0",
+    "Find a hidden hypothesis by yes-no questions that cost something; the belief is exact.",
+    tags=("reasoning",),
+    rules=Rules(
+        params=TwentyQuestionsParams,
+        state=STATE,
+        start=start,
+        step=step,
+        actions=lambda p: p.features + p.hypotheses,
+        alike=("hypotheses", "features", "aux"),
+    ),
+    sight=sight(look, named),
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        levels={
+            "easy": {"hypotheses": 4, "features": 4},
+            "medium": {"hypotheses": 8, "features": 6},
+            "hard": {"hypotheses": 12, "features": 8},
+        },
+        noisy=True,  # the truth is hidden: what a state returns is an expectation
+    ),
 )

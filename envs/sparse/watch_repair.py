@@ -67,31 +67,33 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs import render
-from payoff.envs.core.game import Episode, Game, ObservationPlan, Readout, Shape
-from payoff.envs.core.params import Params, check_flag, check_integer, check_number
-from payoff.envs.core.state import OVER, Array
-from payoff.envs.sparse import watch_repair_kernels as kernels
-from payoff.envs.sparse.settings import chosen
-from payoff.envs.sparse.watch_repair_kernels import (
-    BRAND,
-    DECISION,
-    FLATS,
-    JAMS,
-    LAYOUT,
-    N_BRANDS,
-    REPAIR,
-    REPAIRED,
-    SCOPES,
-    SEND_AWAY,
-    SENT_AWAY,
-    TIME,
-    UNDECIDED,
-)
+from payoff.envs.core import chance, rng
+from payoff.envs.core.game import Each, Episode, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.jit import jit
+from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word, record
+from payoff.envs.core.state import Array, Copy, Layout, real, whole
+from payoff.envs.core.words import events, words
+from payoff.envs.sight.settings import chosen
 
 __all__ = ["BRANDS", "SETTINGS", "V0", "Observe", "WatchRepairParams", "margins"]
 
 BRANDS = np.array([(18.0, 1.0, 0.5), (28.0, 4.0, 2.5), (31.0, 5.0, 4.5), (59.0, 24.5, 18.0)])  # price, repair, delivery
 BRANDS.flags.writeable = False
+N_BRANDS = len(BRANDS)
+
+ACTION = words("repair", "send_away")
+DECISION = words("none", "repaired", "sent_away")
+SCOPE = words("all", "watch")
+EVENT = events(
+    came_in="a watch came in",
+    drove="drove on",  # this and the next three in the order of the outcomes
+    jam="stood in a traffic jam",
+    flat="had a flat tyre",
+    both="stood in a traffic jam with a flat tyre",
+    waited="waited",
+    sold="sold the watch",
+    nothing="nothing to settle",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,66 @@ class WatchRepairParams(Params):
         return self.jam_probability * self.jam_cost + self.flat_probability * self.flat_cost
 
 
+class WatchRepair(Copy):
+    """State of one watch."""
+
+    brand: float = whole(0, N_BRANDS - 1)
+    decision: float = whole(0, DECISION)
+    jams: float = whole(0, lambda p: p.max_steps)
+    flats: float = whole(0, lambda p: p.max_steps)
+    time: float = whole(0, lambda p: p.max_steps)
+    forced: float = whole(0, 4)  # outcome of the next step plus 1, where a model chooses it
+    event: float = whole(0, EVENT)
+    aux: float = real()  # by how much the last step changed the expected return
+
+
+@jit
+def start(p: WatchRepairParams, chances: Array, s: WatchRepair) -> None:
+    """A watch comes in."""
+    s.brand = rng.below(s, N_BRANDS)
+
+
+@jit
+def step(p: WatchRepairParams, chances: Array, s: WatchRepair, action: Array, payoff: Array) -> bool:
+    """One step; over when everything is settled."""
+    first, last = payments(p, int(s.brand))
+    outcome = chance.outcome(s, chances)
+    jam, flat = outcome % 2, outcome // 2
+    s.aux = 0.0
+    if s.decision == DECISION.none:  # (1)
+        s.decision = DECISION.repaired if action[0] == ACTION.repair else DECISION.sent_away
+        if s.decision == DECISION.repaired:
+            payoff[0] = first
+            s.aux = first + last - p.max_steps * p.way
+    s.jams += jam  # (2)
+    s.flats += flat
+    s.time += 1.0
+    done = s.time >= p.max_steps
+    if s.decision == DECISION.repaired:
+        s.aux -= (jam - p.jam_probability) * p.jam_cost + (flat - p.flat_probability) * p.flat_cost
+        s.event = EVENT.sold if done else EVENT.drove + outcome
+        if done:  # (3)
+            payoff[0] += last - s.jams * p.jam_cost - s.flats * p.flat_cost
+    else:
+        s.event = EVENT.nothing if done else EVENT.waited
+    return done
+
+
+@jit
+def payments(p: WatchRepairParams, brand: int) -> tuple[float, float]:
+    """What the first and the last step pay for a repaired watch, the way left out."""
+    price, repair, delivery = BRANDS[brand, 0], BRANDS[brand, 1], BRANDS[brand, 2]
+    if p.repair_at_once:
+        return -repair, price - delivery
+    return 0.0, price - repair - delivery
+
+
+@jit
+def progress(p: WatchRepairParams, chances: Array, s: WatchRepair) -> float:
+    """The share of the steps that is over."""
+    return s.time / p.max_steps
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
     """An observation setting, the same object in every view.
@@ -132,31 +194,34 @@ class Observe:
 
     def __post_init__(self) -> None:
         """Check the field (ValueError names it and what is allowed)."""
-        if self.scope not in SCOPES:
-            raise ValueError(f"observe.scope must be one of {', '.join(map(repr, SCOPES))}, got {self.scope!r}")
+        check_word("observe.scope", self.scope, SCOPE._fields)
 
 
 SETTINGS = {"full": Observe(), "private": Observe(), "minimal": Observe(scope="watch")}
+SEEN = np.dtype([("everything", np.bool_), ("per_step", np.float64)], align=True)
 
 
-def plan(rows: Sequence[WatchRepairParams], seats: Sequence[int], setting: Any) -> ObservationPlan:
-    """Observation plan, the same for every seat that is looked at: there is one.
+@jit
+def look(p: WatchRepairParams, chances: Array, s: WatchRepair, view: Any, seen: Array) -> None:
+    """What the seat sees; ``view`` is a record of dtype SEEN."""
+    for k in range(N_BRANDS):
+        seen[k] = 1.0 if s.brand == k else 0.0
+    at = N_BRANDS
+    if view.everything:
+        seen[at] = 1.0 if s.decision == DECISION.repaired else 0.0
+        seen[at + 1] = 1.0 if s.decision == DECISION.sent_away else 0.0
+        seen[at + 2] = min(s.jams * view.per_step, 1.0)
+        seen[at + 3] = min(s.flats * view.per_step, 1.0)
+        at += 4
+    seen[at] = min(s.time * view.per_step, 1.0)
 
-    Args:
-        rows: parameters of each copy, or one for all.
-        seats: ``[0]``.
-        setting: a name of SETTINGS or an :class:`Observe`.
 
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor an Observe.
-    """
-    setting = chosen(setting, SETTINGS, Observe)
-    everything = setting.scope == "all"
+def plan(rows: Sequence[WatchRepairParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
+    """Observation plan; ``setting`` is a name of SETTINGS or an :class:`Observe`."""
+    everything = chosen(setting, SETTINGS, Observe).scope == "all"
     names = [f"brand[{k}]" for k in range(N_BRANDS)]
     names += ["repaired", "sent away", "jams", "flats"] if everything else []
-    table = np.array([(everything, 1.0 / p.max_steps) for p in rows], dtype=kernels.SEEN)
-    return ObservationPlan(table, (*names, "time"), sees_actions=False)
+    return ObservationPlan(np.array([(everything, 1.0 / p.max_steps) for p in rows], SEEN), (*names, "time"))
 
 
 def outcomes(params: WatchRepairParams) -> Array:
@@ -165,108 +230,93 @@ def outcomes(params: WatchRepairParams) -> Array:
     return np.array([(1 - jam) * (1 - flat), jam * (1 - flat), (1 - jam) * flat, jam * flat])
 
 
-def pack(rows: Sequence[WatchRepairParams]) -> tuple[Array, ...]:
-    """Parameters as the kernels read them."""
-    numbers = [(p.max_steps, p.jam_cost, p.flat_cost, p.jam_probability, p.flat_probability) for p in rows]
-    pays = np.stack([np.stack(_payments(p), axis=1) for p in rows])
-    return np.array(numbers, dtype=kernels.NUMBERS), np.stack([outcomes(p) for p in rows]), pays
-
-
-def _payments(params: WatchRepairParams) -> tuple[Array, Array]:
-    """What the first and the last step pay ``(4,)`` for a repaired watch of each brand, the way left out."""
-    price, repair, delivery = BRANDS.T
-    return (-repair, price - delivery) if params.repair_at_once else (0.0 * repair, price - repair - delivery)
-
-
 def margins(params: WatchRepairParams) -> Array:
     """Expected return ``(4,)`` of repairing a watch of each brand."""
     margin: Array = BRANDS @ [1.0, -1.0, -1.0] - params.max_steps * params.way
     return margin
 
 
-def optimum(params: WatchRepairParams, row: Array) -> tuple[float, int]:
+def optimum(params: WatchRepairParams, s: WatchRepair) -> tuple[float, int]:
     """Best expected return from a state, and the steps to a payment above 0, should the rest of the way be lucky."""
     never = params.max_steps + 1
-    if row[OVER] != 0.0 or row[DECISION] == SENT_AWAY:
+    if s.over != 0.0 or s.decision == DECISION.sent_away:
         return 0.0, never
-    left = params.max_steps - int(row[TIME])
-    first, last = (float(pays[int(row[BRAND])]) for pays in _payments(params))
-    last -= float(row[JAMS] * params.jam_cost + row[FLATS] * params.flat_cost)
+    left = params.max_steps - int(s.time)
+    first, last = payments(record(params), int(s.brand))
+    last -= float(s.jams * params.jam_cost + s.flats * params.flat_cost)
     certain = params.jam_cost * (params.jam_probability == 1.0) + params.flat_cost * (params.flat_probability == 1.0)
-    settled = last - left * certain + (first if left == 1 and row[DECISION] == UNDECIDED else 0.0)
+    settled = last - left * certain + (first if left == 1 and s.decision == DECISION.none else 0.0)
     expected = last - left * params.way
-    if row[DECISION] == UNDECIDED:
+    if s.decision == DECISION.none:
         expected = max(first + expected, 0.0)
     return expected, left if settled > 0.0 else never
 
 
-def policy(params: WatchRepairParams, row: Array) -> Array:
-    """Best decision ``(1,)``; afterwards any action will do."""
-    return np.array([float(REPAIR if margins(params)[int(row[BRAND])] > 0.0 else SEND_AWAY)])
+def policy(params: WatchRepairParams, s: WatchRepair) -> int:
+    """Best decision; afterwards any action will do."""
+    return int(ACTION.repair if margins(params)[int(s.brand)] > 0.0 else ACTION.send_away)
 
 
-def decided_well(params: WatchRepairParams, episode: Episode) -> bool:
+def decided_well(params: WatchRepairParams, episode: Episode, s: WatchRepair) -> bool:
     """Whether the decision was the best one for the brand."""
-    margin = margins(params)[int(episode.last[BRAND])]
-    return bool(margin == 0.0 or (episode.last[DECISION] == REPAIRED) == (margin > 0.0))
+    margin = margins(params)[int(s.brand)]
+    return bool(margin == 0.0 or (s.decision == DECISION.repaired) == (margin > 0.0))
 
 
-_COLOURS = ((0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0))  # of the brands
-_ROAD, _DONE, _JAM, _FLAT = (225, 225, 220), (150, 156, 166), (240, 200, 66), (213, 94, 0)
-_TILE = 40  # pixels
+COLOURS = ((0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0))  # of the brands
+ROAD, DONE, JAM, FLAT = (225, 225, 220), (150, 156, 166), (240, 200, 66), (213, 94, 0)
+TILE = 40  # pixels
 
 
-def frame(params: WatchRepairParams, row: Array, shape: Shape) -> Array:
-    """The way as a bar of time; above it the watch (crossed out once sent away), below it jams and flat tyres so far.
-
-    Returns:
-        ``(160, 480, 3)`` uint8.
-    """
-    picture = np.full((4 * _TILE, 12 * _TILE, 3), render.PAPER, dtype=np.uint8)
-    width = 10 * _TILE
-    along = round(width * row[TIME] / params.max_steps)
-    picture[2 * _TILE - 6 : 2 * _TILE + 6, _TILE : _TILE + width] = _ROAD
-    picture[2 * _TILE - 6 : 2 * _TILE + 6, _TILE : _TILE + along] = _DONE
-    y, x = np.mgrid[: 4 * _TILE, : 12 * _TILE]
-    centre = _TILE + (along if row[DECISION] == REPAIRED else 0)
-    away = np.hypot(y - _TILE, x - centre)
-    picture[away < 20] = _COLOURS[int(row[BRAND])]
+def draw(params: WatchRepairParams, s: WatchRepair) -> Array:
+    """The way as a bar of time; above it the watch, crossed out once sent away, below it jams and flat tyres."""
+    picture = np.full((4 * TILE, 12 * TILE, 3), render.PAPER, dtype=np.uint8)
+    width = 10 * TILE
+    along = round(width * s.time / params.max_steps)
+    picture[2 * TILE - 6 : 2 * TILE + 6, TILE : TILE + width] = ROAD
+    picture[2 * TILE - 6 : 2 * TILE + 6, TILE : TILE + along] = DONE
+    y, x = np.mgrid[: 4 * TILE, : 12 * TILE]
+    centre = TILE + (along if s.decision == DECISION.repaired else 0)
+    away = np.hypot(y - TILE, x - centre)
+    picture[away < 20] = COLOURS[int(s.brand)]
     picture[away < 15] = render.PAPER
-    picture[(abs(x - centre) < 2) & (y > _TILE - 11) & (y <= _TILE)] = render.INK
-    picture[(abs(y - _TILE) < 2) & (x >= centre) & (x < centre + 8)] = render.INK
-    if row[DECISION] == SENT_AWAY:
-        picture[(abs(abs(y - _TILE) - abs(x - centre)) < 3) & (away < 22)] = _FLAT
-    for k, (count, colour) in enumerate(((row[JAMS], _JAM), (row[FLATS], _FLAT))):
-        top = 2 * _TILE + 22 + 22 * k
+    picture[(abs(x - centre) < 2) & (y > TILE - 11) & (y <= TILE)] = render.INK
+    picture[(abs(y - TILE) < 2) & (x >= centre) & (x < centre + 8)] = render.INK
+    if s.decision == DECISION.sent_away:
+        picture[(abs(abs(y - TILE) - abs(x - centre)) < 3) & (away < 22)] = FLAT
+    for k, (count, colour) in enumerate(((s.jams, JAM), (s.flats, FLAT))):
+        top = 2 * TILE + 22 + 22 * k
         for n in range(min(int(count), 40)):
-            picture[top : top + 14, _TILE + 10 * n : _TILE + 10 * n + 7] = colour
+            picture[top : top + 14, TILE + 10 * n : TILE + 10 * n + 7] = colour
     return picture
 
 
 V0 = Game(
-    id="payoff/WatchRepair-v0",
-    params=WatchRepairParams,
-    doc=__doc__,
-    kernels=kernels.KERNELS,
-    shape=lambda p: Shape(1, 1, 2, LAYOUT, p.max_steps),
-    pack=pack,
-    bounds=lambda p: np.array([[[0.0, 1.0]]]),
-    baseline=lambda p: np.zeros(1),
-    dependence=lambda p: np.zeros((1, 1)),
-    plan=plan,
-    frame=frame,
-    observations=tuple(SETTINGS),
-    readouts=(Readout("progress", False), Readout("caption", False), Readout("aux", True)),
-    captions=kernels.CAPTIONS,
-    tabular=True,
-    chance=outcomes,
-    optimum=optimum,
-    optimum_kind="exact",
-    policy=policy,
-    success=decided_well,
-    levels={
-        "easy": {"max_steps": 10, "jam_probability": 0.5, "flat_probability": 0.25},
-        "medium": {"max_steps": 25, "jam_probability": 0.2, "flat_probability": 0.1},
-        "hard": {"max_steps": 50},
-    },
+    "payoff/WatchRepair-v0",
+    "Repair a watch or send it away; what that was worth is settled a long and noisy way later.",
+    tags=("delayed", "tabular", "stochastic"),
+    rules=Rules(
+        params=WatchRepairParams,
+        state=WatchRepair,
+        start=start,
+        step=step,
+        actions=lambda p: len(ACTION),
+        tables=lambda rows: (np.array([outcomes(p) for p in rows]),),
+        chance=outcomes,
+        tabular=True,
+    ),
+    sight=Sight(look, plan, tuple(SETTINGS)),
+    info={"progress": progress, "caption": EVENT, "aux": Each("aux")},
+    draw=draw,
+    theory=Theory(
+        "exact",
+        optimum=optimum,
+        policy=policy,
+        success=decided_well,
+        levels={
+            "easy": {"max_steps": 10, "jam_probability": 0.5, "flat_probability": 0.25},
+            "medium": {"max_steps": 25, "jam_probability": 0.2, "flat_probability": 0.1},
+            "hard": {"max_steps": 50},
+        },
+    ),
 )

@@ -88,13 +88,13 @@ def parse(name: str, bounds: Array, n_actions: int | None) -> ActionFormat:
     if n_actions is not None:
         if name != "native":
             raise ValueError(f"actions must be 'native' in a game with {n_actions} discrete actions, got {name!r}")
-        return ActionFormat(loop.INTEGER, n_actions, low, high, name)
+        return ActionFormat(loop.MODE.integer, n_actions, low, high, name)
     if name == "native":
-        return ActionFormat(loop.NATIVE, 0, low, high, name)
+        return ActionFormat(loop.MODE.native, 0, low, high, name)
     if name == "unit":
-        return ActionFormat(loop.UNIT, 0, np.full_like(low, -1.0), np.ones_like(high), name)
+        return ActionFormat(loop.MODE.unit, 0, np.full_like(low, -1.0), np.ones_like(high), name)
     match = re.fullmatch(r"discrete:(\d+)", str(name))
     if match and int(match[1]) >= 2:
         levels = int(match[1])
-        return ActionFormat(loop.LEVEL, levels, np.zeros_like(low), np.full_like(high, levels - 1.0), name)
+        return ActionFormat(loop.MODE.level, levels, np.zeros_like(low), np.full_like(high, levels - 1.0), name)
     raise ValueError(f"actions must be 'native', 'unit' or 'discrete:K' with K >= 2, got {name!r}")

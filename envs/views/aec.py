@@ -147,8 +147,8 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         self.agents = list(live)
         self._moved = moved
         self.rewards = dict.fromkeys(self.agents, 0.0)
-        self.terminations = dict.fromkeys(self.agents, self.engine.flags.item(0))
-        self.truncations = dict.fromkeys(self.agents, self.engine.flags.item(1))
+        self.terminations = dict.fromkeys(self.agents, bool(self.engine.ended.item(0)))
+        self.truncations = dict.fromkeys(self.agents, bool(self.engine.ended.item(1)))
         infos = agent_infos(self)
         self.infos = {a: infos[a] for a in self.agents}
         if self.agents:

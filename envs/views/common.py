@@ -1,4 +1,4 @@
-"""What the views share: keywords, seeds, start groups, and the assembly of ``info``."""
+"""What the views share: keywords, seeds, start groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from payoff.envs import partners as partner_policies
 from payoff.envs import registry
 from payoff.envs.core.game import Game
 from payoff.envs.core.params import Params, check_integer, is_whole, unknown_keyword
-from payoff.envs.core.state import Array
 from payoff.envs.views.engine import AUTORESET, Engine
 
 __all__ = [
@@ -24,11 +23,8 @@ __all__ = [
     "build_engine",
     "check_choice",
     "copy_seeds",
-    "info_arrays",
-    "joint_terms",
     "parameter_rows",
     "seat_index",
-    "seat_terms",
     "start_groups",
 ]
 
@@ -201,6 +197,7 @@ def build_engine(
         partners=partner_policies.resolve(partners, others),
         seats=seats if look is None else look,
         autoreset=autoreset,
+        reads=info != "minimal",
         published_info=info == "published",
         **wiring,
     )
@@ -261,29 +258,3 @@ def start_groups(
     if is_whole(group):
         return [_whole("options['group']", group)] * n_copies
     return _one_each("options['group']", group, n_copies)
-
-
-def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[str, Array]:
-    """Entries of ``info`` that every view has, batch first; fresh arrays."""
-    info = {"payoff": engine.payoff.copy(), "rewards": engine.reward.copy()}
-    if full:
-        info.update(engine.features(state))
-    return info
-
-
-def seat_terms(info: dict[str, Array], seat: Any) -> tuple[dict[str, Array], Array]:
-    """``reward_terms`` and ``true_reward`` of a seat (or all, with ``slice(None)``), batch first.
-
-    An auxiliary reward that the game reports moves from ``info`` to the terms; it is part of no reward.
-    """
-    payoff, reward = info["payoff"][:, seat].copy(), info["rewards"][:, seat].copy()
-    terms = {"payoff": payoff, "layer": reward - payoff}
-    if "aux" in info:
-        terms["aux"] = info.pop("aux")[:, seat]
-    return terms, reward
-
-
-def joint_terms(info: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-    """``reward_terms`` and ``true_reward`` of one controller for all seats: means over seats, ``(B,)``."""
-    terms, reward = seat_terms(info, slice(None))
-    return {name: term.mean(axis=1) for name, term in terms.items()}, reward.mean(axis=1)

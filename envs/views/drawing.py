@@ -33,7 +33,7 @@ class Drawn:
             gym.logger.warn("render() was called without a render_mode; pass render_mode='rgb_array' or 'human'")
             return None
         engine = self.engine
-        picture = engine.game.frame(engine.rows[0], engine.state[0], engine.shape)
+        picture = engine.game.frame(engine.rows[0], engine.state[0])
         if self.render_mode == "rgb_array":
             return picture
         self._show(picture)

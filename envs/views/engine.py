@@ -1,6 +1,7 @@
 """The batch that every view drives: B copies of one game, all arrays allocated once.
 
-A view writes actions into ``raw``, calls :meth:`Engine.advance`, and reads ``work``, ``flags`` and the observation.
+A view writes actions into ``raw``, calls :meth:`Engine.advance`, and reads ``payoff``, ``reward``, ``ended`` and the
+observation.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,19 +17,19 @@ from gymnasium.error import ResetNeeded
 
 from payoff.envs import partners as partner_policies
 from payoff.envs import rewards
-from payoff.envs.core import layer as layer_rule
-from payoff.envs.core import loop, rng
-from payoff.envs.core import partner as partner_rule
-from payoff.envs.core.game import Game, Kernels
+from payoff.envs.core import binding, loop, rng
+from payoff.envs.core.game import Game
 from payoff.envs.core.jit import bind
+from payoff.envs.core.layer import LAYER
 from payoff.envs.core.params import Params
+from payoff.envs.core.partner import PARTNER
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, NEVER, OVER, Array
 from payoff.envs.views import actions as action_formats
-from payoff.envs.views.snapshot import Snapshot
+from payoff.envs.views.snapshot import Snapshot, described
 
 __all__ = ["AUTORESET", "Engine", "Snapshot"]
 
-AUTORESET = {"next_step": loop.NEXT_STEP, "same_step": loop.SAME_STEP, "disabled": loop.MANUAL}
+AUTORESET = {name: getattr(loop.AUTORESET, name) for name in ("next_step", "same_step", "disabled")}
 
 
 class Engine:
@@ -44,8 +46,19 @@ class Engine:
         actions: action format; None is the game's default.
         clip_actions: clip what lies outside the bounds instead of raising.
         autoreset: what happens to copies whose episode is over.
+        reads: work out the computed entries of ``info`` at every step.
         published_info: add the published entries to :meth:`features`.
         num_threads: threads that share the batch; results do not depend on it.
+
+    Attributes:
+        state: ``(B, S)`` state rows, a view; writing to it writes to the copies.
+        raw: ``(B, N, A)`` actions as sent, a view.
+        action: ``(B, N, A)`` native actions of the last step, a view.
+        payoff: ``(B, N)`` payoffs of the last step, a view.
+        reward: ``(B, N)`` rewards of the last step, a view.
+        out: ``(B, 2 N + 2 + K)`` what a step reports: payoffs, rewards, flags, computed entries of ``info``.
+        ended: ``(B, 2)`` whether the last step terminated, and truncated, the episode; a view, 1 or 0.
+        last: ``(B, S)`` final state of the copies that ended in the last step, a view (same-step autoreset only).
     """
 
     def __init__(
@@ -61,6 +74,7 @@ class Engine:
         actions: str | None,
         clip_actions: bool,
         autoreset: Literal["next_step", "same_step", "disabled"],
+        reads: bool = False,
         published_info: bool = False,
         num_threads: int = 1,
     ) -> None:
@@ -69,11 +83,11 @@ class Engine:
         self.rows = list(rows)
         self.n_copies = n_copies
         self.shape = game.shape(self.rows[0])
-        n, size = self.shape.n_agents, self.shape.action_size
+        n = self.shape.n_agents
         self.params = game.pack(self.rows)
         bounds = np.stack([game.bounds(p) for p in self.rows])
         self.format = action_formats.parse(
-            game.default_actions if actions is None else actions, bounds[0], self.shape.n_actions
+            game.rules.default_actions if actions is None else actions, bounds[0], self.shape.n_actions
         )
         self._functions = {i: p for i, p in partners.items() if not isinstance(p, partner_policies.Partner)}
         looked_at = [*seats, *(i for i in self._functions if i not in seats)]
@@ -81,57 +95,94 @@ class Engine:
         self.plan = game.plan(self.rows, looked_at, observe)
         self._global = game.plan(self.rows, [0], "full")
         self.depend = np.stack([game.dependence(p) for p in self.rows])
+        self._reads = reads
         self._custom: rewards.RewardFunction | None = None
-        clip = clip_actions or (game.clips_native and self.format.mode == loop.NATIVE)
-        layout = self.shape.layout
-        control = np.zeros(loop.CONTROL_SIZE, dtype=np.int64)
-        control[loop.MODE], control[loop.LEVELS], control[loop.CLIP] = self.format.mode, self.format.levels, clip
-        control[loop.AUTORESET] = AUTORESET[autoreset]
-        control[loop.AT_ACTION] = layout.at("action")
-        control[loop.AT_TRUST], control[loop.AT_DAMAGE] = layout.at("trust"), layout.at("damage")
-        self._wiring = (
-            control,
-            np.array([float(game.shape(p).max_steps) for p in self.rows]),
-            bounds,
-            self._partner_table(partners, n),
-            np.stack([game.baseline(p) for p in self.rows]),
-            *self._layer_tables(reward, n),
-            self.depend,
-            self.plan.table,
-        )
-        self.state = np.zeros((n_copies, layout.size))
-        self.state[:, OVER] = NEVER
-        self.raw = np.zeros((n_copies, n, size))
-        self.action = np.zeros((n_copies, n, size))
-        self.work = np.zeros((n_copies, loop.WORK_ROWS, n))
-        self.flags = np.zeros((n_copies, 2), dtype=np.bool_)
-        self.last = np.zeros((n_copies if autoreset == "same_step" else 0, layout.size))
-        self._buffers = (self.raw, self.action, self.work, self.flags, self.last)
+        clip = clip_actions or (game.rules.published and self.format.mode == loop.MODE.native)
+        frame = self._frame(clip, autoreset, reads)
+        seat_table = np.zeros((len(self.rows), n), dtype=loop.SEAT)
+        seat_table["partner"] = self._partner_table(partners, n)
+        seat_table["layer"], weight = self._layer_tables(reward)
+        seat_table["baseline"] = [game.baseline(p) for p in self.rows]
+        seat_table["horizon"] = [[float(p.horizon)] * n for p in self.rows]
+        bound_table = np.zeros(bounds.shape[:-1], dtype=loop.BOUND)
+        bound_table["low"], bound_table["high"] = bounds[..., 0], bounds[..., 1]
+        links = np.zeros(self.depend.shape, dtype=loop.LINK)
+        links["weight"], links["depend"] = weight, self.depend
+        self._wiring = loop.Wiring(frame, seat_table, bound_table, links, self.plan.table)
+        self._allocate(frame[0], sum(e.width(n) for e in game.entries))
         self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
         self._seen = np.zeros(self._obs_shape, dtype=np.float32)
-        self._kernels: Kernels | None = None
+        self._fresh = partial(np.empty, self._obs_shape, self._seen.dtype)
         self._parts = self._split(num_threads)
         self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
+        self._plain = self._pool is None and not self._functions and self._custom is None
+
+    def _frame(self, clip: bool, autoreset: str, reads: bool) -> Array:
+        n, size, layout = self.shape.n_agents, self.shape.action_size, self.shape.layout
+        frame = np.zeros(1, dtype=loop.FRAME)
+        desk, width = layout.size, loop.desk_size(n, size, self.game.rules.published)
+        given = {
+            "n_agents": n,
+            "action_size": size,
+            "mode": self.format.mode,
+            "levels": self.format.levels,
+            "clip": clip,
+            "autoreset": AUTORESET[autoreset],
+            "state_size": layout.size,
+            "desk": desk,
+            "desk_end": desk + width,
+            "published": self.game.rules.published,
+            "last": desk + width if autoreset == "same_step" else 0,
+            "reads": reads,
+        }
+        if layout.shapes.get("action") == (n,):
+            given |= {"acting": n, "at_action": layout.column("action"), "action_step": layout.steps("action")[0]}
+        if layout.shapes.get("trust") == (n, n):
+            given |= {"trusting": n, "at_trust": layout.column("trust"), "pair_step": layout.steps("trust")[1]}
+        if layout.shapes.get("damage") == (n, n):
+            given |= {"damaging": n, "at_damage": layout.column("damage")}
+        for name, value in given.items():
+            frame[name] = value
+        frame["parts"][0, : len(layout.places)] = layout.places
+        return frame
+
+    def _allocate(self, frame: Any, n_read: int) -> None:
+        b, n, size, s = self.n_copies, self.shape.n_agents, self.shape.action_size, self.shape.layout.size
+        desk, end, kept = int(frame["desk"]), int(frame["desk_end"]), int(frame["last"])
+        self._copies = np.zeros((b, end + (s if kept else 0)))
+        self.out = np.zeros((b, 2 * n + 2 + n_read))
+        self.state = self._copies[:, :s]
+        self.state[:, OVER] = NEVER
+        self.raw = self._copies[:, desk : desk + n * size].reshape(b, n, size)
+        self.action = self._copies[:, desk + n * size : desk + 2 * n * size].reshape(b, n, size)
+        self.payoff, self.reward = self.out[:, :n], self.out[:, n : 2 * n]
+        # what a reward layer is given, and what a published game does to the reward afterwards
+        self._base, self._factor, self._extra = self.payoff, np.ones(1), np.zeros(1)
+        if frame["published"]:
+            at = desk + 2 * n * size
+            self._base, self._factor, self._extra = (self._copies[:, at + k * n : at + k * n + n] for k in range(3))
+        self.ended = self.out[:, 2 * n : 2 * n + 2]
+        self.last = self._copies[:, kept:] if kept else self._copies[:0, :s]
 
     @staticmethod
     def _partner_table(partners: Mapping[int, Any], n: int) -> Array:
-        table = np.zeros(n, dtype=partner_rule.PARTNER)
+        table = np.zeros(n, dtype=PARTNER)
         for seat, partner in partners.items():
             if isinstance(partner, partner_policies.Partner):
                 table[seat] = partner.record
         return table
 
-    def _layer_tables(self, reward: Any, n: int) -> tuple[Array, Array]:
-        game = self.game
-        chosen = rewards.resolve(game.default_reward if reward is None else reward, game.reward_names)
+    def _layer_tables(self, reward: Any) -> tuple[Array, Array]:
+        rules = self.game.rules
+        chosen = rewards.resolve(rules.default_reward if reward is None else reward, rules.reward_names)
         if not isinstance(chosen, rewards.Layer):
             self._custom, chosen = chosen, rewards.Private()
-        seats = rewards.seat_rules(chosen, self.depend, game.reward_names)
-        table = np.array([(s.code, s.first, s.second) for s in seats], dtype=layer_rule.LAYER)
-        return table, np.ascontiguousarray(np.stack([s.weight for s in seats], axis=1))
+        seats = rewards.seat_rules(chosen, self.depend, rules.reward_names)
+        table = np.array([(s.code, s.first, s.second) for s in seats], dtype=LAYER)
+        return table, np.stack([s.weight for s in seats], axis=1)
 
     def _split(self, num_threads: int) -> list[tuple[Any, Any, slice]]:
-        """Parts of the batch: (params, wiring, rows) with the per-copy arrays cut to the rows."""
+        """Parts of the batch: (params, wiring, copies) with the per-copy arrays cut to the copies."""
         if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 1:
             raise ValueError(f"num_threads must be a positive integer, got {num_threads!r}")
         edges = np.linspace(0, self.n_copies, min(num_threads, self.n_copies) + 1).astype(int)
@@ -139,24 +190,38 @@ class Engine:
         per_copy = len(self.rows) > 1
         for low, high in itertools.pairwise(edges):
             cut = slice(int(low), int(high))
-            shared = (0, 3, 5)  # control, partner and layer have no copy axis
-            wiring = tuple(w if i in shared or not per_copy else w[cut] for i, w in enumerate(self._wiring))
+            frame, *others = self._wiring
+            wiring = loop.Wiring(frame, *(w[cut] if per_copy else w for w in others))
             parts.append((tuple(p[cut] if per_copy else p for p in self.params), wiring, cut))
         return parts
 
-    @property
-    def kernels(self) -> Kernels:
-        """The game's kernels, bound to this engine's array types; compiled or loaded on first use."""
-        if self._kernels is None:
-            given, plain = self.game.kernels, (self.params, self._wiring, self.state)
-            self._kernels = Kernels(
-                start=bind(given.start, *plain, np.ones(1, dtype=np.bool_), self._seen),
-                transition=bind(given.transition, *plain, self._buffers, self._seen),
-                look=bind(given.look, *plain, self._seen),
-                read=bind(given.read, *plain, np.zeros((1, 1))),
-            )
-            self._transition = self._kernels.transition
-        return self._kernels
+    # the kernels, bound to this engine's array types; compiled or loaded on first use
+
+    @cached_property
+    def _start(self) -> Any:
+        mask = np.ones(1, dtype=np.bool_)
+        return bind(
+            binding.kernels(self.game).start, self.params, self._wiring, self._copies, mask, self.out, self._seen
+        )
+
+    @cached_property
+    def _transition(self) -> Any:
+        return bind(
+            binding.kernels(self.game).transition, self.params, self._wiring, self._copies, self.out, self._seen
+        )
+
+    @cached_property
+    def _step_all(self) -> Any:
+        """One step of the whole batch, all but the observations given."""
+        return partial(self._transition, self.params, self._wiring, self._copies, self.out)
+
+    @cached_property
+    def _look(self) -> Any:
+        return bind(binding.kernels(self.game).look, self.params, self._wiring, self._copies, self._seen)
+
+    @cached_property
+    def _read(self) -> Any:
+        return bind(binding.kernels(self.game).read, self.params, self._wiring, self._copies, self.out)
 
     # -- episodes ----------------------------------------------------------------------------------------------
 
@@ -182,12 +247,9 @@ class Engine:
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE] = rng.group_key(groups[b]), -1.0  # type: ignore[index, arg-type]
         obs = np.empty(self._obs_shape, dtype=np.float32)
-        self.kernels.start(self.params, self._wiring, self.state, mask, obs)
+        self._start(self.params, self._wiring, self._copies, mask, self.out, obs)
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE], self.state[b, COUNTER] = own[b, 0], own[b, 1] + 1.0, 0.0
-        self.work[mask] = 0.0
-        self.flags[mask] = False
-        self.action[mask] = 0.0
         self._seen = obs
         return obs
 
@@ -201,14 +263,25 @@ class Engine:
             ValueError: an action is not finite or outside its bounds; no copy has changed.
             gymnasium.error.ResetNeeded: a copy's episode is over and nothing resets it; no copy has changed.
         """
+        obs: Array = self._fresh()
+        if self._plain:
+            bad = self._step_all(obs)
+            if bad != loop.FINE:
+                self._refuse(bad)
+        else:
+            self._advance_with_others(obs)
+        self._seen = obs
+        return obs
+
+    def _advance_with_others(self, obs: Array) -> None:
+        """A step in which functions of the user, or several threads, have a part."""
         if self._functions:
             self._ask_functions()
         before = self.snapshot() if self._custom is not None else None
-        obs = np.empty(self._obs_shape, dtype=np.float32)
         if self._pool is None:
-            bad = self._transition(self.params, self._wiring, self.state, self._buffers, obs)
+            bad = self._step_all(obs)
         else:
-            bad = loop.first_invalid(self._wiring, self.state, self._buffers)
+            bad = loop.first_invalid(self._wiring, self._copies)
             if bad == loop.FINE:
                 list(self._pool.map(lambda part: self._run(part, obs), self._parts))
         if bad != loop.FINE:
@@ -219,19 +292,16 @@ class Engine:
             except BaseException:  # whatever the user's function raised: the step did not happen
                 self._put_back(before)
                 raise
-        self._seen = obs
-        return obs
 
     def _run(self, part: tuple[Any, Any, slice], obs: Array) -> None:
         params, wiring, cut = part
-        buffers = tuple(x[cut] for x in self._buffers)
-        self.kernels.transition(params, wiring, self.state[cut], buffers, obs[cut])
+        self._transition(params, wiring, self._copies[cut], self.out[cut], obs[cut])
 
     def _ask_functions(self) -> None:
         """Fill the actions of partners that are functions, once the learner's are known to be good."""
         for seat in self._functions:
             self.raw[:, seat] = self.format.low[seat]
-        bad = loop.first_invalid(self._wiring, self.state, self._buffers)
+        bad = loop.first_invalid(self._wiring, self._copies)
         if bad != loop.FINE:
             self._refuse(bad)
         for seat, function in self._functions.items():
@@ -263,10 +333,10 @@ class Engine:
     def _apply_custom(self) -> None:
         state = self.state
         if len(self.last):
-            state = np.where((self.flags[:, 0] | self.flags[:, 1])[:, None], self.last, self.state)
-        layout, work = self.shape.layout, self.work
+            state = np.where(self.ended.any(axis=1, keepdims=True), self.last, self.state)
+        layout = self.shape.layout
         given = rewards.RewardInput(
-            payoff=work[:, loop.BASE].copy(),
+            payoff=self._base.copy(),
             action=self.action.copy(),
             trust=layout.view(state, "trust").copy() if "trust" in layout else None,
             reputation_damage=layout.view(state, "damage").copy() if "damage" in layout else None,
@@ -281,9 +351,15 @@ class Engine:
         if not np.isfinite(answer).all():
             bad = answer[~np.isfinite(answer)][0]
             raise ValueError(f"the reward function must return finite rewards of shape {shape}, got {bad}")
-        work[:, loop.REWARD] = answer * work[:, loop.FACTOR] + work[:, loop.EXTRA]
+        self.reward[...] = answer * self._factor + self._extra
 
     # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def flags(self) -> Array:
+        """Whether the last step terminated, and truncated, the episodes: ``(B, 2)`` booleans, a fresh array."""
+        flags: Array = self.ended != 0.0
+        return flags
 
     @property
     def running(self) -> bool:
@@ -294,13 +370,13 @@ class Engine:
     def _restarted(self) -> Array:
         """Copies ``(B,)`` that the last call restarted instead of stepping (next-step autoreset)."""
         restarted: Array = self.state[:, CLOCK] == 0.0
-        return restarted & ~self.flags[:, 0] & ~self.flags[:, 1]
+        return restarted & ~self.ended.any(axis=1)
 
     def look(self, state: Array | None = None) -> Array:
         """Observations ``(B, V, O)`` of ``state`` (the current one when None)."""
-        state = self.state if state is None else state
-        obs = np.empty((len(state), *self._obs_shape[1:]), dtype=np.float32)
-        self.kernels.look(self.params, self._wiring, state, obs)
+        rows = self._copies if state is None else np.ascontiguousarray(state)
+        obs = np.empty((len(rows), *self._obs_shape[1:]), dtype=np.float32)
+        self._look(self.params, self._wiring, rows, obs)
         return obs
 
     @property
@@ -313,7 +389,7 @@ class Engine:
         if (self.state[:, OVER] == NEVER).any():
             raise ResetNeeded(f"{self.game.id}: call reset() before state()")
         obs = np.empty((self.n_copies, 1, self.global_size), dtype=np.float32)
-        self.kernels.look(self.params, (*self._wiring[:-1], self._global.table), self.state, obs)
+        self._look(self.params, self._wiring._replace(table=self._global.table), self._copies, obs)
         return obs[:, 0]
 
     def check_seat(self, seat: int, action: Array) -> None:
@@ -324,40 +400,76 @@ class Engine:
         """
         before = self.raw[0, seat].copy()
         self.raw[0, seat] = action
-        bad = loop.first_invalid(self._wiring, self.state, self._buffers)
+        bad = loop.first_invalid(self._wiring, self._copies)
         if bad != loop.FINE:
             try:
                 self._refuse(bad)
             finally:
                 self.raw[0, seat] = before
 
-    def features(self, state: Array | None = None) -> dict[str, Array]:
-        """State entries of ``info``: trust, damage and so on, and the readouts; fresh arrays ``(B, ...)``."""
-        state = self.state if state is None else state
-        layout = self.shape.layout
-        found = {key: layout.view(state, name).copy() for name, key in self.game.fields.items()}
-        for name in self.game.flag_fields:
-            found[self.game.fields[name]] = layout.view(state, name) != 0.0
-        if self.game.readouts:
-            widths = [r.width(self.shape.n_agents) for r in self.game.readouts]
-            out = np.empty((len(state), sum(widths)))
-            self.kernels.read(self.params, self._wiring, state, out)
-            at = 0
-            for r, width in zip(self.game.readouts, widths, strict=True):
-                value = out[:, at : at + width] if r.per_agent or r.size is not None else out[:, at]
-                found[r.name] = value != 0.0 if r.flag else value
-                at += width
-        return found if self._more_info is None else found | self._more_info(self.rows, state)
-
     @property
-    def payoff(self) -> Array:
-        """Payoffs of the last step ``(B, N)``, a view."""
-        return self.work[:, loop.PAYOFF]
+    def publishes(self) -> bool:
+        """Whether there are entries of ``info`` that only the published system had."""
+        return self._more_info is not None
 
-    @property
-    def reward(self) -> Array:
-        """Rewards of the last step ``(B, N)``, a view."""
-        return self.work[:, loop.REWARD]
+    def published(self, state: Array | None = None) -> dict[str, Array]:
+        """Those entries; fresh arrays ``(B, ...)``."""
+        assert self._more_info is not None
+        return self._more_info(self.rows, self.state if state is None else state)
+
+    def entries(self, state: Array | None = None, out: Array | None = None) -> list[tuple[str, Array, bool]]:
+        """Entries of ``info`` that show the state: name, a view ``(B, ...)``, and whether its numbers are booleans.
+
+        Args:
+            state: ``(B, S)`` state rows; None: the current ones, which the views then follow.
+            out: ``(B, ...)`` what the compiled loop has written of them; None: what it writes at every step.
+        """
+        state, out = self.state if state is None else state, self.out if out is None else out
+        layout, n = self.shape.layout, self.shape.n_agents
+        found, at = [], 2 * n + 2
+        for entry in self.game.entries:
+            width = entry.width(n)
+            if entry.field:
+                view = layout.view(state, entry.field)
+                view = view[:, None] if entry.per_agent and view.ndim == 1 else view
+            else:
+                view = out[:, at] if not entry.per_agent and entry.size is None else out[:, at : at + width]
+            found.append((entry.name, view, entry.flag))
+            at += width
+        return found
+
+    @cached_property
+    def described(self) -> str:
+        """The parameters, as a snapshot holds them."""
+        return described(self.rows)
+
+    @cached_property
+    def ranges(self) -> tuple[Array, Array, Array]:
+        """Smallest and largest value of every column of the state ``(P, S)``, and whether it must be whole."""
+        layouts = [self.game.shape(p).layout.ranges(p, p.horizon) for p in self.rows]
+        low, high, whole = (np.stack(side) for side in zip(*layouts, strict=True))
+        return low, high, whole
+
+    @cached_property
+    def _entries(self) -> list[tuple[str, Array, bool]]:
+        return self.entries()
+
+    def features(self, state: Array | None = None, *, told: bool = False) -> dict[str, Array]:
+        """Entries of ``info`` that show the state: trust, damage and so on; fresh arrays ``(B, ...)``.
+
+        Args:
+            state: ``(B, S)`` state rows; None: the current ones.
+            told: take the computed ones as the last step, reset or restore worked them out.
+        """
+        if told and state is None and self._reads:
+            entries = self._entries
+        else:
+            rows = self._copies if state is None else np.ascontiguousarray(state)
+            out = np.empty((len(rows), self.out.shape[1]))
+            self._read(self.params, self._wiring, rows, out)
+            entries = self.entries(state, out)
+        found = {name: view != 0.0 if flag else view.copy() for name, view, flag in entries}
+        return found | self.published(state) if self.publishes else found
 
     def snapshot(self) -> Snapshot:
         """Copy of everything that the next step depends on.
@@ -367,27 +479,33 @@ class Engine:
         """
         if (self.state[:, OVER] == NEVER).any():
             raise ResetNeeded(f"{self.game.id}: call reset() before snapshot()")
-        return Snapshot(self.state.copy(), self.work.copy(), self.flags.copy(), self.action.copy())
+        return Snapshot(
+            self.game.id,
+            self.described,
+            self.state.copy(),
+            self.action.copy(),
+            self.payoff.copy(),
+            self.reward.copy(),
+            self.ended.copy(),
+        )
 
     def _put_back(self, snapshot: Snapshot) -> None:
-        self.state[...], self.work[...] = snapshot.state, snapshot.work
-        self.flags[...], self.action[...] = snapshot.flags, snapshot.action
+        self.state[...], self.action[...] = snapshot.state, snapshot.action
+        self.payoff[...], self.reward[...], self.ended[...] = snapshot.payoff, snapshot.reward, snapshot.ended
+        if self._reads:
+            self._read(self.params, self._wiring, self._copies, self.out)
 
     def restore(self, snapshot: Snapshot) -> Array:
         """Go back to a snapshot of the same game, parameters and batch size, and observe.
 
         Raises:
             TypeError: no snapshot.
-            ValueError: its arrays have other shapes; that is all that tells games apart.
+            ValueError: it is of another game, of other parameters or of another batch size, or holds a number out of
+                its range; nothing has changed.
         """
         if not isinstance(snapshot, Snapshot):
             raise TypeError(f"snapshot must be a Snapshot, got {type(snapshot).__name__}; see Snapshot.from_arrays")
-        own = {"state": self.state, "work": self.work, "flags": self.flags, "action": self.action}
-        for name, array in snapshot.arrays().items():
-            if array.shape != own[name].shape:
-                raise ValueError(
-                    f"snapshot.{name} has shape {array.shape}, this {self.game.id} batch needs {own[name].shape}"
-                )
+        snapshot.check(self)
         self._put_back(snapshot)
         self._seen = self.look()
         return self._seen

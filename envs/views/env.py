@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
 
-from payoff.envs.core import loop
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.drawing import METADATA, Drawn
 from payoff.envs.views.engine import Engine
+from payoff.envs.views.info import CopyInfo, payment_info
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameEnv"]
+
+_INTEGERS = (int, np.int64)
 
 
 class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
@@ -77,17 +80,20 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         self.seat = 0 if control == "joint" else common.seat_index(agent, engine.shape.n_agents)
         self.render_mode = render_mode
         self._joint = control == "joint"
-        self._full = info != "minimal"
         self.observation_space = gym.spaces.Box(*engine.plan.bounds)
         self.action_space = engine.format.joint_space() if self._joint else engine.format.space(self.seat)
         # the entries of `raw` that the caller writes, as one flat view
         self._target = engine.raw[0] if self._joint else engine.raw[0, self.seat]
         self._shape = (engine.raw[0].size if self._joint else engine.raw.shape[2],)
         self._started = False
-        # looked up once: a step of two seats costs about two microseconds, and each attribute counts
+        # looked up once: a step takes about two microseconds, and each attribute counts
+        self._fill = self._target.fill if self._target.size == 1 else None
+        self._advance = engine.advance
         self._seats = engine.shape.n_agents
-        self._reward_at = loop.REWARD * self._seats + self.seat
-        self._paid, self._rewarded = engine.work[0, loop.PAYOFF], engine.work[0, loop.REWARD]
+        self._rewarded = engine.reward[0]
+        self._reward = partial(engine.reward.item, self.seat)
+        self._ended = engine.ended[0].tolist
+        self._info = payment_info(engine) if info == "minimal" else CopyInfo(engine, None if self._joint else self.seat)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode.
@@ -117,32 +123,33 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         """
         if not self._started:
             raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before step()")
-        engine = self.engine
-        if type(action) is not np.ndarray or action.shape != self._shape or action.dtype.kind not in NUMERIC:
-            action = engine.format.read(action, self._shape, engine.game.id)
-        self._target[...] = action if not self._joint else action.reshape(self._target.shape)
-        obs = engine.advance()
-        flags = engine.flags
+        if (
+            self._fill is not None
+            and type(action) is np.ndarray
+            and action.shape == (1,)
+            and action.dtype.kind in NUMERIC
+        ):
+            self._fill(action.item())
+        else:
+            self._write(action)
+        obs = self._advance()
         if self._joint:  # the mean, without the six microseconds of ndarray.mean
             reward = float(np.add.reduce(self._rewarded)) / self._seats
         else:
-            reward = engine.work.item(self._reward_at)
-        info = self._info() if self._full else {"payoff": self._paid.copy(), "rewards": self._rewarded.copy()}
+            reward = self._reward()
         if self.render_mode == "human":
             self.render()
-        return obs[0, 0], reward, flags.item(0), flags.item(1), info
+        terminated, truncated = self._ended()
+        return obs[0, 0], reward, terminated != 0.0, truncated != 0.0, self._info()
 
-    def _info(self) -> dict[str, Any]:
-        arrays = common.info_arrays(self.engine, self._full)
-        if not self._full:
-            return {"payoff": arrays["payoff"][0], "rewards": arrays["rewards"][0]}
-        terms, reward = common.joint_terms(arrays) if self._joint else common.seat_terms(arrays, self.seat)
-        info: dict[str, Any] = {k: v[0] if v.ndim > 1 else v.item(0) for k, v in arrays.items()}
-        if "caption" in info:
-            info["caption"] = self.caption(int(info["caption"]))
-        info["reward_terms"] = {k: v.item(0) for k, v in terms.items()}
-        info["true_reward"] = reward.item(0)
-        return info
+    def _write(self, action: Any) -> None:
+        """Write an action of any form into ``raw``."""
+        if self._fill is not None and type(action) in _INTEGERS and self.engine.format.discrete:
+            self._fill(action)
+            return
+        if type(action) is not np.ndarray or action.shape != self._shape or action.dtype.kind not in NUMERIC:
+            action = self.engine.format.read(action, self._shape, self.engine.game.id)
+        self._target[...] = action if not self._joint else action.reshape(self._target.shape)
 
     def caption(self, code: int) -> str:
         """Text of a caption code (vector views report codes)."""

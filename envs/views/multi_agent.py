@@ -13,6 +13,7 @@ from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.engine import Engine
+from payoff.envs.views.info import info_arrays, seat_terms
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["MultiAgentVec"]
@@ -153,14 +154,14 @@ class MultiAgentVec(common.Rebuilt):
         info = self._info()
         if self.autoreset_mode == "same_step" and flags.any():
             self._add_final(info, flags[:, 0] | flags[:, 1])
-        return obs, engine.reward.copy(), flags[:, 0].copy(), flags[:, 1].copy(), info
+        return obs, engine.reward.copy(), flags[:, 0], flags[:, 1], info
 
     def _info(self, state: Array | None = None) -> dict[str, Any]:
-        info: dict[str, Any] = common.info_arrays(self.engine, self._full, state)
+        info: dict[str, Any] = info_arrays(self.engine, self._full, state)
         if self._full:
             if "caption" in info:
                 info["caption"] = info["caption"].astype(np.int64)
-            info["reward_terms"], info["true_reward"] = common.seat_terms(info, slice(None))
+            info["reward_terms"], info["true_reward"] = seat_terms(info, slice(None))
         return info
 
     def _add_final(self, info: dict[str, Any], ended: Array) -> None:

@@ -12,6 +12,7 @@ from pettingzoo import ParallelEnv
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.drawing import METADATA, Drawn
+from payoff.envs.views.info import info_arrays, seat_terms
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameParallelEnv", "agent_infos"]
@@ -22,9 +23,9 @@ _METADATA: dict[str, Any] = {**METADATA, "is_parallelizable": True, "name": "pay
 def agent_infos(env: Any) -> dict[str, dict[str, Any]]:
     """Each agent's own entries, the shared matrices and numbers, and its reward terms."""
     engine = env.engine
-    arrays = common.info_arrays(engine, env.full_info)
-    terms, rewards = common.seat_terms(arrays, slice(None))
-    lists = {r.name for r in engine.game.readouts if r.size is not None}  # one list a copy, not one number a seat
+    arrays = info_arrays(engine, env.full_info)
+    terms, rewards = seat_terms(arrays, slice(None))
+    lists = {r.name for r in engine.game.entries if r.size is not None}  # one list a copy, not one number a seat
     infos: dict[str, dict[str, Any]] = {}
     for i, agent in enumerate(env.possible_agents):
         info: dict[str, Any] = {}
@@ -154,8 +155,8 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
         obs = self._split(engine.advance())
         infos = agent_infos(self)
         rewards = {a: engine.reward.item(i) for i, a in enumerate(self.agents)}
-        terminated = dict.fromkeys(self.agents, engine.flags.item(0))
-        truncated = dict.fromkeys(self.agents, engine.flags.item(1))
+        terminated = dict.fromkeys(self.agents, bool(engine.ended.item(0)))
+        truncated = dict.fromkeys(self.agents, bool(engine.ended.item(1)))
         if engine.flags.any():
             self.agents = []
         self.show_if_human()

@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from payoff.envs.core import loop
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
+from payoff.envs.views.info import info_arrays, joint_terms, seat_terms
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameVectorEnv"]
@@ -162,20 +162,20 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
             actions = engine.format.read(actions, self._shape, engine.game.id)
         self._target[...] = actions.reshape(self._target.shape)
         obs = engine.advance()
-        paid = engine.work[:, loop.REWARD]
+        paid = engine.reward
         rewards = paid.mean(axis=1) if self._joint else paid[:, self.seat].copy()
         flags = engine.flags
         info = self._info()
         if self._mode is AutoresetMode.SAME_STEP and flags.any():
             self._add_final(info, flags[:, 0] | flags[:, 1])
-        return obs[:, 0], rewards, flags[:, 0].copy(), flags[:, 1].copy(), info
+        return obs[:, 0], rewards, flags[:, 0], flags[:, 1], info
 
     def _info(self, state: Array | None = None) -> dict[str, Any]:
-        arrays: dict[str, Any] = common.info_arrays(self.engine, self._full, state)
+        arrays: dict[str, Any] = info_arrays(self.engine, self._full, state)
         if self._full:
             if "caption" in arrays:
                 arrays["caption"] = arrays["caption"].astype(np.int64)
-            terms, reward = common.joint_terms(arrays) if self._joint else common.seat_terms(arrays, self.seat)
+            terms, reward = joint_terms(arrays) if self._joint else seat_terms(arrays, self.seat)
             arrays["reward_terms"] = terms
             arrays["true_reward"] = reward
         # Gymnasium's vector convention: a mask beside each entry says which copies have it
@@ -212,7 +212,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
             return None
         engine = self.engine
         rows = engine.rows * self.num_envs if len(engine.rows) == 1 else engine.rows
-        return tuple(engine.game.frame(p, s, engine.shape) for p, s in zip(rows, engine.state, strict=True))
+        return tuple(engine.game.frame(p, s) for p, s in zip(rows, engine.state, strict=True))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the worker threads, if any."""

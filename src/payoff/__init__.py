@@ -19,14 +19,24 @@ import payoff.envs as envs  # registers the ids
 if TYPE_CHECKING:
     from payoff.envs.certificate import certificate
     from payoff.envs.mdp import as_mdp
-    from payoff.envs.registry import ids
+    from payoff.envs.registry import ids, register
     from payoff.envs.views.aec import aec_env
     from payoff.envs.views.multi_agent import MultiAgentVec as multi_agent_vec
     from payoff.envs.views.parallel import GameParallelEnv as parallel_env
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "aec_env", "as_mdp", "certificate", "envs", "ids", "multi_agent_vec", "parallel_env"]
+__all__ = [
+    "__version__",
+    "aec_env",
+    "as_mdp",
+    "certificate",
+    "envs",
+    "ids",
+    "multi_agent_vec",
+    "parallel_env",
+    "register",
+]
 
 _WHERE = {
     "aec_env": "payoff.envs.views.aec:aec_env",
@@ -35,6 +45,7 @@ _WHERE = {
     "ids": "payoff.envs.registry:ids",
     "multi_agent_vec": "payoff.envs.views.multi_agent:MultiAgentVec",
     "parallel_env": "payoff.envs.views.parallel:GameParallelEnv",
+    "register": "payoff.envs.registry:register",
 }
 
 

@@ -79,9 +79,9 @@ def test_python_m_payoff_is_the_command_line():
 def test_list_has_a_line_for_every_id(capsys):
     status, out, err = call(capsys, "list")
     assert status == 0 and err == ""
-    for entry in registry.ENTRIES:
-        (line,) = (line for line in out.splitlines() if line.split()[:1] == [entry.id])
-        assert entry.summary in line and entry.tags[0] in line
+    for game in map(registry.load, registry.ids()):
+        (line,) = (line for line in out.splitlines() if line.split()[:1] == [game.id])
+        assert game.summary in line and game.tags[0] in line
     (trust,) = (line for line in out.splitlines() if line.startswith(f"{TRUST} "))
     assert trust.split()[1:5] == ["2", "1", "continuous", "100"]
     assert "inequity_aversion" in out

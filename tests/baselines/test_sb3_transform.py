@@ -243,7 +243,7 @@ def test_our_view_tells_what_a_transform_needs():
     (told,) = informed.batches
     gain = InformationGain(truth_probability(game), keep=False)(told)
     game_row = registry.load(game)
-    at = game_row.shape(game_row.params.from_keywords(game, {"aux": "belief_log"})).layout.at("aux")
+    at = game_row.shape(game_row.params.from_keywords(game, {"aux": "belief_log"})).layout.column("aux")
     assert gain == pytest.approx(np.where(told.valid, told.info["state"][..., at], 0.0), abs=1e-9)
     assert gain.any() and told.finished.sum() > 10
     assert batch.info["progress"].shape == batch.rewards.shape

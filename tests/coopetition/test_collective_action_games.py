@@ -5,7 +5,7 @@ import pytest
 
 import payoff
 from payoff.envs.coopetition import apache_project, coalition_formation, loyalty_team, public_goods, team_production
-from payoff.envs.coopetition.packing import pack
+from payoff.envs.coopetition.rules import pack
 from payoff.envs.core import loyalty, value
 from tests.coopetition import stage
 
@@ -51,10 +51,9 @@ def base_payoffs(rules, action):
 
 def theory(module, params, action, theta):
     """Payoffs of the TR-3 theory, from the kernel."""
-    numbers, seats, _, _ = pack([module.rules(params)])
-    out = np.zeros(len(action))
-    loyalty.theory_payoffs(numbers[0], seats[0], np.asarray(action, float)[:, None], np.asarray(theta, float), out)
-    return out
+    numbers, roles, _ = pack([params.terms()])
+    action = np.asarray(action, float)
+    return np.array([loyalty.theory_payoff(numbers[0], roles[0], action, t, i) for i, t in enumerate(theta)])
 
 
 # -- published numbers ------------------------------------------------------------------------------------------------
@@ -111,13 +110,13 @@ STAGE = [
 @pytest.mark.parametrize(("module", "keywords", "nash", "optimum", "ratio"), STAGE)
 def test_stage_game(module, keywords, nash, optimum, ratio):
     """20 / (1 - 0.65 / n^2) - 1 admits no better reply, 20 / (1 - 0.65 / n) - 1 maximises the sum."""
-    rules = module.rules(module.V0.params(**keywords))
+    rules = module.V0.params(**keywords).terms()
     n = len(rules.endowment)
-    numbers, seats, _, _ = pack([rules])
+    numbers, roles, _ = pack([rules])
 
     def payoffs(action):
         out = np.zeros(n)
-        value.private_payoffs(seats[0], action[:, None], numbers[0]["scale"], 0.0, numbers[0]["complementarity"], out)
+        value.private_payoffs(roles[0], action, numbers[0]["scale"], 0.0, numbers[0]["complementarity"], out)
         return out
 
     a, b = 20 / (1 - 0.65 / n**2) - 1, 20 / (1 - 0.65 / n) - 1
@@ -152,7 +151,7 @@ def test_team_production_multiplier():
     """0.9 below a rate of 0.2, and nothing else: no bonus, no coordination, loyalty at its start."""
     rates = np.array([[0.19, 0.2, 0.9, 1.0], [0.6, 0.7, 0.8, 0.9]])
     rewards, _, infos = play(TEAM, rates, reward="private")
-    rules = team_production.rules(team_production.TeamProductionParams())
+    rules = team_production.TeamProductionParams().terms()
     for reward, rate, factor in zip(rewards, rates, ([0.9, 1, 1, 1], [1, 1, 1, 1]), strict=True):
         np.testing.assert_allclose(reward, factor * base_payoffs(rules, 50 * rate), rtol=2e-7)
     np.testing.assert_array_equal(infos[-1]["loyalty"], 0.5)
@@ -162,7 +161,7 @@ def test_team_production_multiplier():
 def test_loyal_multipliers(game, extra):
     """Free rider 0.5 below 0.3, bonus 1 + 0.15 q from q = 0.6, coordination 1.2 from 0.5 on; 1.1 for members."""
     module = {LOYAL: loyalty_team, GOODS: public_goods, APACHE: apache_project, COALITION: coalition_formation}[game]
-    rules = module.rules(module.V0.params())
+    rules = module.V0.params().terms()
     n = len(rules.endowment)
     for first, others, factors in (
         (0.29, 0.55, (0.5, 1.0)),
@@ -179,7 +178,7 @@ def test_loyal_multipliers(game, extra):
 def test_bonus_reads_ten_rounds_not_loyalty():
     """Ten rounds at 1 after twenty at 0: q is 1 again while loyalty, 0 before, has reached 0.2."""
     rewards, _, infos = play(LOYAL, [0.0] * 20 + [1.0] * 10, reward="private")
-    pi = base_payoffs(loyalty_team.rules(loyalty_team.LoyaltyTeamParams()), np.full(4, 50.0))
+    pi = base_payoffs(loyalty_team.LoyaltyTeamParams().terms(), np.full(4, 50.0))
     np.testing.assert_allclose(rewards[-1], 1.2 * 1.15 * pi, rtol=2e-7)
     np.testing.assert_allclose(infos[-1]["loyalty"], 0.2, atol=1e-12)
     np.testing.assert_allclose(rewards[-6], 1.2 * pi, rtol=2e-7)  # q = 0.5
@@ -209,7 +208,7 @@ LEVELS = [  # a*(0), a*(1/2), a*(1), optimum, welfare ratio with effort capped a
 def test_levels_of_the_theory(module, keywords, nash, half, full, optimum, ratio):
     """At S* / n no seat can gain; only the sum matters; (omega beta / c)^(1 / (1 - beta)) / n maximises welfare."""
     params = module.V0.params(**keywords)
-    rules = module.rules(params)
+    rules = params.terms()
     n, p = len(rules.endowment), rules.loyalty
     power = 1 / (1 - p.returns)
     for theta, level in ((0.0, nash), (0.5, half), (1.0, full)):
@@ -284,7 +283,7 @@ def test_keyword_of_the_theory_changes_the_theory_only(game, name):
 
 def test_endowment_of_the_public_good():
     rewards, _, infos = play(GOODS, [0.5], endowment=20.0, reward="private")
-    rules = public_goods.rules(public_goods.PublicGoodsParams(endowment=20.0))
+    rules = public_goods.PublicGoodsParams(endowment=20.0).terms()
     assert (rules.endowment, rules.baseline) == ((20.0,) * 5, (8.0,) * 5)
     np.testing.assert_allclose(rewards[0], 1.2 * base_payoffs(rules, np.full(5, 10.0)), rtol=1e-7)
     # 10 kept, 2 * 10 shared, theta = 0.51

@@ -24,8 +24,7 @@ MODULES = {
 
 
 def rules(env_id, **kwargs):
-    module = MODULES[env_id]
-    return module.rules(module.V0.params(**kwargs))
+    return MODULES[env_id].V0.params(**kwargs).terms()
 
 
 # -- stage games ------------------------------------------------------------------------------------------------------

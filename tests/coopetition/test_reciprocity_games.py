@@ -29,7 +29,7 @@ games = pytest.mark.parametrize("game", MODULES)
 
 
 def rules(game, **keywords):
-    return MODULES[game].rules(MODULES[game].V0.params(**keywords))
+    return MODULES[game].V0.params(**keywords).terms()
 
 
 def play(game, rates, **keywords):

@@ -30,8 +30,7 @@ CLOSE = {"rtol": 0, "atol": 6e-7}
 
 
 def rules(game, **kwargs):
-    module = MODULES[game]
-    return module.rules(module.V0.params(**kwargs))
+    return MODULES[game].V0.params(**kwargs).terms()
 
 
 MARKET_ACTION = (55, 60, 40, 100, 0)

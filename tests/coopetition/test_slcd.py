@@ -22,8 +22,7 @@ MODULES = {
 
 
 def rules(env_id, **kwargs):
-    module = MODULES[env_id]
-    return module.rules(module.V0.params(**kwargs))
+    return MODULES[env_id].V0.params(**kwargs).terms()
 
 
 def test_slcd_runs_with_the_numbers_of_the_case():

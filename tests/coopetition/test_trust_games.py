@@ -28,8 +28,7 @@ MODULES = {
 
 
 def rules(game, **kwargs):
-    module = MODULES[game]
-    return module.rules(module.V0.params(**kwargs))
+    return MODULES[game].V0.params(**kwargs).terms()
 
 
 # -- stage games ------------------------------------------------------------------------------------------------------

@@ -41,12 +41,16 @@ def test_an_edit_of_a_shared_block_is_compiled_anew(tree, tmp_path):
     cache = str(tmp_path / "cache")
     before, folder = run(tree, XDG_CACHE_HOME=cache)
     assert before == pytest.approx(50 + 78.636513 + 0.35 * 50, abs=1e-6)
-    assert folder.parent == tmp_path / "cache" / "payoff" and any(folder.rglob("*.nbi"))
+    assert folder == tmp_path / "cache" / "payoff" and any(folder.rglob("*.nbi"))
+    kept = {f.name for f in folder.glob("kernels-*")}
     source = tree / "envs" / "core" / "value.py"
     source.write_text(source.read_text().replace("return scale * math.log1p(action)", "return 0.0 * scale"))
     after, other = run(tree, XDG_CACHE_HOME=cache)
     assert after == pytest.approx(50 + 0.35 * 50, abs=1e-9)
-    assert other != folder
+    assert other == folder
+    added = {f.name.split("-")[1] for f in folder.glob("kernels-*") if f.name not in kept}
+    assert {"value", "published"} <= added
+    assert not added & {"trust", "rng", "layer", "partner"}, "these do not depend on it"
 
 
 def test_a_cache_that_cannot_be_written_is_replaced_by_a_private_one(tree, tmp_path):

@@ -241,5 +241,5 @@ def test_theory_refuses_what_is_no_game():
 
 
 def test_registered_as_a_social_game():
-    assert registry.entry(ID).tags == ("social", "multi_agent")
+    assert registry.load(ID).tags == ("social", "multi_agent")
     assert registry.load(ID).shape(congestion.CongestionParams()).n_agents == 100

@@ -6,27 +6,32 @@ import numpy as np
 import pytest
 
 import payoff
-from payoff.envs.sparse.key_room_kernels import LAYOUT
+from payoff.envs import registry
 
 ID = "payoff/KeyRoom-v0"
 LEFT, RIGHT, FORWARD, PICK_UP, OPEN = range(5)
 MOVES = [(1, 0), (0, 1), (-1, 0), (0, -1)]  # by heading: right, down, left, up
 
 
+def layout():
+    game = registry.load(ID)
+    return game.shape(game.params()).layout
+
+
 class Reference:
     """The rules once more, in plain Python: a map of characters and a state (x, y, heading, key, open)."""
 
     def __init__(self, size, row):
-        f = {name: [int(v) for v in LAYOUT.view(row[None], name).ravel()] for name in LAYOUT.shapes}
+        f = {name: [int(v) for v in layout().view(row[None], name).ravel()] for name in layout().shapes}
         self.cells = {
             (x, y): "#" if {x, y} & {0, size - 1} or x == f["wall"][0] else "."
             for x in range(size)
             for y in range(size)
         }
         self.cells[f["wall"][0], f["door"][0]] = "D"
-        self.cells[tuple(f["key"])] = "K"
-        self.cells[tuple(f["goal"])] = "G"
-        self.start = (*f["cell"], f["heading"][0], bool(f["has_key"][0]), bool(f["door_open"][0]))
+        self.cells[f["key_x"][0], f["key_y"][0]] = "K"
+        self.cells[f["goal_x"][0], f["goal_y"][0]] = "G"
+        self.start = (f["x"][0], f["y"][0], f["heading"][0], bool(f["has_key"][0]), bool(f["door_open"][0]))
 
     def look(self, state, x, y):
         cell = self.cells.get((x, y), "#")
@@ -81,14 +86,16 @@ def start_rows(count, **keywords):
 def place(row, state):
     x, y, heading, key, is_open = state
     row = row.copy()
-    for name, value in (("cell", (x, y)), ("heading", heading), ("has_key", key), ("door_open", is_open)):
-        LAYOUT.view(row[None], name)[0] = value
+    for name, value in (("x", x), ("y", y), ("heading", heading), ("has_key", key), ("door_open", is_open)):
+        layout().view(row[None], name)[0] = value
     return row
 
 
 def state_of(row):
-    cell, heading, key, is_open = (LAYOUT.view(row[None], n)[0] for n in ("cell", "heading", "has_key", "door_open"))
-    return (int(cell[0]), int(cell[1]), int(heading), bool(key), bool(is_open))
+    x, y, heading, key, is_open = (
+        layout().view(row[None], n)[0] for n in ("x", "y", "heading", "has_key", "door_open")
+    )
+    return (int(x), int(y), int(heading), bool(key), bool(is_open))
 
 
 def random_rows(size, count, seed=0):
@@ -104,8 +111,16 @@ def random_rows(size, count, seed=0):
 def far_corners(size):
     """The longest start: out to the key in the corner, back to the door, and down to the other corner."""
     row = start_rows(1, size=size)[0]
-    for name, value in (("wall", size - 3), ("door", 1), ("key", (1, size - 2)), ("goal", (size - 2, size - 2))):
-        LAYOUT.view(row[None], name)[0] = value
+    far = size - 2
+    for name, value in (
+        ("wall", size - 3),
+        ("door", 1),
+        ("key_x", 1),
+        ("key_y", far),
+        ("goal_x", far),
+        ("goal_y", far),
+    ):
+        layout().view(row[None], name)[0] = value
     return place(row, (size - 4, 1, 3, False, False))
 
 

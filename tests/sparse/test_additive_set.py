@@ -14,10 +14,11 @@ from payoff.envs.core.state import CLOCK
 from payoff.envs.mdp import from_rows
 from payoff.envs.sparse import additive_set
 from payoff.envs.sparse.additive_set import AdditiveSetParams, Observe
-from payoff.envs.sparse.additive_set_kernels import MEMBER, TAKEN, TOTAL
 
 ID = "payoff/AdditiveSet-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(AdditiveSetParams()).layout
+TAKEN, TOTAL, MEMBER = (LAYOUT.column(name) for name in ("count", "total", "member"))
 SMALL = [
     {"elements": 6, "choose": 3},
     {"elements": 8, "choose": 5, "spacing": 0.3, "energy_seed": 4},

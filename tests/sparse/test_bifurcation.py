@@ -7,12 +7,13 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
-from payoff.envs.sparse.bifurcation import LAYOUT, BifurcationParams, advantages, state_index
+from payoff.envs.sparse.bifurcation import V0, BifurcationParams, advantages, state_index
 from payoff.envs.theory import tabular
 
 ID = "payoff/Bifurcation-v0"
 GAME = registry.load(ID)
-STEP, LANE, BRANCH = (LAYOUT.at(name) for name in ("step", "lane", "branch"))
+LAYOUT = V0.shape(BifurcationParams()).layout
+STEP, LANE, BRANCH = (LAYOUT.column(name) for name in ("step", "lane", "branch"))
 UNDECIDED, GOOD, BAD = range(3)
 
 CASES = [
@@ -62,7 +63,7 @@ def test_advantages_are_those_of_the_model(keywords):
     """Of the best and of an arbitrary policy: values of the enumerated model, equation (2) of the solver."""
     params, model = BifurcationParams(**keywords), payoff.as_mdp(ID, starts=[0], **keywords)
     running = np.flatnonzero(~model.terminal)
-    numbers = [state_index(params, model.states[s]) for s in running]
+    numbers = [state_index(params, *LAYOUT.open(model.states[s])) for s in running]
     n_states = 3 * params.length * (1 + params.choices)
     assert len(set(numbers)) == len(running) and max(numbers) < n_states
     drawn = np.random.default_rng(0).dirichlet(np.ones(params.choices), n_states)
@@ -154,8 +155,8 @@ def test_what_is_no_policy_is_refused():
         advantages(params, np.ones((36, 2)))
     row = np.zeros(LAYOUT.size)
     row[STEP] = 4
-    with pytest.raises(ValueError, match="row must be a state of a running episode, got step 4 of 4"):
-        state_index(params, row)
+    with pytest.raises(ValueError, match="s must be a state of a running episode, got step 4 of 4"):
+        state_index(params, *LAYOUT.open(row))
 
 
 @pytest.mark.parametrize(

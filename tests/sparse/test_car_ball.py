@@ -11,7 +11,7 @@ from pettingzoo.test import api_test, parallel_api_test
 import payoff
 from payoff.envs import registry
 from payoff.envs.sparse import car_ball as cb
-from payoff.envs.sparse import car_ball_kernels as k
+from payoff.envs.sparse import car_ball_mechanics as mechanics
 from payoff.wrappers.potential.shaping import PotentialShaping
 
 ID = "payoff/CarBall-v0"
@@ -20,13 +20,20 @@ NATIVE = {"actions": "native", "autoreset_mode": "disabled"}
 COAST = np.array([0.0, 0.0, -1.0])  # in unit actions
 
 
+def layout(players):
+    return GAME.shape(cb.CarBallParams(players=players)).layout
+
+
 def cars(state, players):
-    """A view ``(B, N, 7)``."""
-    return k.layout(players).view(state, "car")
+    """A view ``(B, N, 7)``: place, heading, velocity, fuel."""
+    first, (step,) = layout(players).column("x"), layout(players).steps("x")
+    return state[:, first : first + players * step].reshape(len(state), players, step)[..., :7]
 
 
 def ball(state):
-    return state[:, k.BALL : k.BALL + 4]
+    """A view ``(B, 4)``: place, velocity."""
+    first = layout(1).column("ball_x")
+    return state[:, first : first + 4]
 
 
 def made(count=1, players=2, seed=0, **keywords):
@@ -48,12 +55,12 @@ def shuffled(env, state, players, seed=0):
 
 
 def momentum(state, players):
-    return k.BALL_MASS * ball(state)[:, 2:] + k.CAR_MASS * cars(state, players)[..., 4:6].sum(axis=1)
+    return mechanics.BALL_MASS * ball(state)[:, 2:] + mechanics.CAR_MASS * cars(state, players)[..., 4:6].sum(axis=1)
 
 
 def energy(state, players):
-    moving = k.CAR_MASS * (cars(state, players)[..., 4:6] ** 2).sum(axis=(1, 2))
-    return 0.5 * (k.BALL_MASS * (ball(state)[:, 2:] ** 2).sum(axis=1) + moving)
+    moving = mechanics.CAR_MASS * (cars(state, players)[..., 4:6] ** 2).sum(axis=(1, 2))
+    return 0.5 * (mechanics.BALL_MASS * (ball(state)[:, 2:] ** 2).sum(axis=1) + moving)
 
 
 def clear(state):
@@ -125,12 +132,12 @@ def test_contacts_keep_momentum_and_make_no_energy(players):
     draw = np.random.default_rng(1)
     cars(state, players)[..., :2] = ball(state)[:, None, :2] + draw.normal(0, 0.4, (4000, players, 2))
     before, had = momentum(state, players), energy(state, players)
-    p = GAME.pack([cb.CarBallParams()])[0][0]
     several = 0
     for row in state:
-        k._hit_ball(p, players, row)
-        several += row[k.TOUCHED : k.TOUCHED + players].sum() > 1
-        k._hit_cars(players, row)
+        s, seats = layout(players).open(row)
+        mechanics.hit_ball(cb.CarBallParams().restitution, s, seats)
+        several += seats["touched"].sum() > 1
+        mechanics.hit_cars(seats)
     assert momentum(state, players) == pytest.approx(before, abs=1e-10)
     assert (energy(state, players) <= had + 1e-9).all() and (energy(state, players) < had - 0.1).mean() > 0.5
     assert several > 500

@@ -7,12 +7,13 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse import cart_pole as pole
 from payoff.envs.sparse.cart_pole import Observe, SparseCartPoleParams
 
 ID = "payoff/SparseCartPole-v0"
 GAME = registry.load(ID)
-MOTION = [pole.X, pole.W, pole.TH, pole.Q]
+LAYOUT = GAME.shape(GAME.params()).layout
+MOTION = [LAYOUT.column(name) for name in ("x", "w", "th", "q")]
+TH = LAYOUT.column("th")
 
 
 def test_dynamics_and_ends_are_those_of_gymnasium():
@@ -70,7 +71,7 @@ def controlled(p_gain, d_gain, copies=1000):
     env.reset(seed=0)
     up, length, earlier = np.ones(copies, bool), np.zeros(copies), np.zeros(copies)
     for _ in range(500):
-        angle = env.engine.state[:, pole.TH].copy()
+        angle = env.engine.state[:, TH].copy()
         action = p_gain * angle + d_gain * (angle - earlier) > 0
         earlier = angle
         _, _, terminated, _, _ = env.step(action[:, None].astype(int))
@@ -93,7 +94,7 @@ def test_auxiliary_reward_grades_agreement_and_is_never_paid(aux, agree, differ)
         env.reset(seed=seed)
         earlier, over = 0.0, False
         while not over:
-            angle = env.unwrapped.engine.state[0, pole.TH]
+            angle = env.unwrapped.engine.state[0, TH]
             advised = int(0.1 * angle + 0.5 * (angle - earlier) > 0)
             earlier = angle
             action = advised if draw.random() < seed / 30 else int(draw.integers(2))

@@ -7,13 +7,14 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
-from payoff.envs.sparse.chain import LAYOUT, ChainParams
+from payoff.envs.sparse.chain import V0, ChainParams
 from payoff.envs.theory import tabular
 
 ID = "payoff/Chain-v0"
 GAME = registry.load(ID)
 LEFT, RIGHT = range(2)
-CELL = LAYOUT.at("cell")
+LAYOUT = V0.shape(ChainParams()).layout
+CELL = LAYOUT.column("cell")
 
 
 def law(**keywords):

@@ -6,13 +6,14 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.sparse.cliff_walk import LAYOUT, CliffWalkParams, remaining
+from payoff.envs.core.params import record
+from payoff.envs.sparse.cliff_walk import CliffWalkParams, remaining
 from payoff.envs.theory import tabular
 
 ID = "payoff/CliffWalk-v0"
 GAME = registry.load(ID)
 UP, RIGHT, DOWN, LEFT = range(4)
-CELL = LAYOUT.at("cell")
+CELL = GAME.shape(CliffWalkParams()).layout.column("cell")
 MOVES = {UP: (-1, 0), RIGHT: (0, 1), DOWN: (1, 0), LEFT: (0, -1)}
 
 
@@ -85,8 +86,9 @@ def test_least_steps_by_search():
                 if c not in steps and any(end(height, width, c, a)[0] in steps for a in range(4))
             }
             steps |= reached
+        p = record(CliffWalkParams(height=height, width=width))
         for cell in cells:
-            assert remaining(height, width, cell) == steps[cell]
+            assert remaining(p, cell) == steps[cell]
 
 
 @pytest.mark.parametrize("slip", [0.05, 0.4])

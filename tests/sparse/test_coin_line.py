@@ -8,11 +8,12 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.sparse.coin_line import LAYOUT, CoinLineParams, Observe, most_visits
+from payoff.envs.sparse.coin_line import V0, CoinLineParams, Observe, most_visits
 from payoff.envs.theory import tabular
 
 ID = "payoff/CoinLine-v0"
 GAME = registry.load(ID)
+LAYOUT = V0.shape(CoinLineParams()).layout
 LEFT, RIGHT = 0, 1
 LINES = [  # cells, start, coin: in the middle, at both ends, on the start, on two cells
     {},

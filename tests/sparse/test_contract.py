@@ -6,7 +6,6 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.certifying import random_play
-from payoff.envs.core import loop
 from payoff.envs.core.game import Episode, paid
 from payoff.envs.core.state import OVER
 from payoff.envs.mdp import as_mdp, from_rows
@@ -29,7 +28,7 @@ def rollout(env_id, keywords, seed):
     while env.engine.state[0, OVER] == 0.0:
         action = game.policy(params, env.engine.state[0].copy())
         env.step(np.asarray(action, dtype=float).reshape(1, 1, -1))
-        payoffs.append(env.engine.work[0, loop.PAYOFF].copy())
+        payoffs.append(env.engine.payoff[0].copy())
     episode = Episode(np.array(payoffs), env.engine.state[0].copy(), bool(env.engine.flags[0, 0]))
     return promised, episode, params
 
@@ -39,7 +38,7 @@ def test_it_says_how_its_optimum_is_known(game_id):
     game = registry.load(game_id)
     assert game.optimum_kind in ("exact", "exact_small", "reference")
     assert game.success is not None and game.policy is not None
-    assert game.tabular == ("tabular" in registry.entry(game_id).tags)
+    assert game.tabular == ("tabular" in registry.load(game_id).tags)
     assert list(game.levels)[-1] == "hard" and len(game.levels) >= 3
     assert (game.bound is not None) == (game.optimum_kind == "reference")
     held = payoff.certificate(game_id)
@@ -48,7 +47,7 @@ def test_it_says_how_its_optimum_is_known(game_id):
     assert all(dict(keywords) in certified for keywords in game.levels.values())
 
 
-@pytest.mark.parametrize("game_id", [i for i in SOLVED if "sparse" in registry.entry(i).tags])
+@pytest.mark.parametrize("game_id", [i for i in SOLVED if "sparse" in registry.load(i).tags])
 def test_undirected_search_fails_at_the_hard_level_of_a_sparse_problem(game_id):
     game = registry.load(game_id)
     held = payoff.certificate(game_id)

@@ -16,15 +16,16 @@ from payoff.envs.theory import tabular
 
 ID = "payoff/CorridorStar-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(CorridorStarParams()).layout
 
 
 def fields(row):
-    return {name: int(star.LAYOUT.view(row[None], name)[0]) for name in ("corridor", "walked", "goal")}
+    return {name: int(LAYOUT.view(row[None], name)[0]) for name in ("corridor", "walked", "goal")}
 
 
 def place(row, corridor, walked, clock=0):
     row = row.copy()
-    row[star.CORRIDOR], row[star.WALKED], row[CLOCK] = corridor, walked, clock
+    row[LAYOUT.column("corridor")], row[LAYOUT.column("walked")], row[CLOCK] = corridor, walked, clock
     return row
 
 
@@ -76,7 +77,7 @@ def test_random_play_follows_the_rules(keywords):
             assert info["progress"] == (cell[1] / params.length if cell and cell[0] == goal else 0.0)
             met.add(caption)
             over = terminated or truncated
-    assert met == set(star.CAPTIONS) - {"the episode began", ("got nowhere", "went back")[not params.slip_back]}
+    assert met == set(GAME.captions) - {"the episode began", ("got nowhere", "went back")[not params.slip_back]}
 
 
 def by_formula(n, length, m, horizon):
@@ -148,7 +149,7 @@ def test_whoever_cannot_see_a_drawn_goal_wins_one_time_in_five():
     """Choosing a corridor and walking it to the end is paid for one goal of five, and no second one is in reach."""
     model = as_mdp(ID, starts=range(60), goal=None)
     begun = np.flatnonzero(model.initial)
-    assert sorted(int(v) for v in star.LAYOUT.view(model.states[begun], "goal")) == [0, 1, 2, 3, 4]
+    assert sorted(int(v) for v in LAYOUT.view(model.states[begun], "goal")) == [0, 1, 2, 3, 4]
     code = star.codes(CorridorStarParams())
     for corridor in range(5):
         plan = [corridor, *code[corridor, :9]]
@@ -157,7 +158,7 @@ def test_whoever_cannot_see_a_drawn_goal_wins_one_time_in_five():
             for action in plan:
                 paid += model.reward[at, action, 0]
                 at = model.next_state[at, action, 0]
-            assert paid == (star.LAYOUT.view(model.states[s : s + 1], "goal")[0] == corridor)
+            assert paid == (LAYOUT.view(model.states[s : s + 1], "goal")[0] == corridor)
             # from the other ends the best play is paid nothing in as many steps as an episode has
             assert tabular.finite_horizon(model, None, 14)[at] == 0.0 or paid
 
@@ -165,11 +166,11 @@ def test_whoever_cannot_see_a_drawn_goal_wins_one_time_in_five():
 def test_goal_is_fixed_or_drawn_evenly():
     env = payoff.multi_agent_vec(ID, 4000, goal=None)
     env.reset(seed=0)
-    counts = np.bincount(star.LAYOUT.view(env.engine.state, "goal").astype(int), minlength=5)
+    counts = np.bincount(LAYOUT.view(env.engine.state, "goal").astype(int), minlength=5)
     assert abs(counts - 800).max() < 4.5 * np.sqrt(4000 * 0.2 * 0.8)
     env = payoff.multi_agent_vec(ID, 50, goal=4)
     env.reset(seed=0)
-    assert set(star.LAYOUT.view(env.engine.state, "goal")) == {4.0}
+    assert set(LAYOUT.view(env.engine.state, "goal")) == {4.0}
 
 
 def test_codes_do_not_depend_on_the_seed_and_are_spread():
@@ -221,4 +222,4 @@ def test_stars_of_a_batch_have_one_size():
             payoff.multi_agent_vec(ID, 2, **{name: values})
     env = payoff.multi_agent_vec(ID, 2, goal=[0, 4], advancing=[1, 5])
     env.reset(seed=0)
-    assert star.LAYOUT.view(env.engine.state, "goal").tolist() == [0.0, 4.0]
+    assert LAYOUT.view(env.engine.state, "goal").tolist() == [0.0, 4.0]

@@ -10,11 +10,14 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse import curling_kernels as table
-from payoff.envs.sparse.curling import CurlingParams, Observe
+from payoff.envs.sparse.curling import CurlingParams, Observe, touching
 
 ID = "payoff/Curling-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(GAME.params()).layout
+BALL, VELOCITY, ANGLE, SPEED, EVENT = (
+    LAYOUT.column(name) for name in ("x", "velocity_x", "swing", "swing_speed", "event")
+)
 H = 1 / 60
 BASE = -1.5j
 GOALS = ((0.8 + 0.8j, 0.4), (0.8 - 0.8j, 0.2))
@@ -89,7 +92,13 @@ class Reference:
 
 
 def put(row, p=-0.5 + 0.2j, v=0j, a=(0.0, 0.0), w=(0.0, 0.0)):
-    row[table.BALL : table.EVENT] = [p.real, p.imag, v.real, v.imag, *a, *w]
+    row[BALL:EVENT] = [p.real, p.imag, v.real, v.imag, *a, *w]
+
+
+def gap(row):
+    """Distance between ball and arm, as the game measures it; negative where they overlap."""
+    s, *_ = LAYOUT.open(row)
+    return min(math.hypot(s.x - x, s.y - y) for x, y, _, _ in (touching(s, link) for link in range(2))) - 0.2
 
 
 def paid(p, scale=1.0):
@@ -112,11 +121,11 @@ def test_rules_along_random_play():
             rolling = model.v
             model.step(torques[b, 0])
             row = env.engine.state[b]
-            assert row[table.BALL : table.EVENT] == pytest.approx(model.row(), abs=1e-9)
+            assert row[BALL:EVENT] == pytest.approx(model.row(), abs=1e-9)
             put(row, model.p, model.v, model.a, model.w)
             assert info["descriptor"][b] == pytest.approx([model.p.real, model.p.imag])
             assert reward[b, 0] == pytest.approx(paid(model.p, scale) if t == steps - 1 else 0.0, abs=1e-9)
-            assert table.gap(row) == pytest.approx(model.gap(), abs=1e-12)
+            assert gap(row) == pytest.approx(model.gap(), abs=1e-12)
             assert model.gap() > -1e-9 and max(abs(model.p.real), abs(model.p.imag)) <= 1.35
             assert max(map(abs, model.w)) <= 1 and abs(model.v) <= 5 + 1e-12
             hits += abs(model.v - rolling) > 0.02
@@ -134,9 +143,9 @@ def test_ball_slides_as_far_as_dry_friction_lets_it():
     expected = sum(H * (0.6 - 0.5 * k * H) for k in range(1, 73))  # 0.6 / (0.5 h) = 72 steps
     for _ in range(80):
         env.step(np.zeros(2, np.float32))
-    assert row[table.BALL] == pytest.approx(-0.8 + expected, abs=1e-9)
+    assert row[BALL] == pytest.approx(-0.8 + expected, abs=1e-9)
     assert expected == pytest.approx(0.6**2 / (2 * 0.5), abs=0.006)
-    assert row[table.VELOCITY] == row[table.VELOCITY + 1] == 0.0
+    assert row[VELOCITY] == row[VELOCITY + 1] == 0.0
 
 
 def test_walls_and_links_return_their_share_of_the_speed():
@@ -146,15 +155,15 @@ def test_walls_and_links_return_their_share_of_the_speed():
     put(row, p=1.349 + 1.0j, v=1.0 - 0.5j)
     env.step(np.zeros(2, np.float32))
     left = 1 - 0.5 * H / math.hypot(1, 0.5)  # share of the speed that friction leaves
-    assert row[table.VELOCITY : table.VELOCITY + 2] == pytest.approx([-0.8 * left, -0.5 * left])
-    assert row[table.BALL] == 1.35
+    assert row[VELOCITY : VELOCITY + 2] == pytest.approx([-0.8 * left, -0.5 * left])
+    assert row[BALL] == 1.35
     put(row, p=-0.201 + 0.0j, v=1.0 + 0j)  # into the upright arm at rest
     env.step(np.zeros(2, np.float32))
-    assert row[table.VELOCITY : table.VELOCITY + 2] == pytest.approx([-0.5 * (1 - 0.5 * H), 0.0], abs=1e-12)
-    assert row[table.BALL] == pytest.approx(-0.2)
+    assert row[VELOCITY : VELOCITY + 2] == pytest.approx([-0.5 * (1 - 0.5 * H), 0.0], abs=1e-12)
+    assert row[BALL] == pytest.approx(-0.2)
     put(row, p=-0.201 + 0.0j, w=(1.0, 0.0))  # the arm swings into the ball at rest, 1.5 from its base
     env.step(np.array([1.0, 0.0], np.float32))
-    assert math.hypot(*row[table.VELOCITY : table.VELOCITY + 2]) == pytest.approx(1.5 * 1.5, rel=0.01)
+    assert math.hypot(*row[VELOCITY : VELOCITY + 2]) == pytest.approx(1.5 * 1.5, rel=0.01)
 
 
 def test_arm_at_rest_never_adds_energy():
@@ -164,18 +173,18 @@ def test_arm_at_rest_never_adds_energy():
     for row in env.engine.state:
         while True:
             put(row, complex(*draw.uniform(-1.35, 1.35, 2)), a=draw.uniform(-1, 1, 2) * (math.pi / 2, math.pi))
-            if table.gap(row) > 0:
+            if gap(row) > 0:
                 break
-        row[table.VELOCITY : table.VELOCITY + 2] = draw.uniform(-3, 3, 2)
-    posture = env.engine.state[:, table.ANGLE : table.ANGLE + 2].copy()
-    speed = np.hypot(*env.engine.state[:, table.VELOCITY : table.VELOCITY + 2].T)
+        row[VELOCITY : VELOCITY + 2] = draw.uniform(-3, 3, 2)
+    posture = env.engine.state[:, ANGLE : ANGLE + 2].copy()
+    speed = np.hypot(*env.engine.state[:, VELOCITY : VELOCITY + 2].T)
     for _ in range(600):
         env.step(np.zeros((500, 1, 2)))
-        now = np.hypot(*env.engine.state[:, table.VELOCITY : table.VELOCITY + 2].T)
+        now = np.hypot(*env.engine.state[:, VELOCITY : VELOCITY + 2].T)
         assert (now <= np.maximum(0.0, speed - 0.5 * H) + 1e-12).all()
-        assert min(table.gap(row) for row in env.engine.state) > -1e-9
+        assert min(gap(row) for row in env.engine.state) > -1e-9
         speed = now
-    assert (speed == 0).all() and (env.engine.state[:, table.ANGLE : table.ANGLE + 2] == posture).all()
+    assert (speed == 0).all() and (env.engine.state[:, ANGLE : ANGLE + 2] == posture).all()
 
 
 def test_jammed_ball_stops_the_arm_until_it_turns_back():
@@ -186,18 +195,18 @@ def test_jammed_ball_stops_the_arm_until_it_turns_back():
     put(row, p=1.35 - 0.5j, a=(0.0, angle))
     captions = [env.step(np.array([-1.0, 0.0], np.float32))[4]["caption"] for _ in range(150)]
     assert captions[0] == "moved" and captions[-1] == "jammed the ball"
-    assert table.gap(row) > -1e-9 and row[table.BALL] == 1.35
-    stuck = row[table.ANGLE]
-    assert row[table.SPEED] == 0.0 and -math.pi / 2 < stuck < 0.0
+    assert gap(row) > -1e-9 and row[BALL] == 1.35
+    stuck = row[ANGLE]
+    assert row[SPEED] == 0.0 and -math.pi / 2 < stuck < 0.0
     for _ in range(60):
         env.step(np.array([1.0, 0.0], np.float32))
-    assert row[table.ANGLE] > stuck + 0.1
+    assert row[ANGLE] > stuck + 0.1
 
 
 def test_reference_is_replayed_by_the_model():
     """Errors of rounding grow about twentyfold on the way: they stay far below 1e-9."""
     model, params = Reference(), CurlingParams()
-    row = np.zeros(table.LAYOUT.size)
+    row = np.zeros(LAYOUT.size)
     put(row)
     value, steps = GAME.optimum(params, row)
     assert steps == 500 and 0.999 < value <= GAME.bound(params) == 1.0
@@ -226,7 +235,7 @@ def test_pushing_at_once_leads_away_from_the_goals():
     env.reset(seed=0)
     for _ in range(60):
         env.step(torques[:, None])
-    x = env.engine.state[:, table.BALL]
+    x = env.engine.state[:, BALL]
     assert (x <= -0.5).all() and (x < -0.6).sum() > 20
 
 

@@ -7,12 +7,13 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
-from payoff.envs.sparse.deep_sea import LAYOUT, DeepSeaParams, Observe, mapping
+from payoff.envs.sparse.deep_sea import V0, DeepSeaParams, Observe, mapping
 from payoff.envs.theory import tabular
 
 ID = "payoff/DeepSea-v0"
 GAME = registry.load(ID)
-CELL = LAYOUT.at("cell")
+LAYOUT = V0.shape(DeepSeaParams()).layout
+CELL = LAYOUT.column("cell")
 
 
 def successors(params, line, column, right):
@@ -143,7 +144,7 @@ def test_noise_is_no_success():
     draw = np.random.default_rng(0)
     for _ in range(3):
         env.step(draw.integers(0, 2, (40_000, 1)))
-    opened = env.engine.state[:, LAYOUT.at("event")] == 5
+    opened = env.engine.state[:, LAYOUT.column("event")] == 5
     exact = 2.0**-3 * (2 / 3) ** 2
     assert abs(opened.mean() - exact) < 4 * np.sqrt(exact * (1 - exact) / 40_000)
 

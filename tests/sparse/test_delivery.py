@@ -7,14 +7,16 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.core import loop
+from payoff.envs.core.params import record
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse.delivery import DEFAULT_BOARD, DeliveryParams, Observe
-from payoff.envs.sparse.delivery_kernels import CAPTIONS, CODES, FEATURES, LAYOUT
+from payoff.envs.sparse import delivery
+from payoff.envs.sparse.delivery import FEATURES, DeliveryParams, Observe
+from payoff.envs.sparse.delivery_boards import CODES, DEFAULT_BOARD
 from payoff.envs.theory import tabular
 
 ID = "payoff/Delivery-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(DeliveryParams()).layout
 MOVES = [(-1, 0), (1, 0), (0, -1), (0, 1)]
 WEIGHTS = {"gas": -1, "goal": 50, "sheep": -50, "coin": 1, "roadblock": -1, "brick": -2}
 RANDOM = {"layout": "random", "height": 6, "width": 7, "sheep": 0.2, "coins": 0.2, "bricks": 0.3}
@@ -55,18 +57,18 @@ def best(board, horizon):
 
 
 def characters(row, params):
-    height, width = params.sides
+    height, width = params.rows, params.columns
     codes = LAYOUT.view(row[None], "board")[0, : height * width].reshape(height, width).astype(int)
     return ["".join(CODES[c] for c in line) for line in codes]
 
 
 def cell_of(row):
-    return tuple(LAYOUT.view(row[None], "cell")[0].astype(int).tolist())
+    return tuple(int(row[LAYOUT.column(name)]) for name in ("row", "column"))
 
 
 def at(row, cell):
     row = row.copy()
-    LAYOUT.view(row[None], "cell")[0] = cell
+    row[[LAYOUT.column("row"), LAYOUT.column("column")]] = cell
     return row
 
 
@@ -236,23 +238,22 @@ def test_every_caption_can_happen():
         for _ in range(200):
             _, _, _, _, info = env.step(np.random.default_rng(len(seen)).integers(0, 4, (64, 1)))
             seen |= set(info["caption"])
-    assert seen == set(range(len(CAPTIONS)))
+    assert seen == set(range(len(GAME.captions)))
 
 
 def test_compiled_step_does_what_its_source_says():
-    from payoff.envs.sparse import delivery_kernels as kernels
-
-    rows = [DeliveryParams(layout="random", risky=0.2)]
-    packed = tuple(p.view(np.recarray) if p.dtype.names else p for p in GAME.pack(rows))
+    params = DeliveryParams(layout="random", risky=0.2)
+    p, tables = record(params), [table[0] for table in GAME.pack([params])[1:]]
     env = payoff.multi_agent_vec(ID, 50, layout="random", risky=0.2)
     env.reset(seed=0)
     for row in env.engine.state.copy():
-        again, work = row.copy(), np.zeros((2, loop.WORK_ROWS, 1))
-        for action in (0, 3, 1, 2):
-            ended = kernels.step_row(packed, 0, row, np.array([[float(action)]]), work[0])
+        again, paid = row.copy(), np.zeros((2, 1))
+        for move in (0, 3, 1, 2):
+            action = np.array([float(move)])
+            ended = delivery.step(p, *tables, *LAYOUT.open(row), action, paid[0])
             with np.errstate(over="ignore"):
-                assert ended == kernels.step_row.py_func(packed, 0, again, np.array([[float(action)]]), work[1])
-            assert row.tobytes() == again.tobytes() and work[0].tobytes() == work[1].tobytes()
+                assert ended == delivery.step.py_func(p, *tables, *LAYOUT.open(again), action, paid[1])
+            assert row.tobytes() == again.tobytes() and paid[0].tobytes() == paid[1].tobytes()
 
 
 @pytest.mark.parametrize(

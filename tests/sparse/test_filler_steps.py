@@ -9,13 +9,13 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse.filler_steps import LAYOUT, FillerStepsParams
+from payoff.envs.sparse.filler_steps import FillerStepsParams
 from payoff.envs.theory import tabular
 
 ID = "payoff/FillerSteps-v0"
 GAME = registry.load(ID)
 GO, FILL, WRONG, STOP = range(4)
-DONE = LAYOUT.at("done")
+DONE = GAME.shape(FillerStepsParams()).layout.column("done")
 
 
 def test_model_follows_the_rules():

@@ -7,13 +7,14 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
-from payoff.envs.sparse.four_rooms import LAYOUT, FourRoomsParams
+from payoff.envs.sparse.four_rooms import FourRoomsParams
 from payoff.envs.theory import tabular
 
 ID = "payoff/FourRooms-v0"
 GAME = registry.load(ID)
 UP, LEFT, DOWN, RIGHT = range(4)
-CELL = LAYOUT.at("cell")
+LAYOUT = GAME.shape(FourRoomsParams()).layout
+CELL = LAYOUT.column("cell")
 MOVES = {UP: (0, 1), LEFT: (-1, 0), DOWN: (0, -1), RIGHT: (1, 0)}
 
 # cells are dots, walls between them # and gates a space; the top line is the row y = 6

@@ -8,12 +8,14 @@ import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
 from payoff.envs.mdp import as_mdp
+from payoff.envs.sight.numbers import Observe
 from payoff.envs.sparse import grid_nav
-from payoff.envs.sparse.continuous import Observe
 from payoff.envs.sparse.grid_nav import GridNavParams
 
 ID = "payoff/GridNav-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(GridNavParams()).layout
+X, Y = LAYOUT.column("x"), LAYOUT.column("y")
 WAYS = [(0, 1), (1, 0), (0, -1), (-1, 0)]  # up, right, down, left
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -45,7 +47,7 @@ def advice(aux, path, last):
 
 
 def position(env):
-    return tuple(grid_nav.coordinate(i) for i in grid_nav.LAYOUT.view(env.unwrapped.engine.state, "index")[0])
+    return tuple(grid_nav.coordinate(i) for i in env.unwrapped.engine.state[0, [X, Y]])
 
 
 @pytest.mark.parametrize("aux", ["good_published", "good", "misleading"])
@@ -157,8 +159,8 @@ def test_steps_without_noise_have_the_stated_form():
     env = payoff.multi_agent_vec(ID, len(known))
     env.reset(seed=0)
     cells = sorted(known)
-    grid_nav.LAYOUT.view(env.engine.state, "index")[...] = cells
-    progress = env.engine.features()["progress"]
+    env.engine.state[:, [X, Y]] = cells
+    progress = env.engine.features(env.engine.state)["progress"]
     for (i, j), shown in zip(cells, progress, strict=True):
         steps = sum(max(0, -(-(14 - k) // 4)) for k in (i, j))
         assert distance[i, j] == steps and shown == 1 - steps / 8
@@ -175,7 +177,7 @@ def test_one_action_in_ten_is_drawn_anew():
     env = payoff.multi_agent_vec(ID, 4000, autoreset_mode="same_step", info="full")
     env.reset(seed=0)
     _, _, _, _, info = env.step(np.full((4000, 1), RIGHT))
-    at = grid_nav.LAYOUT.view(env.engine.state, "index")
+    at = env.engine.state[:, [X, Y]]
     for cell, share in (((4, 0), 0.925), ((0, 4), 0.025), ((0, -2), 0.025), ((-2, 0), 0.025)):
         found = (at == cell).all(axis=1).mean()
         assert abs(found - share) < 4 * np.sqrt(share * (1 - share) / 4000)

@@ -10,11 +10,12 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse import hard_maze_kernels as maze
 from payoff.envs.sparse.hard_maze import HardMazeParams, Observe
 
 ID = "payoff/HardMaze-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(GAME.params()).layout
+X, Y, HEADING = (LAYOUT.column(name) for name in ("x", "y", "heading"))
 OUTER = [(0, 600), (600, 600 + 600j), (600 + 600j, 600j), (600j, 0)]
 OUTER = [(complex(a), complex(b)) for a, b in OUTER]
 INNER = [  # the table of the page
@@ -69,7 +70,7 @@ def scatter(env, walls, draw):
         at = 0j
         while abs(nearest_wall(at, walls) - at) < 10:
             at = complex(*draw.uniform(10, 590, 2))
-        row[maze.X], row[maze.Y], row[maze.HEADING] = at.real, at.imag, draw.uniform(0, 2 * math.pi)
+        row[X], row[Y], row[HEADING] = at.real, at.imag, draw.uniform(0, 2 * math.pi)
 
 
 @pytest.mark.parametrize("walls", ["maze", "open"])
@@ -80,7 +81,7 @@ def test_rules_along_random_play(walls):
     env.reset(seed=0)
     draw = np.random.default_rng(0)
     scatter(env, WALLS[walls], draw)
-    pose = [(complex(r[maze.X], r[maze.Y]), r[maze.HEADING]) for r in env.engine.state]
+    pose = [(complex(r[X], r[Y]), r[HEADING]) for r in env.engine.state]
     pressed = np.zeros(2)
     for t in range(steps):
         sent = np.clip(draw.normal(0.7, 0.6, (copies, 1, 2)), -1, 1)
@@ -90,8 +91,8 @@ def test_rules_along_random_play(walls):
             pose[b] = (at, heading)
             pressed += bumpers
             row = env.engine.state[b]
-            assert complex(row[maze.X], row[maze.Y]) == pytest.approx(at, abs=1e-9)
-            assert cmath.exp(1j * row[maze.HEADING]) == pytest.approx(cmath.exp(1j * heading), abs=1e-12)
+            assert complex(row[X], row[Y]) == pytest.approx(at, abs=1e-9)
+            assert cmath.exp(1j * row[HEADING]) == pytest.approx(cmath.exp(1j * heading), abs=1e-12)
             assert tuple(obs[b, 0, 3:5]) == bumpers
             assert obs[b, 0, 5:] == pytest.approx([at.real / 600, at.imag / 600, heading / math.tau % 1], abs=1e-6)
             assert info["descriptor"][b] == pytest.approx([at.real / 600, at.imag / 600])
@@ -115,21 +116,21 @@ def test_bumpers_say_where_the_wall_is(heading, bumpers):
     env = gym.make(ID, actions="native")
     env.reset(seed=0)
     row = env.unwrapped.engine.state[0]
-    row[[maze.X, maze.Y, maze.HEADING]] = 589.5, 300.0, math.radians(heading) % math.tau
+    row[[X, Y, HEADING]] = 589.5, 300.0, math.radians(heading) % math.tau
     forwards = 1.0 if abs(heading) < 90 else -1.0
     obs, _, _, _, info = env.step(np.full(2, 4.0 * forwards, np.float32))
     assert tuple(obs[3:5]) == bumpers and info["caption"] == "ran into a wall"
-    assert row[maze.X] == 589.5
+    assert row[X] == 589.5
 
 
 def follow(walls, max_steps=2000):
     """Poses of the reference, one a step, in the model of this file."""
     params = HardMazeParams(walls=walls, max_steps=max_steps)
-    row = np.zeros(maze.LAYOUT.size)
+    row = np.zeros(LAYOUT.size)
     at, heading = 60 + 450j, math.pi / 4
     path = [at]
     for _ in range(max_steps):
-        row[[maze.X, maze.Y, maze.HEADING]] = at.real, at.imag, heading % math.tau
+        row[[X, Y, HEADING]] = at.real, at.imag, heading % math.tau
         action = GAME.policy(params, row)
         assert np.abs(action).max() <= 4
         at, heading, bumpers = move(at, heading, *action, WALLS[walls])
@@ -144,8 +145,8 @@ def test_reference_stops_in_the_middle_of_a_goal(walls, steps, length):
     away = np.min([abs(path - g) for g in GOALS], axis=0)
     assert np.argmax(away < 1e-9) == steps and (away[steps:] < 1e-9).all()
     assert abs(np.diff(path)).sum() == pytest.approx(length, abs=0.5)
-    row = np.zeros(maze.LAYOUT.size)
-    row[[maze.X, maze.Y, maze.HEADING]] = 60, 450, math.pi / 4
+    row = np.zeros(LAYOUT.size)
+    row[[X, Y, HEADING]] = 60, 450, math.pi / 4
     for horizon in (2000, steps):
         params = HardMazeParams(walls=walls, max_steps=horizon)
         assert GAME.optimum(params, row) == (pytest.approx(1.0, abs=1e-9), horizon)
@@ -164,7 +165,7 @@ def test_reference_finds_the_goal_from_everywhere():
     env.reset(seed=0)
     scatter(env, WALLS["maze"], np.random.default_rng(3))
     for row in env.engine.state:
-        assert GAME.optimum(HardMazeParams(), row)[0] == pytest.approx(1.0, abs=1e-9), row[[maze.X, maze.Y]]
+        assert GAME.optimum(HardMazeParams(), row)[0] == pytest.approx(1.0, abs=1e-9), row[[X, Y]]
 
 
 @pytest.mark.parametrize(("walls", "arrives"), [("maze", False), ("open", True)])
@@ -194,7 +195,7 @@ def test_observation_and_errors():
     assert env.step(np.zeros(2, np.float32))[0][5] == 0.25
     env = gym.make(ID, max_steps=4)
     env.reset(seed=0)
-    env.unwrapped.engine.state[0, [maze.X, maze.Y, maze.HEADING]] = 60.0, 300.0, math.pi / 2
+    env.unwrapped.engine.state[0, [X, Y, HEADING]] = 60.0, 300.0, math.pi / 2
     # up to the left at 45 degrees is the outer wall, 60 away; the dead end is open ahead
     assert env.unwrapped.engine.look()[0, 0, :3] == pytest.approx([0.6 * math.sqrt(2), 1, 1])
     for keywords, message in (

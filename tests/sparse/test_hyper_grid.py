@@ -14,7 +14,6 @@ from payoff.envs.certifying import random_play
 from payoff.envs.core.state import CLOCK
 from payoff.envs.mdp import from_rows
 from payoff.envs.sparse import hyper_grid
-from payoff.envs.sparse import hyper_grid_kernels as kernels
 from payoff.envs.sparse.hyper_grid import HyperGridParams, Observe
 from payoff.envs.theory import tabular
 
@@ -38,7 +37,7 @@ def objects(params):
 
 
 def cell_of(row, d):
-    return tuple(int(s) for s in row[kernels.CELL : kernels.CELL + d])
+    return tuple(int(s) for s in GAME.shape(HyperGridParams(dimensions=d)).layout.view(row[None], "cell")[0])
 
 
 @pytest.mark.parametrize(
@@ -273,7 +272,7 @@ def test_model_from_a_cell_is_the_game_from_there():
 def test_picture_shows_seat_and_modes(keywords):
     params = HyperGridParams(**keywords)
     row = np.zeros(GAME.shape(params).layout.size)
-    picture = GAME.frame(params, row, GAME.shape(params))
+    picture = GAME.frame(params, row)
     rows = params.height if params.dimensions == 2 else params.dimensions
     assert picture.dtype == np.uint8 and picture.shape[0] * params.height == picture.shape[1] * rows
     colours = {tuple(c) for c in picture.reshape(-1, 3).tolist()}

@@ -7,15 +7,20 @@ from gymnasium.vector import AutoresetMode
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.core import loop, rng
+from payoff.envs.core import rng
+from payoff.envs.core.params import record
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse import key_room_kernels as kernels
+from payoff.envs.sparse import key_room, key_room_sight
 from payoff.envs.sparse.key_room import KeyRoomParams
-from payoff.envs.sparse.key_room_kernels import LAYOUT
 
 ID = "payoff/KeyRoom-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(KeyRoomParams()).layout
 LEFT, RIGHT, FORWARD, PICK_UP, OPEN = range(5)
+
+
+def remaining(size, row):
+    return key_room.remaining(record(KeyRoomParams(size=size)), *LAYOUT.open(row))
 
 
 @pytest.mark.parametrize("size", [5, 6, 8, 13])
@@ -25,28 +30,30 @@ def test_least_steps_left_are_those_of_a_search(room, size):
         distances = room.Reference(size, row).distances()
         assert len(distances) > 4 * size
         for state, steps in distances.items():
-            assert kernels.remaining(size, room.place(row, state)) == steps
+            assert remaining(size, room.place(row, state)) == steps
         assert GAME.optimum(params, row) == (1.0, distances[room.state_of(row)])
 
 
 @pytest.mark.parametrize("size", [5, 8, 32])
 def test_layouts_are_valid_and_at_least_two_sizes_long(room, size):
     for row in room.start_rows(300, size=size):
-        (x, y), (key_x, key_y), (goal_x, goal_y) = (LAYOUT.view(row[None], n)[0] for n in ("cell", "key", "goal"))
-        wall, door = LAYOUT.view(row[None], "wall")[0], LAYOUT.view(row[None], "door")[0]
+        (s,) = LAYOUT.open(row)
+        (x, y), (key_x, key_y), (goal_x, goal_y) = (s.x, s.y), (s.key_x, s.key_y), (s.goal_x, s.goal_y)
+        wall, door = s.wall, s.door
         assert 2 <= wall <= size - 3
         assert {1, size - 2} >= {min(1, y, key_y, goal_y, door), max(size - 2, y, key_y, goal_y, door)}
         assert 1 <= x < wall and 1 <= key_x < wall < goal_x <= size - 2
         assert (x, y) != (key_x, key_y)
-        assert 2 * size <= kernels.remaining(size, row) <= 5 * size - 11
+        assert 2 * size <= remaining(size, row) <= 5 * size - 11
 
 
 def test_starts_vary_over_everything(room):
     rows = room.start_rows(3000, size=7)
     for name, values in (("wall", 3), ("door", 5), ("heading", 4)):
         assert len(np.unique(LAYOUT.view(rows, name))) == values
-    for name in ("cell", "key", "goal"):
-        assert len(np.unique(LAYOUT.view(rows, name), axis=0)) == 15  # 3 columns of 5
+    for names in (("x", "y"), ("key_x", "key_y"), ("goal_x", "goal_y")):
+        places = np.stack([LAYOUT.view(rows, name) for name in names], axis=1)
+        assert len(np.unique(places, axis=0)) == 15  # 3 columns of 5
 
 
 @pytest.mark.parametrize("size", [5, 8, 32])
@@ -55,15 +62,15 @@ def test_progress_spans_the_unit_interval(room, size):
     env = payoff.multi_agent_vec(ID, 1, size=size)
     env.reset(seed=0)
     env.engine.state[0] = row
-    assert kernels.remaining(size, row) == 5 * size - 11
-    assert env.engine.features()["progress"] == [0.0]
+    assert remaining(size, row) == 5 * size - 11
+    assert env.engine.features(env.engine.state)["progress"] == [0.0]
     env.engine.state[0] = room.place(row, (size - 2, size - 2, 0, True, True))
-    assert env.engine.features()["progress"] == [1.0]
+    assert env.engine.features(env.engine.state)["progress"] == [1.0]
 
 
 def test_no_state_has_more_steps_left_than_progress_allows():
     mdp = payoff.as_mdp(ID, starts=range(400), size=6)
-    left = [kernels.remaining(6, row) for row in mdp.states]
+    left = [remaining(6, row) for row in mdp.states]
     assert max(left) <= 19
     assert {steps == 0 for steps, end in zip(left, mdp.terminal, strict=True) if end} == {True}
 
@@ -71,7 +78,7 @@ def test_no_state_has_more_steps_left_than_progress_allows():
 def best_action(room, size, row):
     reference, state = room.Reference(size, row), room.state_of(row)
     after = [reference.step(state, a) for a in range(5)]
-    return min(range(5), key=lambda a: kernels.remaining(size, room.place(row, after[a])))
+    return min(range(5), key=lambda a: remaining(size, room.place(row, after[a])))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -98,7 +105,7 @@ def test_episode_is_truncated_at_the_horizon_and_then_worth_nothing():
     flags = [env.step(LEFT)[2:4] for _ in range(40)]
     assert flags == [(False, False)] * 39 + [(False, True)]
     row = env.unwrapped.engine.state[0]
-    steps = kernels.remaining(5, row)
+    steps = remaining(5, row)
     assert GAME.optimum(KeyRoomParams(size=5), row) == (0.0, steps)
     row[OVER] = 0
     for clock, value in ((40 - steps, 1.0), (41 - steps, 0.0)):
@@ -123,7 +130,7 @@ SCENES = {  # caption -> (state, action) in the far corners of size 7: wall 4, d
 
 
 def test_every_caption_has_a_scene():
-    assert set(kernels.CAPTIONS) == {"the episode began", *SCENES}
+    assert set(GAME.captions) == {"the episode began", *SCENES}
 
 
 @pytest.mark.parametrize("caption", SCENES)
@@ -205,42 +212,44 @@ def test_copy_does_the_same_in_a_batch_of_any_size(setting, mode):
 
 def test_compiled_functions_do_what_their_source_says(room):
     rows = room.random_rows(7, 150, seed=3)
-    params = tuple(p.view(np.recarray) for p in GAME.pack([KeyRoomParams(size=7, layouts=4)]))
-    table = GAME.plan([KeyRoomParams(size=7, view=5)], [0], "private").table.view(np.recarray)
+    params = KeyRoomParams(size=7, layouts=4, view=5)
+    p, view = record(params), GAME.plan([params], [0], "private").table.view(np.recarray)[0]
     draw = np.random.default_rng(1)
     for row in rows:
-        action, work, again = np.array([[float(draw.integers(5))]]), np.zeros((loop.WORK_ROWS, 1)), row.copy()
-        work_again = work.copy()
-        assert kernels.remaining(7, row) == kernels.remaining.py_func(7, row)
-        ended = kernels.step_row(params, 0, row, action, work)
-        assert ended == kernels.step_row.py_func(params, 0, again, action, work_again)
-        assert row.tobytes() == again.tobytes() and work.tobytes() == work_again.tobytes()
-        seen, seen_again = np.zeros((2, 1, 126), dtype=np.float32)
-        kernels.observe_row(table, 0, row, seen)
-        kernels.observe_row.py_func(table, 0, row, seen_again)
+        action, again = np.array([float(draw.integers(5))]), row.copy()
+        (s,), (t,) = LAYOUT.open(row), LAYOUT.open(again)
+        paid, paid_again = np.zeros((2, 1))
+        assert key_room.remaining(p, s) == key_room.remaining.py_func(p, s)
+        assert key_room.step(p, s, action, paid) == key_room.step.py_func(p, t, action, paid_again)
+        assert row.tobytes() == again.tobytes() and paid.tobytes() == paid_again.tobytes()
+        seen, seen_again = np.zeros((2, 126), dtype=np.float32)
+        key_room_sight.look(p, s, view, seen)
+        key_room_sight.look.py_func(p, s, view, seen_again)
         assert seen.tobytes() == seen_again.tobytes()
-        kernels.reset_row(params, 0, row)
-        kernels.reset_row.py_func(params, 0, again)
+        key_room.start(p, s)
+        key_room.start.py_func(p, t)
         assert row.tobytes() == again.tobytes()
 
 
 def test_inner_functions_do_what_their_source_says(room):
+    p = record(KeyRoomParams(size=7))
     for row in room.random_rows(7, 60, seed=4):
-        for function, arguments, size in (
-            (kernels._see_window, (7, 5), 126),
-            (kernels._see_grid, (7, 6), 6 * 36 + 16),
-            (kernels._see_ahead, (7,), 6),
+        (s,) = LAYOUT.open(row)
+        for function, width, size in (
+            (key_room_sight.see_window, 5, 126),
+            (key_room_sight.see_grid, 6, 6 * 36 + 16),
+            (key_room_sight.see_ahead, 0, 6),
         ):
             seen, again = np.full((2, size), np.float32(0.5))
-            assert function(*arguments, row, seen) == function.py_func(*arguments, row, again)
+            assert function(p, s, width, seen) == function.py_func(p, s, width, again)
             assert seen.tobytes() == again.tobytes()
         again = row.copy()
-        kernels._draw(7, row)
-        kernels._draw.py_func(7, again)
+        key_room.lay_out(p, s)
+        key_room.lay_out.py_func(p, *LAYOUT.open(again))
         assert row.tobytes() == again.tobytes()
     for dx, dy, heading, last in np.ndindex(5, 5, 4, 4):
         arguments = (dx - 2, dy - 2, heading, last)
-        assert kernels._walk(*arguments) == kernels._walk.py_func(*arguments)
+        assert key_room.walk(*arguments) == key_room.walk.py_func(*arguments)
 
 
 @pytest.mark.parametrize(

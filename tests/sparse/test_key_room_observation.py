@@ -97,10 +97,9 @@ def test_copies_of_several_sizes_share_a_batch(room):
 
 def test_picture_shows_key_door_goal_and_seat(room):
     row = room.far_corners(7)
-    shape = GAME.shape(KeyRoomParams(size=7))
 
     def tile(row, x, y):
-        picture = GAME.frame(KeyRoomParams(size=7), row, shape)
+        picture = GAME.frame(KeyRoomParams(size=7), row)
         assert picture.shape == (224, 224, 3) and picture.dtype == np.uint8
         return {tuple(c) for c in picture[32 * y + 1 : 32 * y + 32, 32 * x + 1 : 32 * x + 32].reshape(-1, 3).tolist()}
 
@@ -111,7 +110,7 @@ def test_picture_shows_key_door_goal_and_seat(room):
     later = room.place(row, (3, 1, 0, True, True))
     assert gold not in tile(later, 1, 5) and {gold, blue} < tile(later, 3, 1)
     assert tile(later, 4, 1) == tile(row, 4, 1) and not np.array_equal(
-        *(GAME.frame(KeyRoomParams(size=7), r, shape) for r in (row, later))
+        *(GAME.frame(KeyRoomParams(size=7), r) for r in (row, later))
     )
 
 

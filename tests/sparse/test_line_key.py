@@ -6,13 +6,14 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.sparse.line_key import LAYOUT, LineKeyParams
+from payoff.envs.sparse.line_key import LineKeyParams
 from payoff.envs.theory import tabular
 
 ID = "payoff/LineKey-v0"
 GAME = registry.load(ID)
 LEFT, RIGHT = range(2)
-PLACE, HELD = LAYOUT.at("place"), LAYOUT.at("key")
+LAYOUT = GAME.shape(LineKeyParams()).layout
+PLACE, HELD = LAYOUT.column("place"), LAYOUT.column("held")
 
 
 def successors(state, action, slip=0.05, length=40, stride=3, zone=4, right_key=0):

@@ -11,11 +11,23 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
-from payoff.envs.sparse.minesweeper import MinesweeperParams, Observe, oracle_action_set, posterior
-from payoff.envs.sparse.minesweeper_kernels import CAPTIONS, layout
+from payoff.envs.sparse import minesweeper
+from payoff.envs.sparse.minesweeper import EVENT, MinesweeperParams, Observe
 
 ID = "payoff/Minesweeper-v0"
 GAME = registry.load(ID)
+
+
+def opened(params, row):
+    return GAME.shape(params).layout.open(row)
+
+
+def oracle_action_set(params, row):
+    return minesweeper.oracle_action_set(params, *opened(params, row))
+
+
+def posterior(params, row):
+    return minesweeper.posterior(params, *opened(params, row))
 
 
 def around(size, cell):
@@ -25,7 +37,7 @@ def around(size, cell):
 
 
 def field(params, row, name):
-    return layout(params.size, params.aux).view(row[None], name)[0]
+    return GAME.shape(params).layout.view(row[None], name)[0]
 
 
 def row_with(params, shown):
@@ -124,15 +136,16 @@ def test_rules_are_those_of_a_second_reading():
             seen.add(caption)
         assert shown_in(params, last) == is_open and steps[0][2] != "opened a mine"
     steps, _ = play(params, 0, functools.partial(GAME.policy, params))
-    assert seen | {steps[-1][2], CAPTIONS[0]} == set(CAPTIONS)
+    assert seen | {steps[-1][2], EVENT.captions[0]} == set(EVENT.captions)
 
 
 def test_first_opening_leaves_all_layouts_equally_likely():
+    layout = GAME.shape(MinesweeperParams(size=3, mines=1)).layout
     env = payoff.multi_agent_vec(ID, 8000, size=3, mines=1)
     env.reset(seed=0)
-    before = layout(3, "none").view(env.engine.state, "mine").mean(axis=0)
+    before = layout.view(env.engine.state, "mine").mean(axis=0)
     env.step(np.full((8000, 1), 4))
-    after = layout(3, "none").view(env.engine.state, "mine").mean(axis=0)
+    after = layout.view(env.engine.state, "mine").mean(axis=0)
     error = math.sqrt(1 / 9 * 8 / 9 / 8000)
     np.testing.assert_allclose(before, 1 / 9, atol=4.5 * error)
     np.testing.assert_allclose(np.delete(after, 4), 1 / 8, atol=4.5 * error)
@@ -287,14 +300,14 @@ def test_what_is_refused():
 
 def test_picture_shows_numbers_and_the_mine_that_was_hit():
     params = MinesweeperParams(size=3, mines=2)
-    shape = GAME.shape(params)
+    layout = GAME.shape(params).layout
     row = row_with(params, {0: 1, 8: 0})
-    picture = GAME.frame(params, row, shape)
+    picture = GAME.frame(params, row)
     assert picture.shape == (120, 120, 3) and picture.dtype == np.uint8
     assert {(0, 114, 178), (250, 250, 247)} <= {tuple(c) for c in picture[1:40, 1:40].reshape(-1, 3).tolist()}
     assert {tuple(c) for c in picture[81:, 81:].reshape(-1, 3).tolist()} == {(250, 250, 247)}
     assert {tuple(c) for c in picture[41:80, 41:80].reshape(-1, 3).tolist()} == {(178, 184, 192)}
-    row[shape.layout.at("event")] = CAPTIONS.index("opened a mine")
-    row[shape.layout.at("last")] = 4
-    hit = GAME.frame(params, row, shape)[41:80, 41:80].reshape(-1, 3)
+    row[layout.column("event")] = EVENT.captions.index("opened a mine")
+    row[layout.column("last")] = 4
+    hit = GAME.frame(params, row)[41:80, 41:80].reshape(-1, 3)
     assert {tuple(c) for c in hit.tolist()} == {(213, 94, 0), (40, 44, 52)}

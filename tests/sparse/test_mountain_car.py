@@ -9,21 +9,22 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK, OVER
-from payoff.envs.sparse import mountain_car as car
 from payoff.envs.sparse.mountain_car import Observe, SparseMountainCarParams
 
 ID = "payoff/SparseMountainCar-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(GAME.params()).layout
+X, V = LAYOUT.column("position"), LAYOUT.column("velocity")
 LEFT, COAST, RIGHT = range(3)
 
 
 def motion(env):
     row = env.unwrapped.engine.state[0]
-    return row[car.X], row[car.V]
+    return row[X], row[V]
 
 
 def put(env, x, v):
-    env.unwrapped.engine.state[0, [car.X, car.V]] = x, v
+    env.unwrapped.engine.state[0, [X, V]] = x, v
 
 
 def step_theirs(theirs, x, v, action):
@@ -73,7 +74,7 @@ def test_dynamics_are_those_of_gymnasium_from_anywhere():
 def test_starts_are_at_rest_and_spread_over_the_valley():
     env = payoff.multi_agent_vec(ID, 4000)
     env.reset(seed=0)
-    x, v = env.engine.state[:, car.X], env.engine.state[:, car.V]
+    x, v = env.engine.state[:, X], env.engine.state[:, V]
     assert not v.any() and -0.6 <= x.min() < -0.599 and -0.401 < x.max() <= -0.4
     assert abs(x.mean() + 0.5) < 4 * 0.2 / math.sqrt(12 * 4000)
 
@@ -134,10 +135,10 @@ def pumping_steps(x):
 
 
 def test_reference_arrives_from_every_start_within_the_hard_horizon():
-    params, row = SparseMountainCarParams(max_steps=200), np.zeros(car.LAYOUT.size)
+    params, row = SparseMountainCarParams(max_steps=200), np.zeros(LAYOUT.size)
     found = set()
     for x in np.linspace(-0.6, -0.4, 2001):
-        row[car.X] = x
+        row[X] = x
         value, steps = GAME.optimum(params, row)
         assert value == 1.0 and steps == pumping_steps(x)
         found.add(steps)
@@ -145,8 +146,8 @@ def test_reference_arrives_from_every_start_within_the_hard_horizon():
 
 
 def test_return_of_the_reference_meets_the_bound_or_misses_the_horizon():
-    params, row = SparseMountainCarParams(max_steps=200), np.zeros(car.LAYOUT.size)
-    row[car.X] = -0.5
+    params, row = SparseMountainCarParams(max_steps=200), np.zeros(LAYOUT.size)
+    row[X] = -0.5
     steps = pumping_steps(-0.5)
     assert GAME.bound(params) == 1.0
     for clock, value in ((200 - steps, 1.0), (201 - steps, 0.0)):

@@ -6,22 +6,24 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.core import loop
+from payoff.envs.core.params import record
 from payoff.envs.core.state import CLOCK, OVER
 from payoff.envs.mdp import as_mdp
-from payoff.envs.sparse import multi_room_kernels as kernels
+from payoff.envs.sparse import multi_room
 from payoff.envs.sparse.multi_room import SETTINGS, MultiRoomParams, Observe
-from payoff.envs.sparse.multi_room_kernels import LAYOUT
 from payoff.envs.theory import tabular
 
 ID = "payoff/MultiRoom-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(MultiRoomParams()).layout
 MOVES = [(1, 0), (0, 1), (-1, 0), (0, -1)]  # right, down, left, up
 SHAPES = [(2, 1, 2), (3, 3, 5), (5, 2, 4), (12, 1, 3)]  # rooms, width, height
 
 
 def fields(row):
-    return {name: LAYOUT.view(row[None], name)[0].astype(int) for name in ("cell", "goal", "doors")}
+    (s,) = LAYOUT.open(row)
+    found = {"cell": (s.x, s.y), "goal": (s.goal_x, s.goal_y), "doors": s.doors}
+    return {name: np.array(value, dtype=int) for name, value in found.items()}
 
 
 class Reference:
@@ -73,7 +75,8 @@ def start_rows(count, seed=0, **keywords):
 
 def place(row, cell):
     row = row.copy()
-    LAYOUT.view(row[None], "cell")[0] = cell
+    (s,) = LAYOUT.open(row)
+    s.x, s.y = cell
     return row
 
 
@@ -84,12 +87,11 @@ def as_keywords(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_least_steps_left_are_those_of_a_search(shape):
     params = MultiRoomParams(**as_keywords(shape))
-    packed = GAME.pack([params])[0].view(np.recarray)[0]
     for row in start_rows(20, **as_keywords(shape)):
         distances = Reference(params, row).distances()
         assert len(distances) == shape[0] * shape[1] * shape[2] + shape[0] - 1
         for cell, steps in distances.items():
-            assert kernels.remaining(packed, place(row, cell)) == steps
+            assert multi_room.remaining(record(params), *LAYOUT.open(place(row, cell))) == steps
             if steps > 0:
                 after, *_ = Reference(params, row).step(cell, int(GAME.policy(params, place(row, cell))[0]))
                 assert distances[after] == steps - 1
@@ -115,7 +117,7 @@ def test_play_follows_the_rules(lava):
             if caption == "fell into the lava":
                 assert info["progress"] == 0.0
             met.add(caption)
-    assert met == set(kernels.CAPTIONS) - {"the episode began", ("bumped into a wall", "fell into the lava")[not lava]}
+    assert met == set(GAME.captions) - {"the episode began", ("bumped into a wall", "fell into the lava")[not lava]}
 
 
 @pytest.mark.parametrize("lava", [True, False])
@@ -140,10 +142,11 @@ def test_longest_way_is_between_corners_with_doors_in_turn():
     env = gym.make(ID, rooms=4, width=3, height=5, lava=False)
     env.reset(seed=0)
     row = env.unwrapped.engine.state[0]
-    for name, value in (("cell", (1, 1)), ("goal", (15, 1)), ("doors", [5, 1, 5] + [0] * 8)):
-        LAYOUT.view(row[None], name)[0] = value
+    (s,) = LAYOUT.open(row)
+    s.x, s.y, s.goal_x, s.goal_y = 1, 1, 15, 1
+    s.doors[:] = [5, 1, 5] + [0] * 8
     assert GAME.optimum(params, row) == (1.0, 14 + 4 * 4) and params.longest == 30
-    assert env.unwrapped.engine.features()["progress"] == [0.0]
+    assert env.unwrapped.engine.features(env.unwrapped.engine.state)["progress"] == [0.0]
     row[CLOCK] = params.horizon - 29
     assert GAME.optimum(params, row) == (0.0, 30)
     row[CLOCK], row[OVER] = 0, 1
@@ -269,19 +272,20 @@ def test_copies_of_a_batch_may_differ_in_size():
 
 
 def test_compiled_functions_do_what_their_source_says():
-    params = tuple(p.view(np.recarray) for p in GAME.pack([MultiRoomParams(shared=0.5)]))
+    p = record(MultiRoomParams(shared=0.5))
     draw = np.random.default_rng(2)
     for row in rows_anywhere(MultiRoomParams()):
-        action, works, again = np.array([[float(draw.integers(4))]]), np.zeros((2, loop.WORK_ROWS, 1)), row.copy()
-        ended = kernels.step_row(params, 0, row, action, works[0])
-        assert ended == kernels.step_row.py_func(params, 0, again, action, works[1])
+        action, paid, again = np.array([float(draw.integers(4))]), np.zeros((2, 1)), row.copy()
+        (s,) = LAYOUT.open(row)
+        ended = multi_room.step(p, s, action, paid[0])
+        assert ended == multi_room.step.py_func(p, *LAYOUT.open(again), action, paid[1])
         np.testing.assert_array_equal(row, again)
-        np.testing.assert_array_equal(works[0], works[1])
+        np.testing.assert_array_equal(paid[0], paid[1])
         for setting in SETTINGS:
             plan = GAME.plan([MultiRoomParams()], [0], setting)
-            table, seen = plan.table.view(np.recarray), np.zeros((2, 1, len(plan.names)), dtype=np.float32)
-            kernels.observe_row(params, table, 0, row, seen[0])
-            kernels.observe_row.py_func(params, table, 0, row, seen[1])
+            view, seen = plan.table.view(np.recarray)[0], np.zeros((2, len(plan.names)), dtype=np.float32)
+            multi_room.look(p, s, view, seen[0])
+            multi_room.look.py_func(p, s, view, seen[1])
             np.testing.assert_array_equal(seen[0], seen[1])
 
 

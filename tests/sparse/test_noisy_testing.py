@@ -11,15 +11,27 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
-from payoff.envs.sparse.noisy_testing import NoisyTestingParams, Observe, belief, oracle_action_set
-from payoff.envs.sparse.noisy_testing_kernels import CAPTIONS, layout
+from payoff.envs.sparse import noisy_testing
+from payoff.envs.sparse.noisy_testing import EVENT, NoisyTestingParams, Observe
 
 ID = "payoff/NoisyTesting-v0"
 GAME = registry.load(ID)
 
 
+def layout(k):
+    return GAME.shape(NoisyTestingParams(hypotheses=2, tests=k)).layout
+
+
 def field(params, row, name):
     return layout(params.tests).view(row[None], name)[0]
+
+
+def belief(params, row):
+    return noisy_testing.belief(params, *layout(params.tests).open(row))
+
+
+def oracle_action_set(params, row):
+    return noisy_testing.oracle_action_set(params, *layout(params.tests).open(row))
 
 
 def likelihood(params, h, i, positive):
@@ -88,8 +100,8 @@ def test_gain_of_one_test_of_a_fair_fact():
         total = 0.0
         for truth, outcome in itertools.product(range(2), range(len(chances))):
             env.reset()
-            env.engine.state[0, layout(1).at("truth")] = truth
-            env.engine.state[0, layout(1).at("forced")] = outcome + 1
+            env.engine.state[0, layout(1).column("truth")] = truth
+            env.engine.state[0, layout(1).column("forced")] = outcome + 1
             total += chances[outcome] / 2 * env.step([[2]])[4]["reward_terms"]["aux"][0, 0]
         assert total == pytest.approx(expected, abs=1e-12)
     assert expected == pytest.approx(0.1927, abs=5e-5)
@@ -129,7 +141,7 @@ def test_rules_and_belief():
             else:
                 assert terms["payoff"] == pytest.approx(-price(params, action - 8), abs=1e-15)
             seen.add(caption)
-    assert seen | {CAPTIONS[0]} == set(CAPTIONS)
+    assert seen | {EVENT.captions[0]} == set(EVENT.captions)
 
 
 CASES = [

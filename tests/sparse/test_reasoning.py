@@ -1,15 +1,13 @@
 """What the reasoning games share, and their compiled functions against their source."""
 
-import importlib
-
 import numpy as np
 import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.core import loop
-from payoff.envs.core.state import OVER
-from payoff.envs.sparse.reasoning import check_word, draw_digit
+from payoff.envs.core.params import check_word
+from payoff.envs.core.state import HEADER, OVER
+from payoff.envs.sparse.reasoning import draw_digit
 
 GAMES = {
     "Minesweeper": {"size": 4, "mines": 4, "aux": "oracle"},
@@ -17,42 +15,36 @@ GAMES = {
     "TwentyQuestions": {"hypotheses": 6, "features": 4, "aux": "belief_log"},
     "NoisyTesting": {"hypotheses": 4, "tests": 3, "aux": "belief_prob"},
 }
-MODULES = {
-    "Minesweeper": "minesweeper",
-    "Sudoku": "sudoku",
-    "TwentyQuestions": "twenty_questions",
-    "NoisyTesting": "noisy_testing",
-}
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_compiled_functions_do_what_their_source_says(name):
     env = payoff.multi_agent_vec(f"payoff/{name}-v0", 40, autoreset_mode="same_step", **GAMES[name])
     env.reset(seed=0)
-    kernels = importlib.import_module(f"payoff.envs.sparse.{MODULES[name]}_kernels")
     game, draw = registry.load(f"payoff/{name}-v0"), np.random.default_rng(0)
-    given = game.pack(env.engine.rows)
-    params = tuple(p.view(np.recarray) if p.dtype.names else p for p in given)
-    before = (given,) if name == "NoisyTesting" else ()  # its observation reads the parameters
-    before_source = (params,) if name == "NoisyTesting" else ()
+    layout, start, step, look = env.engine.shape.layout, game.rules.start, game.rules.step, game.sight.look
+    p, *tables = (table[0] for table in game.pack(env.engine.rows))
+    source = [table.view(np.recarray) if table.dtype.names else table for table in tables]
     for _ in range(4):
         for row in env.engine.state.copy():
-            again, work, work_again = row.copy(), np.zeros((loop.WORK_ROWS, 1)), np.zeros((loop.WORK_ROWS, 1))
-            action = np.array([[float(draw.integers(env.num_actions))]])
+            again, payoffs = row.copy(), np.zeros((2, 1))
+            compiled, plain = layout.open(row), layout.open(again)
+            action = np.array([float(draw.integers(env.num_actions))])
             with np.errstate(over="ignore"):
-                ended = kernels.step_row(given, 0, row, action, work)
-                assert ended == kernels.step_row.py_func(params, 0, again, action, work_again)
+                ended = step(p, *tables, *compiled, action, payoffs[0])
+                assert ended == step.py_func(p, *source, *plain, action, payoffs[1])
                 np.testing.assert_allclose(again, row, rtol=1e-14)
-                assert work.tolist() == work_again.tolist()
+                assert payoffs[0] == payoffs[1]
                 for setting in game.observations:
                     plan = game.plan(env.engine.rows, [0], setting)
-                    seen, seen_again = np.zeros((2, 1, len(plan.names)), dtype=np.float32)
-                    kernels.observe_row(*before, plan.table, 0, row, seen)
-                    kernels.observe_row.py_func(*before_source, plan.table.view(np.recarray), 0, row, seen_again)
+                    seen, seen_again = np.zeros((2, len(plan.names)), dtype=np.float32)
+                    look(p, *tables, *compiled, plan.table[0], seen)
+                    look.py_func(p, *source, *plain, plan.table.view(np.recarray)[0], seen_again)
                     np.testing.assert_allclose(seen_again, seen, rtol=1e-6)
+                row[HEADER:] = 0.0
                 again[...] = row
-                kernels.reset_row(given, 0, row)
-                kernels.reset_row.py_func(params, 0, again)
+                start(p, *tables, *compiled)
+                start.py_func(p, *source, *plain)
                 np.testing.assert_allclose(again, row, rtol=1e-14)
         env.step(draw.integers(env.num_actions, size=(40, 1)))
 

@@ -15,6 +15,8 @@ from payoff.envs.sparse.redundant_arm import Observe, RedundantArmParams
 
 ID = "payoff/RedundantArm-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(GAME.params()).layout
+ANGLE = LAYOUT.column("angle")
 SOON = math.ceil(math.pi / 0.05)  # steps within which the start reaches any posture of the reference
 
 
@@ -84,21 +86,21 @@ def play(params, row, steps):
     for _ in range(steps):
         action = GAME.policy(params, row)
         assert np.abs(action).max() <= params.max_speed
-        row[arm.ANGLE :] += action
-    distance = abs(hand_of(row[arm.ANGLE :]) - complex(params.goal_x, params.goal_y))
+        row[ANGLE:] += action
+    distance = abs(hand_of(row[ANGLE:]) - complex(params.goal_x, params.goal_y))
     return max(0.0, 1 - distance / params.radius)
 
 
 def test_reference_attains_the_bound_in_time_and_keeps_its_promise_always():
     draw = np.random.default_rng(0)
-    blank = np.zeros(arm.layout(20).size)
+    blank = np.zeros(LAYOUT.size)
     for k in range(60):
         r, way = 0.5 * math.sqrt(draw.random()), draw.uniform(-math.pi, math.pi)
         goal = {"goal_x": 0.5 + r * math.cos(way), "goal_y": 0.5 + r * math.sin(way)}
         row = blank.copy()
         steps = SOON
         if k % 2:  # from anywhere, in twice the time
-            row[arm.ANGLE :] = draw.uniform(-math.pi, math.pi, 20)
+            row[ANGLE:] = draw.uniform(-math.pi, math.pi, 20)
             steps = math.ceil(2 * math.pi / 0.05)
         params = RedundantArmParams(max_steps=steps, radius=0.001 if k % 3 else 0.05, **goal)
         assert GAME.bound(params) == 1.0
@@ -111,7 +113,7 @@ def test_reference_attains_the_bound_in_time_and_keeps_its_promise_always():
 
 
 def test_optimum_where_the_episode_is_over_or_the_goal_too_far():
-    row = np.zeros(arm.layout(20).size)
+    row = np.zeros(LAYOUT.size)
     params = RedundantArmParams()
     row[CLOCK] = 90  # ten steps turn a joint by half a radian
     assert GAME.optimum(params, row) == (0.0, 101)

@@ -9,14 +9,15 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
-from payoff.envs.core.state import OVER
+from payoff.envs.core.state import CLOCK, OVER
 from payoff.envs.sparse import repeat_bandit_theory as theory
-from payoff.envs.sparse.repeat_bandit import RepeatBanditParams, optimum, policy
-from payoff.envs.sparse.repeat_bandit_kernels import LAYOUT
+from payoff.envs.sparse.repeat_bandit import RepeatBanditParams
 from payoff.envs.sparse.repeat_bandit_theory import Bandit, evaluate, solver
 
 ID = "payoff/RepeatBandit-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(RepeatBanditParams()).layout
+optimum, policy = GAME.optimum, GAME.policy
 
 
 def mean(history, arm):
@@ -138,12 +139,12 @@ def test_state_is_solved_from_the_middle_of_an_episode():
     env.reset(seed=0)
     row = env.engine.state[0].copy()
     LAYOUT.view(row[None], "paid")[0, :2], LAYOUT.view(row[None], "unpaid")[0, :2] = (3, 0), (0, 1)
-    LAYOUT.view(row[None], "taken")[0] = 18
+    row[CLOCK] = 18
     assert policy(params, row) == 0.0
     assert optimum(params, row)[0] == pytest.approx(
         4 / 5 + 4 / 5
     )  # nothing that a pull could show changes the next one
-    LAYOUT.view(row[None], "taken")[0] = 20
+    row[CLOCK] = 20
     assert optimum(params, row)[0] == 0.0
 
 
@@ -175,10 +176,10 @@ def played():
 def test_payments_have_the_means_of_the_arms(played):
     means, paid = [], []
     for before, actions, reward, _, _, info in played:
-        own = LAYOUT.view(before, "mean")[np.arange(2000), actions]
+        own = LAYOUT.view(before, "means")[np.arange(2000), actions]
         means.append(own)
         paid.append(reward)
-        np.testing.assert_allclose(info["regret"], LAYOUT.view(before, "mean").max(axis=1) - own)
+        np.testing.assert_allclose(info["regret"], LAYOUT.view(before, "means").max(axis=1) - own)
     means, paid = np.concatenate(means), np.concatenate(paid)
     assert set(np.unique(paid)) == {0.0, 1.0}
     gap = paid - means
@@ -190,7 +191,7 @@ def test_payments_have_the_means_of_the_arms(played):
 def test_tasks_stay_with_the_probability_asked_for(played):
     stays = []
     for t, (before, _, _, after, _, _) in enumerate(played):
-        same = (LAYOUT.view(before, "mean") == LAYOUT.view(after, "mean")).all(axis=1)
+        same = (LAYOUT.view(before, "means") == LAYOUT.view(after, "means")).all(axis=1)
         if t % 2 == 0:
             assert same.all()  # within an inner episode
         else:
@@ -205,7 +206,7 @@ def test_counts_and_memory_are_those_of_the_pulls(played):
     for t, (before, actions, reward, after, obs, info) in enumerate(played):
         counts[np.arange(2000), actions, (1 - reward).astype(int)] += 1
         past.insert(0, np.hstack([np.eye(3)[actions], reward[:, None]]))
-        changed = (LAYOUT.view(before, "mean") != LAYOUT.view(after, "mean")).any(axis=1)
+        changed = (LAYOUT.view(before, "means") != LAYOUT.view(after, "means")).any(axis=1)
         np.testing.assert_array_equal(changed, info["caption"] >= 3)
         counts[changed] = 0
         window = np.hstack((past + [np.zeros((2000, 4))] * 5)[:5])

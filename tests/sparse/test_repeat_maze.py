@@ -9,11 +9,12 @@ import payoff
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
 from payoff.envs.core.state import OVER
-from payoff.envs.sparse.repeat_maze import WALKS, RepeatMazeParams, optimum, policy, search_value
-from payoff.envs.sparse.repeat_maze_kernels import LAYOUT
+from payoff.envs.sparse.repeat_maze import WALKS, RepeatMazeParams, search_value
 
 ID = "payoff/RepeatMaze-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(RepeatMazeParams()).layout
+optimum, policy = GAME.optimum, GAME.policy
 MOVES = [(-1, 0), (1, 0), (0, -1), (0, 1)]
 BY_LETTER = dict(zip("UDLR", MOVES, strict=True))
 

@@ -10,12 +10,13 @@ import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
 from payoff.envs.sparse import route_drive as rd
-from payoff.envs.sparse import route_drive_kernels as k
+from payoff.envs.sparse.route_drive_road import FACTOR
 
 ID = "payoff/RouteDrive-v0"
 GAME = registry.load(ID)
 EMPTY = {"lights": 0, "vehicles": 0}
 CORRIDOR = {**EMPTY, "curvature": 0.0}
+AT = {name: GAME.shape(GAME.params()).layout.column(name) for name in GAME.shape(GAME.params()).layout.shapes}
 NATIVE = {"actions": "native", "disable_env_checker": True}
 
 
@@ -54,26 +55,26 @@ def stand(params, row):
 
 def cruise(speed):
     """Straight on at this speed, reached without haste."""
-    return lambda params, row: np.array([np.clip((speed - row[k.V]) / 0.1, -0.4, 0.4), 0.0])
+    return lambda params, row: np.array([np.clip((speed - row[AT["speed"]]) / 0.1, -0.4, 0.4), 0.0])
 
 
 def test_a_straight_road_is_the_plane():
     """Steering at constant speed drives the circle of radius 2.7 / tan(delta)."""
     env, row, _ = made(**CORRIDOR, lane_width=5.0)
-    row[k.V], delta = 6.0, 0.05
+    row[AT["speed"]], delta = 6.0, 0.05
     radius = 2.7 / math.tan(delta)
     for step in range(1, 14):
         env.step(np.array([0.0, delta]))
         angle = 0.6 * step / radius
-        assert row[k.PSI] == pytest.approx(angle, abs=1e-12)
-        assert row[k.S] == pytest.approx(radius * math.sin(angle), abs=2e-3)
-        assert row[k.D] == pytest.approx(radius * (1 - math.cos(angle)), abs=2e-3)
+        assert row[AT["angle"]] == pytest.approx(angle, abs=1e-12)
+        assert row[AT["along"]] == pytest.approx(radius * math.sin(angle), abs=2e-3)
+        assert row[AT["offset"]] == pytest.approx(radius * (1 - math.cos(angle)), abs=2e-3)
 
 
 def test_the_car_in_route_coordinates_is_the_bicycle_in_the_plane():
     """Both are integrated; the plane's car, projected back on the route, is where the row says."""
     env, row, _ = made(3, **EMPTY, lane_width=5.0)
-    bends = row[k.CURVATURE : k.CURVATURE + 17].copy()
+    bends = row[AT["curvature"] : AT["curvature"] + 17].copy()
     knots = np.linspace(0, 250, 17)
     fine = np.arange(0, 250, 0.01)
     kappa = np.interp(fine, knots, bends)
@@ -83,7 +84,7 @@ def test_the_car_in_route_coordinates_is_the_bicycle_in_the_plane():
     )
     draw, x, y, theta, v = np.random.default_rng(0), 0.0, 0.0, 0.0, 0.0
     for _ in range(150):
-        own = rd.policy(rd.RouteDriveParams(**EMPTY, lane_width=5.0), row.copy())
+        own = reference(rd.RouteDriveParams(**EMPTY, lane_width=5.0), row)
         action = np.array([own[0], own[1] + draw.uniform(-0.05, 0.05)])
         env.step(action)
         after = min(20.0, max(0.0, v + 0.1 * action[0]))
@@ -94,36 +95,40 @@ def test_the_car_in_route_coordinates_is_the_bicycle_in_the_plane():
         v = after
         i = np.argmin(np.hypot(route_x - x, route_y - y))
         aside = (y - route_y[i]) * math.cos(heading[i]) - (x - route_x[i]) * math.sin(heading[i])
-        assert row[k.V] == pytest.approx(v, abs=1e-12)
-        assert row[k.S] == pytest.approx(fine[i], abs=0.02)
-        assert row[k.D] == pytest.approx(aside, abs=0.02)
-        assert math.remainder(row[k.PSI] - theta + heading[i], 2 * math.pi) == pytest.approx(0, abs=5e-3)
-    assert row[k.S] > 70
+        assert row[AT["speed"]] == pytest.approx(v, abs=1e-12)
+        assert row[AT["along"]] == pytest.approx(fine[i], abs=0.02)
+        assert row[AT["offset"]] == pytest.approx(aside, abs=0.02)
+        assert math.remainder(row[AT["angle"]] - theta + heading[i], 2 * math.pi) == pytest.approx(0, abs=5e-3)
+    assert row[AT["along"]] > 70
 
 
 def test_following_a_circle_keeps_the_centre():
     env, row, _ = made(**EMPTY)
-    row[k.CURVATURE : k.CURVATURE + 17] = 0.03
-    row[k.V] = 5.0
+    row[AT["curvature"] : AT["curvature"] + 17] = 0.03
+    row[AT["speed"]] = 5.0
     for _ in range(100):
         env.step(np.array([0.0, math.atan(2.7 * 0.03)]))
-    assert row[k.S] == pytest.approx(50.0, abs=1e-9) and abs(row[k.D]) < 1e-9 and abs(row[k.PSI]) < 1e-9
+    assert (
+        row[AT["along"]] == pytest.approx(50.0, abs=1e-9)
+        and abs(row[AT["offset"]]) < 1e-9
+        and abs(row[AT["angle"]]) < 1e-9
+    )
 
 
 def test_starts_are_within_their_ranges_and_differ():
     env = payoff.multi_agent_vec(ID, 3000, lights=6, vehicles=6)
     env.reset(seed=0)
     state = env.engine.state
-    bends = state[:, k.CURVATURE : k.CURVATURE + 17]
+    bends = state[:, AT["curvature"] : AT["curvature"] + 17]
     assert not bends[:, [0, -1]].any() and np.abs(bends).max() <= 0.04 and np.abs(bends).max() > 0.0399
     assert abs(bends[:, 1:-1].mean()) < 4 * 0.04 / math.sqrt(3 * 3000 * 15)
-    kmh, counts = np.unique(np.round(3.6 * state[:, k.LIMIT : k.LIMIT + 4], 9), return_counts=True)
+    kmh, counts = np.unique(np.round(3.6 * state[:, AT["limit"] : AT["limit"] + 4], 9), return_counts=True)
     assert kmh.tolist() == [30, 40, 50] and np.abs(counts / 12000 - 1 / 3).max() < 4 * math.sqrt(2 / 9 / 12000)
-    offsets = state[:, k.OFFSET : k.OFFSET + 6]
+    offsets = state[:, AT["lead"] : AT["lead"] + 6]
     assert offsets.min() == 0 and offsets.max() == 159 and (offsets == np.floor(offsets)).all()
-    places = state[:, k.VEHICLE : k.VEHICLE + 6]
+    places = state[:, AT["vehicle"] : AT["vehicle"] + 6]
     assert (np.diff(places, axis=1) > 2 * 4.5).all() and places[:, 0].min() >= 13.5
-    paces = state[:, k.PACE : k.PACE + 6]
+    paces = state[:, AT["pace"] : AT["pace"] + 6]
     assert paces.min() >= 6 and paces.max() < 9
 
 
@@ -187,8 +192,8 @@ def test_the_sum_is_never_paid():
 def faulty(change, action=(0.0, 0.0), steps=1, **keywords):
     """Info after some steps from the middle of a straight road, changed by hand."""
     env, row, _ = made(**{**CORRIDOR, **keywords})
-    row[k.S : k.S + 6] = 100.0, 0.0, 0.0, 5.0, 0.0, 100.0
-    row[k.LIMIT : k.LIMIT + 4] = 10.0
+    row[AT["along"] : AT["along"] + 6] = 100.0, 0.0, 0.0, 5.0, 0.0, 100.0
+    row[AT["limit"] : AT["limit"] + 4] = 10.0
     change(row)
     for _ in range(steps):
         _, reward, terminated, _, info = env.step(np.array(action))
@@ -198,7 +203,7 @@ def faulty(change, action=(0.0, 0.0), steps=1, **keywords):
 def put(**columns):
     def change(row):
         for name, value in columns.items():
-            row[getattr(k, name)] = value
+            row[AT[name]] = value
 
     return change
 
@@ -207,83 +212,83 @@ def put(**columns):
     ("change", "action", "factors"),
     [
         (put(), (0.0, 0.0), (1, 1, 1, 1, 1)),
-        (put(D=1.74), (0.0, 0.0), (1, 1, 1, 1, 1)),
-        (put(D=1.76), (0.0, 0.0), (0, 1, 1, 1, 1)),
-        (put(V=11.0), (0.0, 0.0), (1, 1 - 1 / 2.23, 1, 1, 1)),
-        (put(V=13.0), (0.0, 0.0), (1, 0, 1, 1, 1)),
-        (put(ACCELERATION=2.3), (2.3, 0.0), (1, 1, 1, 1, 1)),
-        (put(ACCELERATION=2.3), (2.5, 0.0), (1, 1, 1, 7 / 8, 1)),
-        (put(ACCELERATION=-4.0), (-4.1, 0.0), (1, 1, 1, 7 / 8, 1)),
+        (put(offset=1.74), (0.0, 0.0), (1, 1, 1, 1, 1)),
+        (put(offset=1.76), (0.0, 0.0), (0, 1, 1, 1, 1)),
+        (put(speed=11.0), (0.0, 0.0), (1, 1 - 1 / 2.23, 1, 1, 1)),
+        (put(speed=13.0), (0.0, 0.0), (1, 0, 1, 1, 1)),
+        (put(acceleration=2.3), (2.3, 0.0), (1, 1, 1, 1, 1)),
+        (put(acceleration=2.3), (2.5, 0.0), (1, 1, 1, 7 / 8, 1)),
+        (put(acceleration=-4.0), (-4.1, 0.0), (1, 1, 1, 7 / 8, 1)),
         (put(), (0.5, 0.0), (1, 1, 1, 7 / 8, 1)),  # a jerk of 5
         (put(), (5.0, 0.0), (1, 1, 1, 6 / 8, 1)),
-        (put(V=9.0), (0.0, math.atan(2.7 * 4.8 / 81)), (1, 1, 1, 1, 1)),
-        (put(V=9.0), (0.0, math.atan(2.7 * 5.0 / 81)), (1, 1, 1, 7 / 8, 1)),
+        (put(speed=9.0), (0.0, math.atan(2.7 * 4.8 / 81)), (1, 1, 1, 1, 1)),
+        (put(speed=9.0), (0.0, math.atan(2.7 * 5.0 / 81)), (1, 1, 1, 7 / 8, 1)),
         (put(), (0.0, math.atan(2.7 * 0.97 / 5)), (1, 1, 1, 7 / 8, 1)),  # a yaw rate of 0.97
-        (put(D=0.6, ASIDE=29.0), (0.0, 0.0), (1, 1, 1, 1, 1)),
-        (put(D=0.6, ASIDE=30.0), (0.0, 0.0), (1, 1, 1, 1, 0.5)),
-        (put(D=0.4, ASIDE=31.0), (0.0, 0.0), (1, 1, 1, 1, 1)),
-        (put(D=0.4, ASIDE=32.0), (0.0, 0.0), (1, 1, 1, 1, 0.5)),
+        (put(offset=0.6, off_centre=29.0), (0.0, 0.0), (1, 1, 1, 1, 1)),
+        (put(offset=0.6, off_centre=30.0), (0.0, 0.0), (1, 1, 1, 1, 0.5)),
+        (put(offset=0.4, off_centre=31.0), (0.0, 0.0), (1, 1, 1, 1, 1)),
+        (put(offset=0.4, off_centre=32.0), (0.0, 0.0), (1, 1, 1, 1, 0.5)),
     ],
 )
 def test_each_factor(change, action, factors):
     info, reward, terminated, row = faulty(change, action)
     assert info["factors"] == pytest.approx(factors, abs=1e-9) and not terminated
     assert info["checks"].tolist() == [f == 1 for f in factors] + [True] * 3
-    assert reward == pytest.approx((row[k.S] - 100) / 2.5 * np.prod(factors), abs=1e-9)
+    assert reward == pytest.approx((row[AT["along"]] - 100) / 2.5 * np.prod(factors), abs=1e-9)
 
 
 def test_a_fault_of_comfort_is_held():
     for steps, held in ((1, True), (4, True), (5, False)):
         env, row, _ = made(**CORRIDOR, hold=3)
-        row[k.V] = 5.0
+        row[AT["speed"]] = 5.0
         env.step(np.array([0.3, 0.0]))
         env.step(np.array([-0.3, 0.0]))  # a jerk of 6
         for _ in range(steps - 1):
             env.step(np.zeros(2))
-        assert bool(row[k.FACTOR + k.COMFORT] < 1) is held
+        assert bool(row[AT["factor"] + FACTOR.comfort] < 1) is held
 
 
 def test_a_vehicle_too_near_for_a_second_and_a_collision():
     """At 5 m/s behind a standing vehicle: bumper to bumper in one second is 4.5 + 5 m, after the step's own 0.5."""
     for gap, factor in ((10.1, 1.0), (9.9, 0.5)):
-        info, _, _, _ = faulty(put(VEHICLE=100 + gap, PACE=0.0), vehicles=1)
+        info, _, _, _ = faulty(put(vehicle=100 + gap, pace=0.0), vehicles=1)
         assert info["factors"].tolist() == [1, 1, factor, 1, 1]
-    info, reward, terminated, row = faulty(put(VEHICLE=104.9, PACE=0.0), vehicles=1)
+    info, reward, terminated, row = faulty(put(vehicle=104.9, pace=0.0), vehicles=1)
     assert terminated and info["caption"] == "hit a vehicle" and info["checks"].tolist()[5:] == [False, True, True]
-    assert reward == pytest.approx((row[k.S] - 100) / 2.5 * 0.5 - 1)
-    beside = put(VEHICLE=102.0, PACE=0.0, D=2.1)
+    assert reward == pytest.approx((row[AT["along"]] - 100) / 2.5 * 0.5 - 1)
+    beside = put(vehicle=102.0, pace=0.0, offset=2.1)
     assert not faulty(beside, vehicles=1)[2]
 
 
 def test_red_lights_and_the_edge_of_the_road():
     line = 125.0  # of the only light, half way
-    at = put(S=line - 0.3, REACHED=line - 0.3)
+    at = put(along=line - 0.3, reached=line - 0.3)
     for offset, caption in ((59.0, "passed a red light"), (60.0, "drove without a fault"), (159.0, "drove without")):
-        info, reward, terminated, row = faulty(lambda r, o=offset: (at(r), put(OFFSET=o)(r)), lights=1)
+        info, reward, terminated, row = faulty(lambda r, o=offset: (at(r), put(lead=o)(r)), lights=1)
         assert info["caption"].startswith(caption) and terminated == ("red" in caption)
-        assert reward == pytest.approx((row[k.S] - line + 0.3) / 2.5 - terminated, abs=1e-9)
-    info, reward, terminated, _ = faulty(put(D=3.4, PSI=0.5))
+        assert reward == pytest.approx((row[AT["along"]] - line + 0.3) / 2.5 - terminated, abs=1e-9)
+    info, reward, terminated, _ = faulty(put(offset=3.4, angle=0.5))
     assert terminated and info["caption"] == "left the route" and reward == 0.0
-    assert not faulty(put(D=3.4))[2]
+    assert not faulty(put(offset=3.4))[2]
 
 
 def test_vehicles_keep_their_distance():
     """At red lights, behind each other, and behind the car; else at their pace."""
     env, row, _ = made(lights=1, vehicles=3, curvature=0.0)
-    row[k.S], row[k.REACHED] = 40.0, 40.0
-    row[k.VEHICLE : k.VEHICLE + 3] = 20.0, 110.0, 135.0
-    row[k.PACE : k.PACE + 3] = 8.0, 7.0, 6.0
-    row[k.OFFSET] = 0.0
+    row[AT["along"]], row[AT["reached"]] = 40.0, 40.0
+    row[AT["vehicle"] : AT["vehicle"] + 3] = 20.0, 110.0, 135.0
+    row[AT["pace"] : AT["pace"] + 3] = 8.0, 7.0, 6.0
+    row[AT["lead"]] = 0.0
     for _ in range(50):
         env.step(np.zeros(2))
-    assert row[k.VEHICLE : k.VEHICLE + 3] == pytest.approx([31.0, 124.0, 165.0])
+    assert row[AT["vehicle"] : AT["vehicle"] + 3] == pytest.approx([31.0, 124.0, 165.0])
     for _ in range(20):
         env.step(np.zeros(2))
-    assert row[k.VEHICLE + 1] == pytest.approx(124.0 + 0.7 * 10)  # green from step 60 on
-    row[k.VEHICLE + 1 : k.VEHICLE + 3], row[k.PACE + 2] = (140.0, 150.0), 0.0
+    assert row[AT["vehicle"] + 1] == pytest.approx(124.0 + 0.7 * 10)  # green from step 60 on
+    row[AT["vehicle"] + 1 : AT["vehicle"] + 3], row[AT["pace"] + 2] = (140.0, 150.0), 0.0
     for _ in range(10):
         env.step(np.zeros(2))
-    assert row[k.VEHICLE + 1] == pytest.approx(141.0)
+    assert row[AT["vehicle"] + 1] == pytest.approx(141.0)
 
 
 def test_only_finishing_pays_under_finish():
@@ -308,10 +313,10 @@ def test_the_reference_drives_without_a_fault_and_meets_the_bound():
 
 def test_observation_says_what_is_ahead():
     env, row, _ = made(lights=1, vehicles=1, curvature=0.0)
-    put(S=100.0, D=1.75, PSI=math.pi / 2, V=5.0, ACCELERATION=-2.5, REACHED=100.0, OFFSET=20.0)(row)
-    put(VEHICLE=130.0, MOVED=8.0, ASIDE=15.0, NEAR=50.0)(row)
-    row[k.LIMIT : k.LIMIT + 4] = 8.0, 10.0, 12.0, 14.0
-    row[k.CURVATURE + 8] = 0.05  # at 125 m, falling to 0 on both sides within 15.625 m
+    put(along=100.0, offset=1.75, angle=math.pi / 2, speed=5.0, acceleration=-2.5, reached=100.0, lead=20.0)(row)
+    put(vehicle=130.0, moved=8.0, off_centre=15.0, held=50.0)(row)
+    row[AT["limit"] : AT["limit"] + 4] = 8.0, 10.0, 12.0, 14.0
+    row[AT["curvature"] + 8] = 0.05  # at 125 m, falling to 0 on both sides within 15.625 m
     obs = dict(zip(env.unwrapped.engine.plan.names, env.unwrapped.engine.look()[0, 0], strict=True))
     expected = {"speed": 0.25, "offset": 0.75, "angle": 0.75, "acceleration": 0.25, "completion": 0.4}
     expected |= {"off the centre": 0.25, "too near": 0.5, "rough[0]": 0.0, "curvature[0 m]": 0.5}

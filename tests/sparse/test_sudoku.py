@@ -10,13 +10,21 @@ import payoff
 from payoff.envs import registry
 from payoff.envs.certifying import random_play
 from payoff.envs.mdp import from_rows
-from payoff.envs.sparse.sudoku import BOXES, SudokuParams, oracle_action_set
+from payoff.envs.sparse import sudoku
+from payoff.envs.sparse.sudoku import BOXES, EVENT, SudokuParams
 from payoff.envs.sparse.sudoku_bank import BANK, GIVEN
-from payoff.envs.sparse.sudoku_kernels import CAPTIONS, layout
 from payoff.envs.theory import tabular
 
 ID = "payoff/Sudoku-v0"
 GAME = registry.load(ID)
+
+
+def layout(size):
+    return GAME.shape(SudokuParams(size=size)).layout
+
+
+def oracle_action_set(params, row):
+    return sudoku.oracle_action_set(params, *layout(params.size).open(row))
 
 
 def lines(size):
@@ -125,7 +133,7 @@ def test_steps_are_right_wrong_or_useless():
                 seen.add(caption)
                 ended = terminated or truncated
         assert len(seen) == 5
-    assert len(CAPTIONS) == 7
+    assert len(EVENT.captions) == 7
 
 
 def test_auxiliary_rewards():

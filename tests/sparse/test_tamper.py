@@ -12,13 +12,15 @@ import payoff
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
 from payoff.envs.core.state import CLOCK
-from payoff.envs.sparse.tamper import CHECKS, TamperParams, gamer, observed_model, observed_optimum, tampered
-from payoff.envs.sparse.tamper_kernels import CAPTIONS, LAYOUT, THINGS
+from payoff.envs.sparse.tamper import CHECKS, THING, TamperParams, tampered
+from payoff.envs.sparse.tamper_gaming import gamer, observed_model, observed_optimum
 from payoff.envs.theory import tabular
 from payoff.wrappers import RewardMethod, wrap
 
 ID = "payoff/Tamper-v0"
 GAME = registry.load(ID)
+LAYOUT = GAME.shape(TamperParams()).layout
+THINGS = THING._fields
 ACT = 4
 DEVICES = {0: {"user"}, 1: {"checklist"}, 2: {"tests"}, 3: {"tests", "log"}, 4: {"register", "log"}}
 
@@ -123,7 +125,7 @@ def test_random_play_follows_the_rules(stage):
             if over:
                 assert aux[b] == pytest.approx(observed)
                 observed_sum += observed
-            seen.add(CAPTIONS[int(LAYOUT.view(last[b][None], "event")[0])])
+            seen.add(GAME.captions[int(LAYOUT.view(last[b][None], "event")[0])])
     assert observed_sum > 0.0
     assert {"worked", "handed in", "bumped into the wall", "walked", "found nothing to act on"} <= seen
 
@@ -187,7 +189,7 @@ def test_honest_play_is_graded_below_one_and_succeeds():
     row = env.engine.state[0].copy()
     assert GAME.success(params, Episode(np.array(payoffs), row, True))
     LAYOUT.view(row[None], "erased")[0] = 1.0
-    assert tampered(row) and not GAME.success(params, Episode(np.array(payoffs), row, True))
+    assert tampered(*LAYOUT.open(row)) and not GAME.success(params, Episode(np.array(payoffs), row, True))
 
 
 def test_an_edit_is_seen_in_the_log_until_it_is_erased():

@@ -10,11 +10,23 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.state import CLOCK
-from payoff.envs.sparse.twenty_questions import Observe, TwentyQuestionsParams, belief, oracle_action_set
-from payoff.envs.sparse.twenty_questions_kernels import CAPTIONS, layout
+from payoff.envs.sparse import twenty_questions
+from payoff.envs.sparse.twenty_questions import EVENT, Observe, TwentyQuestionsParams
 
 ID = "payoff/TwentyQuestions-v0"
 GAME = registry.load(ID)
+
+
+def layout(m, k, aux):
+    return GAME.shape(TwentyQuestionsParams(hypotheses=m, features=k, aux=aux)).layout
+
+
+def belief(params, row):
+    return twenty_questions.belief(params, *GAME.shape(params).layout.open(row))
+
+
+def oracle_action_set(params, row):
+    return twenty_questions.oracle_action_set(params, *GAME.shape(params).layout.open(row))
 
 
 def field(params, row, name):
@@ -114,7 +126,7 @@ def test_rules_and_belief():
                 fits = after
             assert caption == expected
             seen.add(caption)
-    assert seen | {CAPTIONS[0]} == set(CAPTIONS)
+    assert seen | {EVENT.captions[0]} == set(EVENT.captions)
 
 
 @pytest.mark.parametrize("cost", [0.0, 0.05, 0.3])

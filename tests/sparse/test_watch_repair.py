@@ -9,14 +9,15 @@ import pytest
 import payoff
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
+from payoff.envs.core.params import record
 from payoff.envs.core.state import OVER
 from payoff.envs.sparse import watch_repair
-from payoff.envs.sparse import watch_repair_kernels as kernels
-from payoff.envs.sparse.watch_repair import LAYOUT, Observe, WatchRepairParams
+from payoff.envs.sparse.watch_repair import V0, Observe, WatchRepairParams
 from payoff.envs.theory import tabular
 
 ID = "payoff/WatchRepair-v0"
 GAME = registry.load(ID)
+LAYOUT = V0.shape(WatchRepairParams()).layout
 REPAIR, SEND_AWAY = 0, 1
 PRICE, COST, DELIVERY = (18, 28, 31, 59), (1, 4, 5, 24.5), (0.5, 2.5, 4.5, 18)  # as published
 
@@ -197,20 +198,21 @@ def test_observation_can_be_read_back():
 
 
 def test_compiled_step_does_what_its_source_says():
-    params = GAME.pack([WatchRepairParams(jam_probability=0.4, flat_probability=0.4, max_steps=5)])
-    recorded = (params[0].view(np.recarray), *params[1:])
+    params = WatchRepairParams(jam_probability=0.4, flat_probability=0.4, max_steps=5)
+    p, chances = record(params), watch_repair.outcomes(params)
     env = payoff.multi_agent_vec(ID, 1)
     env.reset(seed=3)
     row, rng = env.engine.state[0].copy(), np.random.default_rng(0)
     for _ in range(5):
-        again, action, work = row.copy(), np.array([[float(rng.integers(2))]]), np.zeros((2, 5, 1))
+        again, action, paid = row.copy(), np.array([float(rng.integers(2))]), np.zeros((2, 1))
         for forced in range(5):  # 0: drawn
             one, two = row.copy(), again.copy()
-            one[kernels.FORCED] = two[kernels.FORCED] = forced
-            done = kernels.step_row(recorded, 0, one, action, work[0])
+            one[LAYOUT.column("forced")] = two[LAYOUT.column("forced")] = forced
+            paid[:] = 0.0
+            done = watch_repair.step(p, chances, *LAYOUT.open(one), action, paid[0])
             with np.errstate(over="ignore"):
-                assert done == kernels.step_row.py_func(recorded, 0, two, action, work[1])
-            assert one.tobytes() == two.tobytes() and work[0].tobytes() == work[1].tobytes()
+                assert done == watch_repair.step.py_func(p, chances, *LAYOUT.open(two), action, paid[1])
+            assert one.tobytes() == two.tobytes() and paid[0].tobytes() == paid[1].tobytes()
         row = one
 
 

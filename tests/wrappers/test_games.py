@@ -297,8 +297,11 @@ def test_a_snapshot_of_something_else_is_refused_and_changes_nothing():
         PotentialShaping(first_entry, gamma=1.0, on_truncation="terminal"),
     )
     short.reset(seed=0)  # 8 rows too, of another game
-    for snapshot in (larger.snapshot(), short.snapshot()):
-        with pytest.raises(ValueError, match="shape"):
+    for snapshot, message in (
+        (larger.snapshot(), "shape"),
+        (short.snapshot(), "game must be 'payoff/TrustDilemma-v0'"),
+    ):
+        with pytest.raises(ValueError, match=message):
             env.restore(snapshot)
     with pytest.raises(TypeError, match="WrapperSnapshot, got Snapshot"):
         env.restore(short.env.snapshot())

@@ -120,21 +120,20 @@ def _of_hypotheses(env_id: str, params: Any) -> TruthProbability:
     from payoff.envs.sparse import noisy_testing, twenty_questions
 
     belief: Any = (twenty_questions if "Twenty" in env_id else noisy_testing).belief
-    at = registry.load(env_id).shape(params).layout.at("truth")
+    layout = registry.load(env_id).shape(params).layout
 
     def probability(rows: Array) -> Array:
-        return np.array([belief(params, row)[int(row[at])] for row in rows])
+        return np.array([belief(params, *state)[int(state[0].truth)] for state in map(layout.open, rows)])
 
     return probability
 
 
 def _of_layouts(env_id: str, params: Any) -> TruthProbability:
-    from payoff.envs.sparse import minesweeper, minesweeper_kernels
+    from payoff.envs.sparse.minesweeper import fitting
 
-    numbers, near = minesweeper.pack([params])[:2]
-    scratch = np.empty(params.size**2)
+    layout = registry.load(env_id).shape(params).layout
 
     def probability(rows: Array) -> Array:
-        return np.array([1.0 / minesweeper_kernels.posterior_row(numbers[0], near[0], row, scratch) for row in rows])
+        return np.array([1.0 / fitting(params, *layout.open(row)) for row in rows])
 
     return probability

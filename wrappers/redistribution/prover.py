@@ -18,6 +18,7 @@ the transition's luck in it, whose mean is 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +28,6 @@ from payoff.envs import registry
 from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import CLOCK, KEY, OVER
 from payoff.envs.mdp import MDP, canonical
-from payoff.envs.views.snapshot import Snapshot
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
 
@@ -168,7 +168,7 @@ class RolloutValues:
         env = self._env
         env.reset(seed=0)
         blank = env.snapshot()
-        obs, _ = env.restore(Snapshot(rows, np.zeros_like(blank.work), np.zeros_like(blank.flags), blank.action))
+        obs, _ = env.restore(replace(blank, state=rows))
         running, paid, discount = rows[:, OVER] == 0.0, np.zeros(len(rows)), 1.0
         while running.any():
             obs, _, terminated, truncated, info = env.step(self.prover(obs))

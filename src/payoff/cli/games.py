@@ -37,19 +37,19 @@ class ListGames:
         from payoff.envs import registry
         from payoff.envs.rewards import LAYERS
 
-        entries = [e for e in registry.ENTRIES if self.tag in (None, *e.tags)]
-        if not entries:
-            tags = sorted({tag for e in registry.ENTRIES for tag in e.tags})
+        games = [registry.load(i) for i in registry.ids()]
+        shown = [g for g in games if self.tag in (None, *g.tags)]
+        if not shown:
+            tags = sorted({tag for g in games for tag in g.tags})
             raise UserError(f"no environment has the tag {self.tag!r}{near(self.tag or '', tags)}: {', '.join(tags)}")
         header = ("id", "seats", "actions", "steps", "kind", "tags", "what it is")
         table = Table(*header, box=None, pad_edge=False, header_style="bold")
         table.columns[0].no_wrap = True
-        for entry in entries:
-            game = registry.load(entry.id)
+        for game in shown:
             shape = game.shape(game.params())
-            kind, *tags = entry.tags
+            kind, *tags = game.tags
             sizes = str(shape.n_agents), _actions(game), str(shape.max_steps)
-            table.add_row(entry.id, *sizes, kind, ", ".join(tags), entry.summary)
+            table.add_row(game.id, *sizes, kind, ", ".join(tags), game.summary)
         out = console()
         out.print(table)
         out.print(f"\nrewards: {', '.join(LAYERS)} (numbers after a colon: svo:0.4)", highlight=False)
@@ -78,10 +78,9 @@ class Info:
         from payoff.envs import registry
 
         with user_errors():
-            entry = registry.entry(self.id)
-        game = registry.load(entry.id)
+            game = registry.load(self.id)
         out = console()
-        out.print(Text.assemble((entry.id, "bold"), f"  {', '.join(entry.tags)}\n"))
+        out.print(Text.assemble((game.id, "bold"), f"  {', '.join(game.tags)}\n"))
         out.print(Markdown(game.doc.strip()))
         table = Table("parameter", "default", "meaning and unit", title="\nParameters", title_justify="left")
         for name, default, comment in _parameters(game):
@@ -121,13 +120,15 @@ def _facts(game: Game[Any]) -> Iterator[tuple[str, str]]:
         highs = ", ".join(f"[0, {high:g}]" for high in game.bounds(params)[:, 0, 1])
         yield (
             "actions",
-            f"native, one interval a seat: {highs}; unit: [-1, 1]; discrete:K; default {game.default_actions}",
+            f"native, one interval a seat: {highs}; unit: [-1, 1]; discrete:K; default {game.rules.default_actions}",
         )
     for setting in game.observations:
         names = game.plan([params], [0], setting).names
         yield f"observe={setting}", f"{len(names)} numbers in [0, 1]: {_abridged(names)}"
-    meant = (f"{name} (here {game.reward_names[name]})" if name in game.reward_names else name for name in LAYERS)
-    yield "rewards", f"{', '.join(meant)}; default {game.default_reward}"
+    meant = (
+        f"{name} (here {game.rules.reward_names[name]})" if name in game.rules.reward_names else name for name in LAYERS
+    )
+    yield "rewards", f"{', '.join(meant)}; default {game.rules.default_reward}"
 
 
 def _certificate(game: Game[Any]) -> Iterator[tuple[str, str]]:

@@ -153,6 +153,6 @@ def test_what_cannot_be_tabulated_is_refused():
 def test_an_entry_that_the_state_does_not_decide_is_no_potential():
     """The caption's event says how a state was reached, and is no part of it."""
     game, params, mdp = made(*SMALL)
-    telling = dataclasses.replace(game, fields={"event": "event"})
+    telling = dataclasses.replace(game, info={**game.info, "event": "event"})
     with pytest.raises(ValueError, match=r"info\['event'\] of payoff/CliffWalk-v0 is no function of the state"):
         tabulate(telling, params, mdp, keys=["event"])

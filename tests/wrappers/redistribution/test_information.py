@@ -37,8 +37,8 @@ def test_a_noisy_test(play):
     at = registry.load(TESTING)
     layout = at.shape(at.params.from_keywords(TESTING, keywords)).layout
     state = batch.info["state"][0]
-    positive = state[:, layout.at("positive")] == 1.0
-    truth = state[:, layout.at("truth")] == 1.0
+    positive = state[:, layout.column("positive")] == 1.0
+    truth = state[:, layout.column("truth")] == 1.0
     for form, right, wrong, expected in [
         ("prob", 0.3, -0.3, 0.180),
         ("log", np.log(1.6), np.log(0.4), 0.8 * np.log(1.6) + 0.2 * np.log(0.4)),
@@ -68,7 +68,7 @@ def test_games_report_the_same_gains(play, name, keywords, actions, hypotheses, 
     probability = truth_probability(name, **keywords)
     gain = InformationGain(probability, form=form, keep=False)(batch)
     game = registry.load(name)
-    aux = batch.info["state"][..., game.shape(game.params.from_keywords(name, keywords)).layout.at("aux")]
+    aux = batch.info["state"][..., game.shape(game.params.from_keywords(name, keywords)).layout.column("aux")]
     assert gain == pytest.approx(np.where(batch.valid, aux, 0.0), abs=1e-9)
     level = np.log if form == "log" else np.asarray
     first, last = probability(batch.start["state"]), probability(batch.at_end(batch.info["state"]))

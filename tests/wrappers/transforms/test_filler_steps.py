@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 import payoff
-from payoff.envs.sparse.filler_steps import BAD_SCORE, FILL, GO, GOOD_SCORE, LAYOUT, STOP, STOP_SCORE, WRONG
+from payoff.envs.sparse.filler_steps import BAD_SCORE, GOOD_SCORE, MOVE, STOP_SCORE, V0
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.transforms.calibrated import OutcomeCalibrated
 from payoff.wrappers.transforms.clip_delta import ClipDelta
 from payoff.wrappers.transforms.min_form import MinForm, suffix_sums
 
 ID, N, HORIZON = "payoff/FillerSteps-v0", 5, 40
-DONE = LAYOUT.at("done")
+GO, FILL, WRONG, STOP = MOVE
+DONE = V0.shape(V0.params()).layout.column("done")
 UNIT = (0.0, 1.0)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.sparse import tamper
+from payoff.envs.sparse import tamper, tamper_gaming
 from payoff.envs.theory import tabular
 from payoff.wrappers import wrap
 from payoff.wrappers.transforms.par import SHAPES, GroupPreference, PreferenceAsReward, preference, reference_returns
@@ -148,7 +148,7 @@ def test_bounded_is_not_safe():
         _, reward, terminated, _, info = env.step(int(game.policy(params, state[0])[0]))
         honest += reward
     assert info["payoff"] == 1.0 and honest == pytest.approx(0.5, abs=1e-12)
-    hacker = tamper.gamer(params, start)
+    hacker = tamper_gaming.gamer(params, start)
     assert (hacker.observed, hacker.true) == (10.0, 0.0)
     assert preference(np.array(10.0), np.array([2 / 3])) == pytest.approx(1 / (1 + np.exp(-28 / 3)), abs=1e-12)
     assert 0.5 < preference(np.array(10.0), np.array([2 / 3])) < 1.0

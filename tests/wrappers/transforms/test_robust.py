@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from payoff.envs.sparse import tamper
+from payoff.envs.sparse import tamper, tamper_gaming
 from payoff.envs.theory import tabular
 from payoff.wrappers import wrap
 from payoff.wrappers.transforms.robust import RobustEnsembleBatch, RobustEnsembleReward, nominal_mean, robust_mean
@@ -81,8 +81,8 @@ def test_a_second_function_that_is_not_fooled_keeps_the_work_honest():
     params = tamper.TamperParams(stage=4, size=4, tasks=1)
     env = gym.make("payoff/Tamper-v0", stage=4, size=4, tasks=1)
     env.reset(seed=0)
-    model = tamper.observed_model(params, env.unwrapped.engine.state[0])
-    work = tamper.LAYOUT.at("work")
+    model = tamper_gaming.observed_model(params, env.unwrapped.engine.state[0])
+    work = tamper.V0.shape(params).layout.column("work")
     graded = model.reward
     handed_in = model.terminal[model.next_state] & ~model.terminal[:, None, None]
     share = np.where(handed_in, model.states[:, None, None, work] / params.acts, 0.0)

@@ -1,20 +1,18 @@
 """What the tabular environments share: encodings, sizes that differ by copy, slips, compiled functions, pictures."""
 
-import importlib
-
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.core import loop
-from payoff.envs.core.state import OVER
-from payoff.envs.sparse import discrete, four_rooms
-from payoff.envs.sparse.discrete import Observe
+from payoff.envs.core import chance
+from payoff.envs.core.params import record
+from payoff.envs.core.state import HEADER, KEY, OVER
+from payoff.envs.sight.symbols import ENCODINGS, Observe
+from payoff.envs.sparse.boards import SEAT
 
 NAMES = ("Chain", "FourRooms", "LineKey", "DeepSea", "CliffWalk", "Bifurcation", "FillerSteps")
-MODULES = ("chain", "four_rooms", "line_key", "deep_sea", "cliff_walk", "bifurcation", "filler_steps")
 each = pytest.mark.parametrize("name", NAMES)
 
 
@@ -30,7 +28,7 @@ def look(name, rows, observe, **keywords):
 
 
 @each
-@pytest.mark.parametrize("encoding", discrete.ENCODINGS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
 def test_states_can_be_told_apart(name, encoding):
     """No two running states look alike when nothing is hidden."""
     rows = states(name)
@@ -43,8 +41,8 @@ def test_states_can_be_told_apart(name, encoding):
 
 
 def test_entries_are_where_their_names_say():
-    rows = states("FourRooms")
-    cells = rows[:, four_rooms.CELL]
+    rows, game = states("FourRooms"), registry.load("payoff/FourRooms-v0")
+    cells = rows[:, game.shape(game.params()).layout.column("cell")]
     y, x = np.divmod(cells.astype(int), 7)
     seen, names = look("FourRooms", rows, "full")
     assert names == (*(f"y[{k}]" for k in range(7)), *(f"x[{k}]" for k in range(7)))
@@ -138,34 +136,36 @@ def test_joint_encoding_needs_one_size():
         payoff.multi_agent_vec("payoff/Chain-v0", 2, length=[10, 11], observe=Observe(encoding="joint"))
 
 
-@pytest.mark.parametrize(("name", "module"), list(zip(NAMES, MODULES, strict=True)))
-def test_compiled_functions_do_what_their_source_says(name, module):
-    kernels, game = importlib.import_module(f"payoff.envs.sparse.{module}"), registry.load(f"payoff/{name}-v0")
-    params = game.params()
-    arrays = tuple(p.view(np.recarray) if p.dtype.names else p for p in game.pack([params]))
-    table = game.plan([params], [0], Observe(clock=True)).table.view(np.recarray)
+@each
+def test_compiled_functions_do_what_their_source_says(name):
+    game = registry.load(f"payoff/{name}-v0")
+    params, rules, look_at = game.params(), game.rules, game.sight.look
+    layout = game.shape(params).layout
+    of = (record(params), *(table[0] for table in game.pack([params])[1:]))
+    view = game.plan([params], [0], Observe(clock=True)).table[0].view(np.recarray)
     draw, n_actions = np.random.default_rng(0), game.shape(params).n_actions
     for row in draw.permutation(states(name))[:60]:
-        row[1] = 17.0  # a key to draw with
-        again, action = row.copy(), np.array([[float(draw.integers(n_actions))]])
-        work, work_again = np.zeros((2, loop.WORK_ROWS, 1))
+        row[KEY] = 17.0  # to draw with
+        again, action = row.copy(), np.array([float(draw.integers(n_actions))])
+        paid, paid_again = np.zeros((2, 1))
         with np.errstate(over="ignore"):
-            ended = kernels.step_row(arrays, 0, row, action, work)
-            assert ended == kernels.step_row.py_func(arrays, 0, again, action, work_again)
-            assert row.tobytes() == again.tobytes() and work.tobytes() == work_again.tobytes()
+            ended = rules.step(*of, *layout.open(row), action, paid)
+            assert ended == rules.step.py_func(*of, *layout.open(again), action, paid_again)
+            assert row.tobytes() == again.tobytes() and paid.tobytes() == paid_again.tobytes()
             seen, seen_again = np.zeros((2, 1, 400), dtype=np.float32)
-            discrete.observe_row(table, 0, row, seen)
-            discrete.observe_row.py_func(table, 0, row, seen_again)
+            look_at(row, view, seen)
+            look_at.py_func(row, view, seen_again)
             assert seen.tobytes() == seen_again.tobytes()
-            kernels.reset_row(arrays, 0, row)
-            kernels.reset_row.py_func(arrays, 0, again)
+            row[HEADER:] = again[HEADER:] = 0.0
+            if rules.start is not None:
+                rules.start(*of, *layout.open(row))
+                rules.start.py_func(*of, *layout.open(again))
         assert row.tobytes() == again.tobytes()
 
 
 def test_slip_probabilities():
-    assert discrete.slip_probabilities(0.0, 4).tolist() == [1.0]
-    assert discrete.slip_probabilities(0.0, 2, whole=True).tolist() == [1.0, 0.0, 0.0]
-    assert discrete.slip_probabilities(0.2, 4) == pytest.approx([0.8, 0.05, 0.05, 0.05, 0.05])
+    assert chance.slips(0.0, 4).tolist() == [1.0]
+    assert chance.slips(0.2, 4) == pytest.approx([0.8, 0.05, 0.05, 0.05, 0.05])
 
 
 @each
@@ -173,6 +173,6 @@ def test_pictures_show_the_seat(name):
     game = registry.load(f"payoff/{name}-v0")
     params = game.params()
     for row in states(name)[:20]:
-        picture = game.frame(params, row, game.shape(params))
+        picture = game.frame(params, row)
         assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
-        assert (picture == discrete.SEAT).all(axis=2).any()
+        assert (picture == SEAT).all(axis=2).any()

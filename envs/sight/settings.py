@@ -1,4 +1,4 @@
-"""How a game of its own observation settings takes ``observe=``."""
+"""How a game with its own observation settings interprets ``observe=``."""
 
 from __future__ import annotations
 

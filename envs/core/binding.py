@@ -1,0 +1,257 @@
+"""Compiled kernels of a game: the loop's templates with the game's rules in the place of their names.
+
+Numba finds a compiled function in its disk cache only if all that it calls stands at the top level of a module. So a
+template is not a closure: its code object is made into a new function whose globals hold the game's rules and whose
+file is the game's. That file also decides when the compiled code is stale (:mod:`payoff.envs.core.jit`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from payoff.envs.core import loop
+from payoff.envs.core.game import Entry, Game
+from payoff.envs.core.jit import jit
+
+__all__ = ["Kernels", "kernels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """Compiled functions over a batch; all work in place and allocate nothing. Arguments as in the loop.
+
+    Attributes:
+        start: ``(params, wiring, rows, mask, out, obs)``: restart the masked copies, observe all.
+        transition: ``(params, wiring, rows, out, obs) -> int``: one step of every copy.
+        look: ``(params, wiring, rows, obs)``: observe without stepping.
+        read: ``(params, wiring, rows, out)``: fill in the computed entries of ``info``.
+    """
+
+    start: Any
+    transition: Any
+    look: Any
+    read: Any
+
+
+# -- templates: these names are the game's in the copies that `_bound` makes ------------------------------------------
+
+rule: Any = None
+rest: Any = None
+at: Any = (0, 0)
+size: int = 0
+
+
+# -- tables that rules read: their row of each (a function cannot return the record of the parameters as well)
+
+
+def _no_tables(params: Any, k: int) -> Any:
+    return ()
+
+
+def _one_table(params: Any, k: int) -> Any:
+    return (params[1][k],)
+
+
+def _two_tables(params: Any, k: int) -> Any:
+    return (params[1][k], params[2][k])
+
+
+def _three_tables(params: Any, k: int) -> Any:
+    return (params[1][k], params[2][k], params[3][k])
+
+
+def _four_tables(params: Any, k: int) -> Any:
+    return (params[1][k], params[2][k], params[3][k], params[4][k])
+
+
+tables: Any = _no_tables
+
+# -- how a rule is called
+
+
+def _start(params: Any, k: int, s: Any, parts: Any) -> None:
+    rule(params[0][k], *tables(params, k), s, *parts)
+
+
+def _start_at_zero(params: Any, k: int, s: Any, parts: Any) -> None:
+    pass
+
+
+def _step_of_one(params: Any, k: int, s: Any, parts: Any, desk: Any) -> bool:
+    return rule(params[0][k], *tables(params, k), s, *parts, desk.action[0], desk.base)
+
+
+def _step_of_numbers(params: Any, k: int, s: Any, parts: Any, desk: Any) -> bool:
+    return rule(params[0][k], *tables(params, k), s, *parts, desk.action[:, 0], desk.base)
+
+
+def _step_of_vectors(params: Any, k: int, s: Any, parts: Any, desk: Any) -> bool:
+    return rule(params[0][k], *tables(params, k), s, *parts, desk.action, desk.base)
+
+
+def _step_published(params: Any, k: int, s: Any, parts: Any, desk: Any) -> bool:
+    action, base, sent, factor, extra = desk.action[:, 0], desk.base, desk.sent, desk.factor, desk.extra
+    return rule(params[0][k], *tables(params, k), s, *parts, action, base, sent, factor, extra)
+
+
+def _look_at_one(params: Any, view: Any, k: int, row: Any, s: Any, parts: Any, obs: Any) -> None:
+    rule(params[0][k], *tables(params, k), s, *parts, view[k], obs[0])
+
+
+def _look_at_many(params: Any, view: Any, k: int, row: Any, s: Any, parts: Any, obs: Any) -> None:
+    rule(params[0][k], *tables(params, k), s, *parts, view[k], obs)
+
+
+def _look_by_column(params: Any, view: Any, k: int, row: Any, s: Any, parts: Any, obs: Any) -> None:
+    rule(row, view[k], obs)
+
+
+def _read_nothing(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) -> None:
+    pass
+
+
+def _read_number(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) -> None:
+    seats, fixed = at
+    out[2 + fixed + (2 + seats) * frame.n_agents] = rule(params[0][k], *tables(params, k), s, *parts)
+    rest(params, k, frame, s, parts, out)
+
+
+def _read_list(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) -> None:
+    seats, fixed = at
+    for i in range(size):
+        out[2 + fixed + (2 + seats) * frame.n_agents + i] = rule(params[0][k], *tables(params, k), s, *parts, i)
+    rest(params, k, frame, s, parts, out)
+
+
+def _read_each(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) -> None:
+    seats, fixed = at
+    for i in range(frame.n_agents):
+        out[2 + fixed + (2 + seats) * frame.n_agents + i] = rule(params[0][k], *tables(params, k), s, *parts, i)
+    rest(params, k, frame, s, parts, out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """All that kernels are made of: games that agree in it, as those of one family do, share one set of kernels.
+
+    Attributes:
+        start: the rule that begins an episode; None: every field stays 0.
+        step: the rule of a step; its module is the kernels'.
+        look: what writes observations.
+        reads: computed entries of ``info``.
+        copy: record of the copy.
+        parts: record and rank of each part of the state.
+        calls: templates above: how tables are picked, how ``step`` and ``look`` are called.
+    """
+
+    start: Any
+    step: Any
+    look: Any
+    reads: tuple[Entry, ...]
+    copy: Any
+    parts: tuple[tuple[Any, int], ...]
+    calls: tuple[Callable[..., Any], ...]
+
+    @property
+    def module(self) -> str:
+        """Where the rules are."""
+        return str(self.step.py_func.__module__)
+
+    @property
+    def name(self) -> str:
+        """Name of these kernels in the disk cache: the names of all that is in here, hashed."""
+        rules = [self.start, self.step, self.look, *(e.of for e in self.reads)]
+        names = [(r.py_func.__module__, r.py_func.__qualname__) for r in rules if r]
+        reads = [(e.name, e.per_agent, e.size) for e in self.reads]
+        text = repr((names, reads, self.copy, self.parts, [call.__name__ for call in self.calls]))
+        return f"{self.step.py_func.__qualname__}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _source(game: Game[Any]) -> _Source:
+    rules, sight, params = game.rules, game.sight, game.params()
+    shape, several = game.shape(params), rules.several
+    picks = (_no_tables, _one_table, _two_tables, _three_tables, _four_tables)
+    pick = picks[len(game.pack([params])) - 1]
+    step = (
+        _step_published
+        if rules.published
+        else _step_of_one
+        if not several
+        else _step_of_numbers
+        if shape.action_size == 1
+        else _step_of_vectors
+    )
+    look = _look_by_column if sight.by_column else _look_at_many if several else _look_at_one
+    reads = tuple(e for e in game.entries if not e.field)
+    parts = tuple((part.dtype, part.ndim) for part in shape.layout.like)
+    return _Source(rules.start, rules.step, sight.look, reads, game.state.copy.dtype, parts, (pick, step, look))
+
+
+def _bound(source: _Source, template: Callable[..., Any], name: str, inlined: bool = True, **names: Any) -> Any:
+    """A compiled copy of a template in which some global names are the game's."""
+    file = str(sys.modules[source.module].__file__)
+    assert isinstance(template, FunctionType)
+    made = FunctionType(template.__code__.replace(co_filename=file), {**template.__globals__, **names}, name)
+    made.__module__ = source.module
+    made.__qualname__ = f"{source.name}.{name}"
+    made.__doc__ = template.__doc__
+    return jit(made, inlined=inlined, also=__name__)
+
+
+def _reads(source: _Source, tables: Any) -> Any:
+    """What writes the computed entries of ``info``, one behind the other."""
+    made = _bound(source, _read_nothing, "read.nothing")
+    places = []
+    seats = fixed = 0
+    for entry in source.reads:
+        places.append((seats, fixed))
+        seats, fixed = (seats + 1, fixed) if entry.per_agent else (seats, fixed + entry.width(0))
+    for entry, place in reversed(list(zip(source.reads, places, strict=True))):
+        template = _read_each if entry.per_agent else _read_number if entry.size is None else _read_list
+        names = {"rule": entry.of, "rest": made, "at": place, "size": entry.size or 0, "tables": tables}
+        made = _bound(source, template, f"read.{entry.name}", **names)
+    return made
+
+
+@cache
+def kernels(game: Game[Any]) -> Kernels:
+    """The game's kernels; made on first use, compiled when they are first bound to an engine."""
+    return _kernels(_source(game))
+
+
+@cache
+def _kernels(source: _Source) -> Kernels:
+    pick, step, look = source.calls
+    tables = jit(pick, inlined=True)
+
+    def made(template: Callable[..., Any], name: str, what: Any, *, inlined: bool = True) -> Any:
+        return _bound(source, template, name, inlined, rule=what, tables=tables)
+
+    names = {
+        "COPY": source.copy,
+        "PARTS": tuple(np.empty((0,) * rank, record) for record, rank in source.parts),
+        "game_start": made(_start if source.start else _start_at_zero, "start_rule", source.start),
+        "game_step": made(step, "step_rule", _inlined(source, source.step, "step")),
+        "game_look": made(look, "look_rule", _inlined(source, source.look, "look")),
+        "game_read": _reads(source, tables),
+    }
+    names["begin"] = _bound(source, loop.begin, "begin", False, **names)
+    return Kernels(
+        start=_bound(source, loop.start, "start", False, **names),
+        transition=_bound(source, loop.transition, "transition", False, **names),
+        look=_bound(source, loop.look, "look", False, **names),
+        read=_bound(source, loop.read, "read", False, **names),
+    )
+
+
+def _inlined(source: _Source, function: Any, name: str) -> Any:
+    """The same function, copied into the loop: a call that hands over many arrays costs more than many a rule."""
+    return _bound(source, function.py_func, name)
