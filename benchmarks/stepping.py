@@ -3,6 +3,7 @@
     python benchmarks/stepping.py                       # all ids
     python benchmarks/stepping.py --ids payoff/TrustDilemma-v0 --repeats 9
     python benchmarks/stepping.py --batch-only          # one table: multi_agent_vec of every id, a row each
+    python benchmarks/stepping.py --beside-cartpole     # one table: gym.make of every id beside CartPole-v1
 
 One process, one thread. Every repeat times the no-op environment and then ours, so that a machine that slows down
 slows both; the ratio is taken pair by pair. The no-op environment returns a new observation of zeros at every step, as
@@ -47,6 +48,8 @@ class Args:
     """rough length of one repeat"""
     batch_only: bool = False
     """time multi_agent_vec with info="minimal" alone, all ids in one table"""
+    beside_cartpole: bool = False
+    """time gym.make alone, both info settings, beside CartPole-v1 through gym.make, all ids in one table"""
 
 
 class NoOp(gym.Env[np.ndarray, np.ndarray]):
@@ -147,10 +150,34 @@ def batch_table(args: Args, console: Console) -> None:
     console.print(table)
 
 
+def cartpole_table(args: Args, console: Console) -> None:
+    """A row for each id: steps of ``gym.make`` a second over those of CartPole-v1, taken in turn."""
+    title = "gym.make beside CartPole-v1 through gym.make: ratio of steps/s (min / median / max)"
+    table = Table("id", "seats", 'info="full"', 'info="minimal"', title=title)
+    pole = single(gym.make("CartPole-v1"))
+    paces: list[float] = []
+    for env_id in track(args.ids, "timing", console=console):
+        cells = []
+        for info in ("full", "minimal"):
+            run = single(gym.make(env_id, info=info))
+            steps = int(args.seconds * run(2_000))
+            ratios = []
+            for _ in range(args.repeats):
+                paces.append(pole(int(args.seconds * 2e5)))
+                ratios.append(run(steps) / paces[-1])
+            cells.append(spread(ratios, 2))
+        table.add_row(env_id, str(payoff.multi_agent_vec(env_id, 1).num_agents), *cells)
+    console.print(table)
+    console.print(f"CartPole-v1: {spread(paces)} steps/s")
+
+
 def main(args: Args) -> None:
     """Measure and print."""
     console = Console()
     console.print(describe())
+    if args.beside_cartpole:
+        cartpole_table(args, console)
+        return
     if args.batch_only:
         batch_table(args, console)
         return

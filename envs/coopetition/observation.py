@@ -40,7 +40,7 @@ def gather(row: Any, view: Any, seen: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         actions: last actions as shares of the endowment, of everybody or only one's own.
@@ -50,7 +50,7 @@ class Observe:
         hidden: what the published code hides, where the game has it: loyalty, window mean, memory average, coalition
             membership with its timer and place in the list; of everybody, one's own, or nothing.
         public: what everybody can see, where the game has it: scores as seen, the standing agreement, a revealed gamma.
-        clock: steps taken over the horizon.
+        clock: steps taken divided by the horizon.
     """
 
     actions: Literal["all", "own"] = "all"

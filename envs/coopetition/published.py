@@ -2,10 +2,12 @@
 
 One step, in the order of the published code:
 
-(1) actions are clipped to [0, e_i], rounded to float32 as published, and written to the history;
+(1) actions, which the loop has clipped to [0, e_i], are rounded to float32 as published, cut to e_i again, since
+    rounding may lift them above it, and written to the history;
 (2) trust and reputation damage are updated (:mod:`payoff.envs.core.trust`);
 (3) base payoffs pi are worked out (:mod:`payoff.envs.core.value`); the reward layer acts on these, with the new trust;
-(4) multipliers and extras are applied to payoffs and rewards alike: loyalty and coalition membership
+(4) ``factor`` and ``extra`` are worked out, by which the loop turns every payoff and every reward x into
+    x * factor + extra: loyalty and coalition membership
     (:mod:`payoff.envs.core.loyalty`, :mod:`payoff.envs.core.coalition`), reciprocity
     (:mod:`payoff.envs.core.reciprocity`), public scores (:mod:`payoff.envs.core.reputation`), agreements
     (:mod:`payoff.envs.core.negotiation`);
@@ -14,10 +16,23 @@ One step, in the order of the published code:
 
 Which of these a game has is data (:class:`payoff.envs.coopetition.rules.Terms`): all twenty have the same state, in
 which the fields of a mechanism that a game lacks stay 0, and run the same compiled code. Where the published system
-contradicts itself, this follows its Gymnasium object from a clean reset, in float64.
+contradicts itself, this follows its Gymnasium object from a clean reset. The state and all arithmetic are in float64,
+except where a comment says that the published float32 decides a result.
 
-Rules get the game's numbers ``p``, what each seat has by nature ``roles`` ``(N,)`` (endowment, baseline, share), and
-each pair of seats, ``links`` ``(N, N)`` (depend, watched), all from :func:`payoff.envs.coopetition.rules.pack`.
+Rules get, from :func:`payoff.envs.coopetition.rules.pack`,
+
+- ``p``: all numbers of the game, mechanism by mechanism but in one flat record, under the names that they have in
+  :mod:`payoff.envs.coopetition.rules`. So ``p.enabled`` and ``p.initial_trust`` are of ``TrustParams``; ``p.scale``,
+  ``p.exponent`` (0: logarithmic form) and ``p.complementarity`` of ``ValueParams``; ``p.memory``, a number of rounds,
+  of ``ReciprocityParams``; ``p.minimum`` of ``CoalitionParams``; ``p.initial``, ``p.noise`` and ``p.tiers`` of
+  ``ReputationParams``. ``p.has_...`` says which mechanisms the game has;
+- ``roles`` ``(N,)``: what is fixed for each seat: endowment, baseline, share;
+- ``links`` ``(N, N)``: what is fixed for each pair of seats: depend, and watched: 1 for the pairs whose mean trust
+  decides (5), which are all pairs i != j unless the game names others.
+
+Then come the state (``past`` is its part ``history``) and, for ``step`` alone, arrays ``(N,)``: ``action``, clipped;
+``payoff``, to be filled with the base payoffs; ``sent``, the actions as they were sent, before clipping; and, for (4),
+``factor``, 1 before the step, and ``extra``, 0 before it.
 """
 
 from __future__ import annotations
@@ -43,7 +58,7 @@ P = TypeVar("P", bound=PublishedParams)
 
 
 def _of(read: Callable[[Terms], Any]) -> Callable[[PublishedParams], Any]:
-    """A bound that depends on the numbers of the game."""
+    """A bound of a state field that is read from the terms of the game."""
     return lambda p: read(p.terms())
 
 
@@ -57,41 +72,41 @@ _last = _of(lambda t: t.n_agents - 1)
 
 
 class Market(Copy):
-    """What a published game has once."""
+    """State that belongs to no single seat."""
 
     synergy: float = real(0.0, 1.0)  # gamma of this episode
     peak: float = real(0.0, 1.0)  # highest mean trust of the episode
     standing: float = whole(0, 1)  # whether an agreement stands
-    shown_standing: float = whole(0, 1)  # whether one stood before this step, for the published observation
-    reached: float = whole(0, 1)  # whether this step reached an agreement
-    breached: float = whole(0, 1)  # whether it breached one
-    agreements: float = whole(0, _steps)  # steps of the episode that reached one
-    breaches: float = whole(0, _steps)  # steps that breached one
+    shown_standing: float = whole(0, 1)  # whether one stood before the last step, for the published observation
+    reached: float = whole(0, 1)  # whether the last step reached an agreement
+    breached: float = whole(0, 1)  # whether the last step breached one
+    agreements: float = whole(0, _steps)  # steps of the episode that reached an agreement
+    breaches: float = whole(0, _steps)  # steps of the episode that breached one
 
 
 class Firm(Seat):
-    """What each seat has."""
+    """State of each seat."""
 
     action: float = real(0.0, _most)  # last action, native units
-    loyalty: float = real(0.0, _cap)  # theta
-    window: float = real(0.0, 1.0)  # q, mean rate of the last ten rounds
-    memory: float = real(0.0, _most)  # memory average, native units
-    score: float = real(_lowest, _highest)  # public score q
-    seen: float = real(0.0, 1.0)  # what everybody sees of it
-    shown: float = real(_lowest, _highest)  # what the published observation shows of it: one step late
+    loyalty: float = real(0.0, _cap)  # theta of TR-3
+    window: float = real(0.0, 1.0)  # mean rate a / e of the last ten rounds, q in payoff.envs.core.loyalty
+    memory: float = real(0.0, _most)  # mean action of the rounds remembered, native units
+    score: float = real(_lowest, _highest)  # public score, q in payoff.envs.core.reputation
+    seen: float = real(0.0, 1.0)  # the score as everybody sees it, with noise
+    shown: float = real(_lowest, _highest)  # the score as the published observation shows it: one step late
     member: float = whole(0, 1)  # 1 in the coalition, 0 excluded
     timer: float = whole(0, _cooldown)  # steps until an excluded seat may return
     rank: float = whole(0, _last)  # place in the list of members or of excluded seats
     agreement: float = real(0.0, _most)  # standing agreement, native units, 0 without one
-    shown_agreement: float = real(0.0, _most)  # what stood before this step, for the published observation
-    defections: float = whole(0, _steps)  # steps below the baseline
+    shown_agreement: float = real(0.0, _most)  # what stood before the last step, for the published observation
+    defections: float = whole(0, _steps)  # steps of the episode in which the action sent was below the baseline
 
 
 class Tie(Pair):
-    """What seat i has of seat j."""
+    """What seat i holds of seat j."""
 
-    trust: float = real(0.0, 1.0)  # T
-    damage: float = real(0.0, 1.0)  # R
+    trust: float = real(0.0, 1.0)  # T_ij, trust of i in j
+    damage: float = real(0.0, 1.0)  # R_ij, damage of j's reputation with i
 
 
 def _ring(params: PublishedParams) -> tuple[int, int]:
@@ -110,9 +125,9 @@ def start(p: Any, roles: Any, links: Any, s: Market, seats: Seats[Firm], pairs: 
         me = seats[i]
         me.action = roles[i].baseline
         for j in range(n):
-            known = i == j or not p.enabled
-            pairs[i, j].trust = 1.0 if known else p.initial_trust
-            pairs[i, j].damage = 0.0 if known else p.initial_damage
+            full = i == j or not p.enabled  # each seat trusts itself; in a game without trust, all trust all
+            pairs[i, j].trust = 1.0 if full else p.initial_trust
+            pairs[i, j].damage = 0.0 if full else p.initial_damage
         if p.has_loyalty:
             me.loyalty = p.initial_loyalty
         if p.has_coalition:
@@ -143,7 +158,7 @@ def step(
     extra: Array,
 ) -> bool:
     """One step, equations (1) to (5) of the module."""
-    rounds = int(s.clock) + 1
+    rounds = int(s.clock) + 1  # number of this round, from 1
     for i in range(roles.shape[0]):
         # the published code holds actions in float32, which may round the endowment itself upwards
         action[i] = min(roles[i].endowment, np.float64(np.float32(action[i])))
@@ -158,7 +173,7 @@ def step(
     if p.has_loyalty:
         _multiply_by_loyalty(p, roles, seats, past, rounds, action, factor)  # (4)
     if p.has_memory:
-        length = min(p.memory, rounds - 1)
+        length = min(p.memory, rounds - 1)  # of rounds up to this one, which is among them
         for i in range(roles.shape[0]):
             seats[i].memory = min(roles[i].endowment, history.mean(past, rounds, length, i, 1.0))
         reciprocity.multipliers(p, roles, links, action, seats, pairs, factor)
@@ -166,7 +181,7 @@ def step(
         _multiply_by_tier(p, roles, s, seats, sent, factor)
     if p.has_agreements:
         s.shown_standing = s.standing
-        for i in range(2):
+        for i in range(2):  # only games of two seats have agreements
             seats[i].shown_agreement = seats[i].agreement
         negotiation.update(p, s, seats, action, extra)
     if p.has_peak:
@@ -194,9 +209,9 @@ def _multiply_by_loyalty(
     length = min(WINDOW, rounds)
     for i in range(n):
         e = roles[i].endowment
-        window = min(1.0, history.mean(past, rounds, length, i, e))
+        window = min(1.0, history.mean(past, rounds, length, i, e))  # of a / e
         seats[i].window = window
-        # in float32, as published: means of a constant rate of 0.6 fall short of it after 6 and 7 rounds
+        # compared in float32, as published: there the mean of 6 or of 7 rates of 0.6 comes out below 0.6: no bonus
         if loyalty.rate(action[i], e) < np.float32(p.free_rider_rate):
             factor[i] *= p.free_rider_factor
         if np.float32(window) >= np.float32(p.bonus_threshold):
@@ -214,7 +229,7 @@ def _multiply_by_loyalty(
 
 @jit
 def _multiply_by_tier(p: Any, roles: Any, s: Market, seats: Seats[Firm], sent: Array, factor: Array) -> None:
-    """Public scores after this round, what is seen of them, and the multipliers of tiers."""
+    """Public scores after this round, as they are and as they are seen, and the multipliers of their tiers."""
     for i in range(roles.shape[0]):
         me = seats[i]
         me.shown = me.seen if p.noise > 0.0 else me.score
@@ -226,7 +241,7 @@ def _multiply_by_tier(p: Any, roles: Any, s: Market, seats: Seats[Firm], sent: A
 
 @jit
 def _mean_watched(links: Any, pairs: Pairs[Tie]) -> float:
-    """Mean of T over the watched pairs."""
+    """Mean trust of the watched pairs; the diagonal is never watched."""
     n = links.shape[0]
     total = 0.0
     count = 0.0

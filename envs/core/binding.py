@@ -196,14 +196,17 @@ def _source(game: Game[Any]) -> _Source:
 
 
 def _bound(source: _Source, template: Callable[..., Any], name: str, inlined: bool = True, **names: Any) -> Any:
-    """A compiled copy of a template in which some global names are the game's."""
+    """A compiled copy of a template in which some global names are the game's.
+
+    What is ``inlined`` becomes a part of what calls it, and is kept in the disk cache with that.
+    """
     file = str(sys.modules[source.module].__file__)
     assert isinstance(template, FunctionType)
     made = FunctionType(template.__code__.replace(co_filename=file), {**template.__globals__, **names}, name)
     made.__module__ = source.module
     made.__qualname__ = f"{source.name}.{name}"
     made.__doc__ = template.__doc__
-    return jit(made, inlined=inlined, also=__name__)
+    return jit(made, inlined=inlined, kept=not inlined, also=__name__)
 
 
 def _reads(source: _Source, tables: Any) -> Any:
@@ -232,8 +235,8 @@ def _kernels(source: _Source) -> Kernels:
     pick, step, look = source.calls
     tables = jit(pick, inlined=True)
 
-    def made(template: Callable[..., Any], name: str, what: Any, *, inlined: bool = True) -> Any:
-        return _bound(source, template, name, inlined, rule=what, tables=tables)
+    def made(template: Callable[..., Any], name: str, what: Any) -> Any:
+        return _bound(source, template, name, rule=what, tables=tables)
 
     names = {
         "COPY": source.copy,

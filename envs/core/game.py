@@ -13,8 +13,19 @@ A game is one record of these, at the end of its file::
         draw=draw,
     )
 
-All functions of a game take the same arguments in the same order: the parameters, then what the rules alone get from
-``tables``, then the state by name (``s`` and the parts of the declaration), then what is particular to them.
+All functions of a game take their arguments by position and in the same order, whatever they call them:
+
+1. the parameters: ``p`` in compiled rules, ``params`` in plain Python. ``params`` is the game's dataclass; ``p`` is the
+   record that :mod:`payoff.envs.core.params` makes of it, where words and flags are numbers (``p.aux == AUX.dense``,
+   ``p.lava != 0``) and annotated properties are fields. Functions that give sizes, ranges and bounds get the dataclass,
+   even where a short lambda calls it ``p``;
+2. in compiled rules alone, the arrays of ``tables``, in the order in which that function returns them;
+3. the state: ``s``, the record of the copy, then each part, in the order of the declaration
+   (``State(Market, seats=Firm, pairs=Tie)``: ``s, seats, pairs``);
+4. what is particular to the function, such as ``action, payoff`` of ``step`` or ``view, seen`` of ``look``.
+
+The names ``full``, ``private`` and ``minimal`` stand for observation settings in ``observe=``, and ``private`` and
+``cooperative`` for reward layers in ``reward=``: the two have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -66,10 +77,12 @@ class Rules(Generic[P]):
         seats: number of seats N.
         tables: (parameter rows) -> further arrays that rules read, leading axis P; rules get their own row of each.
         pack: (parameter rows) -> all that rules read, ``p`` first, where ``p`` is not the game's keywords.
-        alike: keywords that must be the same in all copies of a batch, since the sizes of the state depend on them.
+        alike: names of the keywords that must have the same value in all copies of a batch, since the sizes of the
+            state depend on them; other keywords may differ from copy to copy.
         chance: probabilities of the outcomes of :func:`payoff.envs.core.chance.outcome`, the same in every state; None
             for a game that draws nothing after the reset.
-        tabular: the state without header is finite, and after the reset its dynamics draw nothing but ``chance``.
+        tabular: an exact model can be tabulated (:func:`payoff.envs.mdp.as_mdp`): without the header (clock, key,
+            ...) there are finitely many states, and after the reset nothing is drawn but the outcomes of ``chance``.
         baseline: trust-neutral actions ``(N,)``; None: 0.
         dependence: matrix D ``(N, N)`` of the reward layers, zero diagonal; None: 0.
         default_reward: reward layer when the user names none.
@@ -154,8 +167,8 @@ class Each:
     """An entry of ``info`` with one number per seat.
 
     Attributes:
-        of: compiled ``(p, *tables, s, *parts, i) -> float``, or the name of a field of the state.
-        flag: its numbers are booleans.
+        of: compiled ``(p, *tables, s, *parts, i) -> float``, i the seat, or the name of a field of the seats.
+        flag: report booleans, True where the number is not 0, instead of numbers.
     """
 
     of: Any
@@ -164,12 +177,12 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """An entry of ``info`` that is a list of fixed length.
+    """An entry of ``info`` that is a list of fixed length: of flags, or with ``flag=False`` of any numbers.
 
     Attributes:
-        of: compiled ``(p, *tables, s, *parts, k) -> float``.
+        of: compiled ``(p, *tables, s, *parts, k) -> float``, entry k of the list, from 0.
         size: its length.
-        flag: its numbers are booleans.
+        flag: report booleans, True where the number is not 0, instead of numbers.
     """
 
     of: Any
@@ -259,20 +272,24 @@ class Theory:
     """What is known about a game of one player.
 
     Attributes:
-        kind: how the optimum is known: ``"exact"``, ``"exact_small"`` (exact for small sizes, an exact oracle for
-            actions elsewhere) or ``"reference"`` (scripted solution and a proven upper bound).
+        kind: how the optimum is known. ``"exact"``: for all parameters and states. ``"exact_small"``: exactly for
+            small sizes or for some states; elsewhere ``optimum`` raises ValueError, and ``policy`` raises it too or
+            follows a rule that is not always best. ``"reference"``: by the return of a scripted policy, the reference,
+            and a proven upper bound; there may be better play.
         optimum: ``(params, s, *parts) -> (return, steps)``: best expected return from that state within the horizon,
             and the least number of steps to a payment above 0.
         policy: ``(params, s, *parts) -> (A,)``: native action of the policy that attains the optimum (of the
             reference).
         planner: what finds both where they are not given: :mod:`payoff.envs.planning`, in a tabular game.
         success: ``(params, episode, s, *parts)``: whether an episode solved the problem, given the state at its end.
-        success_by_step: an episode is a success if and only if one of its steps is, judged as an episode of that step
-            alone. Its chance can then be computed exactly where the game is tabular.
+        success_by_step: ``success`` can be judged step by step: an episode is a success if and only if one of its
+            steps, taken as an episode of one step, is. In a tabular game the probability of success can then be
+            computed exactly.
         levels: difficulty -> keywords, easiest first; ``"hard"`` is where undirected search fails.
         bound: proven upper bound of the return for given parameters, where ``kind`` is ``"reference"``.
-        noisy: an episode's return is not certain even under the optimal policy, and not by ``chance``: steps draw other
-            random numbers, or the seat does not see what the reset drew. The optimum is then an expectation.
+        noisy: the return of an episode is uncertain even under the optimal policy, for a reason other than ``chance``:
+            steps draw other random numbers, or the seat does not see what the reset drew. The optimum is then an
+            expectation.
     """
 
     kind: Literal["exact", "exact_small", "reference"]

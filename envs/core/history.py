@@ -1,4 +1,4 @@
-"""A ring of past rounds in the state of a copy, for windows and memories."""
+"""The actions of the last rounds, in the state of a copy: a ring, in which each round overwrites the oldest one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LANES = 8
 
 @jit
 def write(history: Any, rounds: int, action: Any) -> None:
-    """Write round ``rounds`` (counted from 1) of ``action`` ``(N,)`` into the ring ``(slots, N)``."""
+    """Write the actions ``(N,)`` of round number ``rounds``, from 1, into the ring ``(slots, N)``."""
     slot = (rounds - 1) % history.shape[0]
     for i in range(action.shape[0]):
         history[slot, i] = action[i]
@@ -23,17 +23,17 @@ def write(history: Any, rounds: int, action: Any) -> None:
 
 @jit
 def mean(history: Any, rounds: int, length: int, i: int, scale: float) -> float:
-    """Mean action of seat i over the last ``length`` of ``rounds`` written rounds; 0 when ``length`` is 0.
+    """Mean action of seat i over the last ``length`` rounds, the last one written among them; 0 when ``length`` is 0.
 
-    In float32 and in numpy's order of summation (up to 128 rounds: eight interleaved sums, then pairwise), because the
-    published code takes it so, and an average of 100 is off by 1e-5 otherwise.
+    In float32, and added up in numpy's order (up to 128 rounds: eight interleaved sums, then pairwise), because the
+    published code does it so; an average near 100 would be off by 1e-5 otherwise.
 
     Args:
         history: ``(slots, N)`` ring, see :func:`write`; it holds at least ``length`` rounds.
-        rounds: rounds written so far, at least ``length``.
-        length: rounds averaged.
+        rounds: rounds written so far, that is the number of the last one; at least ``length``.
+        length: number of rounds averaged.
         i: seat.
-        scale: what each action is divided by first: 1, or the endowment for a mean rate.
+        scale: what each action is divided by before the mean: 1, or the endowment for a mean rate a / e.
     """
     if length <= 0:
         return 0.0
@@ -49,13 +49,13 @@ def mean(history: Any, rounds: int, length: int, i: int, scale: float) -> float:
 
 @jit
 def _rate(history: Any, k: int, i: int, scale: float) -> Any:
-    """Round k, counted from 0, in float32."""
+    """Action of seat i in round k, here counted from 0, divided by ``scale``; float32."""
     return np.float32(history[k % history.shape[0], i]) / np.float32(scale)
 
 
 @jit
 def _four(history: Any, oldest: int, blocks: int, i: int, scale: float, first: int) -> Any:
-    """Lanes ``first`` to ``first + 3``, added in pairs."""
+    """Sum of the lanes ``first`` to ``first + 3``, added in pairs."""
     left = _lane(history, oldest, blocks, i, scale, first) + _lane(history, oldest, blocks, i, scale, first + 1)
     right = _lane(history, oldest, blocks, i, scale, first + 2) + _lane(history, oldest, blocks, i, scale, first + 3)
     return left + right
@@ -63,7 +63,7 @@ def _four(history: Any, oldest: int, blocks: int, i: int, scale: float, first: i
 
 @jit
 def _lane(history: Any, oldest: int, blocks: int, i: int, scale: float, lane: int) -> Any:
-    """Sum of every eighth of the ``blocks`` rounds from ``oldest`` on, beginning with ``lane``; float32."""
+    """Sum of every eighth round, from number ``lane`` of the ``blocks`` rounds that begin with ``oldest``; float32."""
     total = np.float32(0.0)
     for k in range(lane, blocks, _LANES):
         total += _rate(history, oldest + k, i, scale)

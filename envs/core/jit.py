@@ -1,10 +1,11 @@
 """The one decorator of compiled code: compiled on first use, cached on disk, safe to run in several threads.
 
-Numba's disk cache knows the file of the function it compiled, not the files of the functions that one calls: after
-an edit in a shared block, a cached game would go on returning the old numbers. So each source file has a cache folder
-of its own, named by a hash of that file and of every file that it imports, directly or not, from its own package or
-from ``payoff.envs``. An edit in one game's file compiles that game anew and no other; an edit in a shared block, all
-that use it. A folder that the user has set (``NUMBA_CACHE_DIR``) is left alone.
+Numba's disk cache knows the file of the function it compiled, not the files of the functions that one calls: after an
+edit in a shared block, a cached game would go on returning the old numbers. So each source file has a cache folder of
+its own, named by a hash of that file and of the files that it imports, directly or not: those beside it, those of its
+own package, and the shared blocks in ``payoff.envs.core`` and ``payoff.envs.sight``. An edit in one game's file
+compiles that game anew and no other; an edit in a shared block, all that use it. A folder that the user has set
+(``NUMBA_CACHE_DIR``) is left alone.
 
 A first compilation takes seconds, so it says so, in one line on stderr and once per process; the environment variable
 ``PAYOFF_QUIET`` (any value but 0) silences it.
@@ -30,9 +31,7 @@ from numba.core import config, event
 
 __all__ = ["bind", "cache_folder", "inlined", "jit"]
 
-_SHARED = "payoff.envs"
-
-
+_SHARED = ("payoff.envs.core.", "payoff.envs.sight.", "payoff.game")  # what holds compiled code for all games
 _IMPORT = re.compile(
     r"^(?:import\s+(?P<modules>[^\n#]+)|from\s+(?P<base>\S+)\s+import\s+(?P<names>\([^)]*\)|[^\n#]+))", re.M
 )
@@ -56,20 +55,27 @@ def _imports(source: str, package: str) -> set[str]:
 
 @cache
 def _read(name: str) -> tuple[bytes, frozenset[str]]:
-    """Hash of a module's source, and the modules of interest that it imports."""
-    module = sys.modules.get(name)
-    source = getattr(module, "__file__", None)
-    if source is None or not source.endswith(".py"):
+    """Hash of a module's source, and the modules that it imports whose code may become part of its own."""
+    file = _file_of(name)
+    if file is None:
         return b"", frozenset()
-    package = getattr(module, "__package__", "") or ""
-    own = name.partition(".")[0]
-    near = (
-        n
-        for n in _imports(Path(source).read_text(encoding="utf-8"), package)
-        if n.startswith((f"{_SHARED}.", f"{own}."))
-    )
-    known = frozenset(n for n in near if n in sys.modules)
-    return hashlib.sha256(Path(source).read_bytes()).digest(), known
+    package, own = getattr(sys.modules[name], "__package__", "") or "", name.partition(".")[0]
+    source = file.read_bytes()
+
+    def matters(other: str) -> bool:
+        if other.startswith(_SHARED) or (own != "payoff" and other.partition(".")[0] == own):
+            return other in sys.modules
+        beside = _file_of(other)
+        return beside is not None and beside.parent == file.parent
+
+    near = frozenset(filter(matters, _imports(source.decode(), package)))
+    return hashlib.sha256(source).digest(), near
+
+
+def _file_of(name: str) -> Path | None:
+    """Source file of an imported module."""
+    source = getattr(sys.modules.get(name), "__file__", None)
+    return Path(source) if source is not None and source.endswith(".py") else None
 
 
 def _digest(*names: str) -> str:
@@ -91,10 +97,18 @@ def _usable(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            os.utime(folder)  # marks it as used, for _prune
             return True
     except OSError:
         return False
+
+
+def _marked(folder: Path) -> bool:
+    """Mark a folder that is there as used, for :func:`_prune`; a new one must be made first."""
+    try:
+        os.utime(folder)
+    except OSError:
+        return False
+    return True
 
 
 def _prune(base: Path) -> None:
@@ -125,10 +139,7 @@ def cache_folder() -> Path:
         base = (Path(chosen) if chosen else Path.home() / ".cache") / "payoff"
     except RuntimeError:  # no home folder at all
         return _private_folder()
-    if not _usable(base):
-        return _private_folder()
-    _prune(base)
-    return base
+    return base if _usable(base) else _private_folder()
 
 
 @cache
@@ -137,10 +148,13 @@ def _folder_of(*modules: str) -> str:
     if config.CACHE_DIR:
         return str(config.CACHE_DIR)
     folder = cache_folder() / f"kernels-{modules[0].rpartition('.')[2]}-{_digest(*modules)}"
+    if _marked(folder):
+        return str(folder)
+    _prune(cache_folder())
     return str(folder if _usable(folder) else _private_folder())
 
 
-def jit(function: Callable[..., Any], *, inlined: bool = False, also: str | None = None) -> Any:
+def jit(function: Callable[..., Any], *, inlined: bool = False, kept: bool = True, also: str | None = None) -> Any:
     """Compile ``function`` on first use, for floats, arrays and records only.
 
     Division follows IEEE 754 (no exception), and ``fastmath`` stays off so that results are the same bits at every
@@ -153,6 +167,7 @@ def jit(function: Callable[..., Any], *, inlined: bool = False, also: str | None
     Args:
         function: a plain function.
         inlined: copy it into every caller; a call that hands over several arrays costs more than many a rule.
+        kept: cache it on disk; what is only ever a part of other functions is kept with these.
         also: a module that the function's own does not import, and whose edits make the compiled code stale.
     """
     before = config.CACHE_DIR
@@ -160,7 +175,7 @@ def jit(function: Callable[..., Any], *, inlined: bool = False, also: str | None
         function.__module__, *([also] if also else [])
     )  # read at decoration; restored: other libraries keep theirs
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=inlined)(function)
+        return numba.njit(cache=kept, nogil=True, error_model="numpy", _nrt=False, forceinline=inlined)(function)
     finally:
         config.CACHE_DIR = before
 

@@ -316,10 +316,7 @@ def start(params: Any, wiring: Any, rows: Any, mask: Any, out: Any, obs: Any) ->
         if mask[b]:
             _clear(frame, row, out[b])
             begin(params, k, frame, row)
-        s, parts = record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS)
-        game_look(params, wiring.table, k, row, s, parts, obs[b])
-        if frame.reads != 0:
-            game_read(params, k, frame, s, parts, out[b])
+        game_look(params, wiring.table, k, row, record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS), obs[b])
 
 
 def look(params: Any, wiring: Any, rows: Any, obs: Any) -> None:

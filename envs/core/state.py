@@ -1,6 +1,8 @@
 """The state of a game: one row of float64 per copy, read and written by name.
 
-A game declares what a copy holds once, with the range of each number::
+A copy is one running instance of a game, with an episode and random numbers of its own; a batch has many. A seat is the
+place of one player in it. A game declares, with the range of each number, what a copy has once and what it has for
+each seat, each pair of seats, or each cell of a grid::
 
     class Harvest(Copy):
         stock: float = real(0.0, lambda p: p.capacity)
@@ -18,9 +20,14 @@ A game declares what a copy holds once, with the range of each number::
     STATE = State(Harvest, seats=Harvester, pairs=Tie, board=Cells(lambda p: (p.size, p.size), whole(0, 9)))
 
 Rules then get ``s``, one record of the copy, and the parts in the order of the declaration: ``seats`` ``(N,)`` records,
-``pairs`` ``(N, N)`` records, and arrays of numbers. They all lie in the copy's row, so a snapshot is a copy of an
-array, and restoring one can check every number against its range. Whole numbers below 2**53 are exact in float64; that
-is how the clock, the random key and its counter live beside the rest, in the columns every row begins with.
+``pairs`` ``(N, N)`` records, and arrays of numbers. They all lie in the copy's row, so a snapshot, the state of an
+environment saved by the user to be restored later, is a copy of an array. A snapshot may hold any state whose numbers
+are in their ranges, which restoring checks, even one that play does not reach. Whole numbers below 2**53 are exact in
+float64; that is how the clock, the random key and its counter live beside the rest, in the columns every row begins
+with.
+
+All numbers that a copy draws, at a start and later, are its own: a draw (:mod:`payoff.envs.core.rng`) is a function of
+``s.key``, ``s.episode`` and ``s.counter``, whatever other copies do. This sequence is the copy's stream.
 """
 
 from __future__ import annotations
@@ -80,7 +87,7 @@ class Pairs(Protocol[T_co]):
     shape: tuple[int, int]
 
     def __getitem__(self, ij: tuple[int, int], /) -> T_co:
-        """What seat i has of seat j."""
+        """What seat i holds of seat j."""
 
 
 CLOCK = 0  # steps taken in this episode
@@ -120,15 +127,17 @@ class Field:
 
 
 def whole(low: Bound = 0, high: Any = EXACT, *, size: int = 0) -> Any:
-    """Declare a whole number in low .. high, or a vector of ``size`` of them.
+    """Declare a whole number in the range low .. high, ends included, or a vector of ``size`` of them.
 
-    ``high`` may be the game's events or words: then the number is one of them.
+    The two arguments are the range, and none is a first value: before ``start`` runs, every number is 0. Each may be a
+    function of the parameters. ``high`` may be the game's events or words: then the number is one of them. The field
+    is annotated as ``float``, since the whole row is float64.
     """
     return Field(low, len(high) - 1 if isinstance(high, tuple) else high, True, size)
 
 
 def real(low: Bound = -math.inf, high: Bound = math.inf, *, size: int = 0) -> Any:
-    """Declare a finite number in [low, high], or a vector of ``size`` of them."""
+    """Declare a finite number in the range [low, high], or a vector of ``size`` of them; see :func:`whole`."""
     return Field(low, high, False, size)
 
 
@@ -168,7 +177,21 @@ class Record:
 
 
 class Copy(Record):
-    """What a copy has once. Every copy has these; the loop around the rules keeps them."""
+    """What a copy has once: these five, and what a game declares in a subclass.
+
+    The loop around the rules (:mod:`payoff.envs.core.loop`) sets the five. Rules may read them, and change none but
+    ``counter``, which every draw advances. To draw the numbers of another stream, a rule may set ``key``,
+    ``episode`` and ``counter`` for some draws, and must put them back.
+
+    Attributes:
+        clock: steps taken in this episode, 0 at a start. The loop adds 1 after ``step`` has returned, so in ``step`` it
+            is the number of steps before the running one, which is the last when ``clock + 1`` is the horizon.
+        key: random key of the copy, from its seed.
+        episode: episodes started since that seed.
+        counter: draws taken in this episode.
+        over: 0 while the episode runs. After a step the loop adds TERMINATED where ``step`` returned True, and
+            TRUNCATED where ``clock`` has reached the horizon. NEVER before the first episode.
+    """
 
     clock: float = whole(0)
     key: float = whole(0)
@@ -182,7 +205,7 @@ class Seat(Record):
 
 
 class Pair(Record):
-    """What seat i has of seat j; reward layers and partners read ``trust`` and ``damage``, where there are such."""
+    """What seat i holds of seat j; reward layers and partners read ``trust`` and ``damage``, where there are such."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
-"""Trust and reputation damage of TR-2 (arXiv 2510.24909), the regime-separated form.
+"""Trust and reputation damage of TR-2 (arXiv 2510.24909), in the form that builds and erodes trust by separate rules.
 
-For every ordered pair i != j, from the values before the step:
+T_ij is the trust of seat i in seat j. R_ij is the damage that j's reputation with i has taken, which leaves 1 - R_ij as
+the ceiling of T_ij. D_ij, a constant, says how much i depends on j, a_j is the action of j and b_j its baseline. For
+every ordered pair i != j, with T_ij and R_ij on the right as they were before the step:
 
 (1) signal    s_j = tanh(kappa (a_j - b_j))
 (2) building  s_j > 0:  dT_ij = lambda_plus s_j max(0, (1 - R_ij) - T_ij)
 (3) erosion   s_j < 0:  dT_ij = lambda_minus s_j T_ij (1 + xi D_ij)
 (4) damage    s_j < 0:  dR_ij = mu |s_j| (1 - R_ij);   otherwise  dR_ij = -delta R_ij
-(5) T_ij <- clip(T_ij + dT_ij, 0, 1 - R_ij) with the old R_ij;  R_ij <- clip(R_ij + dR_ij, 0, 1)
+(5) T_ij <- clip(T_ij + dT_ij, 0, 1 - R_ij);  R_ij <- clip(R_ij + dR_ij, 0, 1)
 
-Because (5) clips with the old damage, T may stand above the new ceiling for one step. The signal is in the units of the
-game: on a scale of 100 it saturates three units away from the baseline, so trust reacts to little but its sign.
-The equations follow the published code and its revised validation suite; the full text of the report is unverified.
+Where s_j = 0, dT_ij = 0. Because (5) clips with the old damage, T may stand above the new ceiling for one step. The
+signal takes actions in the units of the game: on a scale of 100 it saturates a few units away from the baseline (at
+kappa 1, three), so trust reacts to little but the sign of a_j - b_j. The equations follow the published code and its
+revised validation suite; the full text of the report is unverified.
 """
 
 from __future__ import annotations

@@ -30,10 +30,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe(Setting):
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     clock: bool = False
@@ -59,9 +59,9 @@ def numbers(
     """What is seen of a game by numbers in [0, 1].
 
     Args:
-        look: writes the numbers and ends with :func:`show_clock`. Its ``view`` is a record of ``clock``, 1 over the
-            horizon or 0, and the flags named in ``optional``; of several seats, one such record for each that is looked
-            at, with its number as ``seat``.
+        look: writes the numbers and ends with :func:`show_clock`. Its ``view`` is a record of ``clock``, 1 / horizon
+            (0 where the clock is not shown), and the flags named in ``optional``; of several seats, one such record for
+            each that is looked at, with its number as ``seat``.
         names: the numbers that every setting shows, or a function of the parameters.
         settings: named observation settings, all of one kind.
         several: whether the game has several seats.

@@ -30,12 +30,12 @@ SYMBOL = np.dtype([*((name, np.int64) for name in _COLUMNS), ("scale", np.float6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         encoding: how symbols are written.
         hide: names of symbols that are not shown.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     encoding: Literal["factored", "joint", "scaled"] = "factored"

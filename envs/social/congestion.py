@@ -1,38 +1,44 @@
-"""Congestion: many seats choose among a few sections, and a crowded section is worth little to each who is in it.
+"""Congestion: many seats choose among a few sections, and the fuller a section is, the less it pays each of its seats.
 
 ## Model
-In every round each of n seats chooses one of k = `sections` sections of capacity psi. With x_s seats in section s,
+In every round each of n seats chooses one of k = `sections` sections. With psi = `capacity` and x_j seats in section j,
 
-(1) pi_i = exp(-x_s / psi) for each seat i in section s
+(1) pi_i = exp(-x_j / psi) for each seat i in section j
 
-(2) G = sum_i pi_i = sum_s x_s exp(-x_s / psi), largest in a section at x = psi and falling towards 0 beyond
+(2) G = sum_i pi_i = sum_j x_j exp(-x_j / psi)
 
-The rounds of an episode do not depend on each other: with `max_steps` 1 the game is one-shot.
+A section takes any number of seats: psi is no limit, but the number of seats at which a section adds most to G; beyond
+it, what a section adds falls towards 0. The rounds of an episode do not depend on each other: with `max_steps` 1 the
+game is one-shot.
 
 It is the congestion problem (a bar, a beach) on which difference rewards and potential-based difference rewards were
 tried: Wolpert and Tumer, "Optimal payoff functions for members of collectives" (2001); Devlin, Yliniemi, Kudenko and
 Tumer, "Potential-based difference rewards for multiagent reinforcement learning" (AAMAS 2014). The stateless form with
-equations (1) and (2) and the default sizes are those of a small rebuild; the sizes of the papers are unverified.
+equations (1) and (2) and the default sizes were taken from a small reimplementation, not from the papers, whose sizes
+are unverified.
 
 ## Players and actions
-`n_agents` seats, all alike; action s in 0 .. k - 1 is section s. In the view of one seat, name the partners:
-`partners="random"` plays every section alike. The other names are made for contributions; a partner's number x, from 0
-to k - 1, stands for the section floor(x k / (k - 1)), and the default `reciprocator` stays in the first section.
+`n_agents` seats, all alike; action j in 0 .. k - 1 is section j. In the view of one seat, give `partners` for the
+others: `"random"` plays all sections with the same probability. The other built-in partners (`"constant:0.4"`,
+`"tit_for_tat"`, `"reciprocator"`) were made for games in which an action is an amount to contribute: each answers with
+a number x from 0 to k - 1, which stands for section min(k - 1, floor(x k / (k - 1))). The default partner,
+`"reciprocator"`, stays in section 0 at the default sizes.
 
 ## Observations
 In [0, 1], zeros at a start.
 
-- `full`: the share of seats that were in each section in the last round; the own last choice one-hot. Whoever moves
-  later in the sequential view sees the choices of the round so far.
-- `private`, `minimal`: the own last choice alone.
+- `full`: the share of seats that were in each section in the last round, and the seat's own last choice, one-hot. In
+  the PettingZoo AEC environment, where seats move one after another, each also sees the choices made before it in the
+  running round.
+- `private`, `minimal`: only the seat's own last choice.
 
 An `Observe` can add the clock.
 
 ## Rewards
-`private` is pi_i, the local reward; `cooperative` is G / n, the global one. `info["welfare"]` is G of the last round,
-`info["crowd"]` the number of seats in each seat's section, itself counted.
+`reward="private"` is pi_i, the local reward; `reward="cooperative"` is G / n, the global one. `info["welfare"]` is G of
+the last round, `info["crowd"]` the number of seats in each seat's section, including itself.
 
-The difference reward of seat i is D_i = G - G without i. It is not a layer but a wrapper,
+The difference reward of seat i is D_i = G - G without i. It is no value of `reward` but a wrapper,
 `payoff.wrappers.multi_agent.difference.DifferenceReward`, with `others_welfare` of
 `payoff.envs.social.congestion_theory` as the counterfactual. D_i and G differ by a number that i has no influence on.
 
@@ -43,14 +49,14 @@ Nobody has chosen yet. Nothing is random.
 Truncated after `max_steps` rounds; nothing terminates.
 
 ## Theory
-`payoff.envs.social.congestion_theory` has it all exactly. Under the private reward a round is a congestion game in the
-sense of Rosenthal (1973), with the potential sum_s sum_{j = 1 .. x_s} exp(-j / psi). Its pure equilibria are exactly
-the splits that are as even as whole numbers allow: by (1) a seat gains from moving if and only if the other section has
-at least two seats less. The split of the largest G comes from dynamic programming over whole splits. At the defaults it
-puts 6 seats into each of five sections and the other 70 into the last, G = 11.037, while the even split has G = 6.223:
-each seat alone is right to leave the crowded section, and together they ruin all of them. Under the cooperative reward
-the best split is an equilibrium, but one choice of 100 hardly shows in G. With 50 seats, 9 sections and psi 4 the
-even split is nearly as good as the best one.
+`payoff.envs.social.congestion_theory` computes all of this exactly. Under the private reward a round is a congestion
+game in the sense of Rosenthal (1973), with the potential sum_j sum_{m = 1 .. x_j} exp(-m / psi). Its pure equilibria
+are exactly the even splits, in which no two sections differ by more than one seat: by (1) a seat gains from moving if
+and only if the other section has at least two seats fewer. The split with the largest G comes from dynamic programming
+over whole splits. At the defaults it puts 6 seats into each of five sections and the other 70 into the last, G =
+11.037, while the even splits have G = 6.223: each seat alone is right to leave the crowded section, and together they
+ruin all of them. Under the cooperative reward the best split is an equilibrium, but one choice of 100 hardly shows in
+G. With 50 seats, 9 sections and psi 4 the even splits are nearly as good as the best one.
 
 ## Parameters
 `n_agents` 100, in 2 .. 1000; `sections` 6, in 2 .. 100; `capacity` 6, in [0.1, 10000]; `max_steps` 100.
@@ -84,7 +90,7 @@ class CongestionParams(Params):
 
     n_agents: int = 100  # n
     sections: int = 6  # k
-    capacity: float = 6.0  # psi, seats at which a section is worth most
+    capacity: float = 6.0  # psi, seats at which a section adds most to the welfare; no limit
     max_steps: int = 100  # rounds of an episode
 
     def __post_init__(self) -> None:
@@ -98,13 +104,13 @@ class CongestionParams(Params):
 class Chooser(Seat):
     """State of a seat."""
 
-    action: float = whole(0, lambda p: p.sections - 1)  # section of the last round
+    action: float = whole(0, lambda p: p.sections - 1)  # section of the last round; 0 at a start
 
 
 STATE = State(
     Copy,
-    crowd=Cells(lambda p: (p.sections,), whole(0, lambda p: p.n_agents)),  # seats in each section
-    worth=Cells(lambda p: (p.sections,), real(0.0, 1.0)),  # what each section pays
+    crowd=Cells(lambda p: (p.sections,), whole(0, lambda p: p.n_agents)),  # seats in each section in the last round
+    worth=Cells(lambda p: (p.sections,), real(0.0, 1.0)),  # what each paid a seat: 1 if empty; 0 at a start
     seats=Chooser,
 )
 
@@ -113,16 +119,19 @@ STATE = State(
 def step(
     p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser], action: Array, payoff: Array
 ) -> bool:
-    """One round, in O(n + k); nothing terminates. Actions are replaced by the sections they stand for."""
-    sections, capacity = p.sections, p.capacity  # read once: the loops below write beside them
-    for k in range(sections):
-        crowd[k] = 0.0
+    """One round, in O(n + k); nothing terminates.
+
+    ``action`` is overwritten with the sections that its numbers stand for: reward layers read it after the step.
+    """
+    sections, capacity = p.sections, p.capacity  # locals: else loops that write to arrays would read them every time
+    for section in range(sections):
+        crowd[section] = 0.0
     for i in range(seats.shape[0]):
-        k = section_of(sections, action[i])
-        action[i] = seats[i].action = k
-        crowd[k] += 1.0
-    for k in range(sections):
-        worth[k] = math.exp(-crowd[k] / capacity)  # (1)
+        section = section_of(sections, action[i])
+        action[i] = seats[i].action = section
+        crowd[section] += 1.0
+    for section in range(sections):
+        worth[section] = math.exp(-crowd[section] / capacity)  # (1)
     for i in range(seats.shape[0]):
         payoff[i] = worth[int(action[i])]
     return False
@@ -130,9 +139,10 @@ def step(
 
 @jit
 def section_of(sections: int, value: float) -> int:
-    """Section of a native action, a number x in [0, k - 1]: x itself where it is whole, else floor(x k / (k - 1)).
+    """Section of a native action, a number x in [0, k - 1]: floor(x k / (k - 1)), at most k - 1.
 
-    A partner by name answers with any number of that range; by this rule a uniform one is uniform over the sections.
+    That leaves whole numbers as they are. Built-in partners answer with any number of the range; if it is drawn
+    uniformly, so is the section.
     """
     return min(sections - 1, int(value * sections / (sections - 1)))
 
@@ -141,24 +151,24 @@ def section_of(sections: int, value: float) -> int:
 def welfare(p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser]) -> float:
     """Sum of the payoffs of the last round, (2)."""
     total = 0.0
-    for k in range(p.sections):
-        total += crowd[k] * worth[k]
+    for section in range(p.sections):
+        total += crowd[section] * worth[section]
     return total
 
 
 @jit
 def crowd_around(p: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser], i: int) -> float:
-    """Seats in seat i's section, itself counted."""
+    """Seats in seat i's section, including itself."""
     return crowd[int(seats[i].action)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
-        counts: whether the shares of all sections are shown, and in the sequential view the choices of the round.
-        clock: whether rounds played over the horizon come last.
+        counts: whether the shares of all sections are shown, and in the AEC environment the round's earlier choices.
+        clock: whether the clock, rounds played divided by the horizon, comes last.
     """
 
     counts: bool = True
@@ -171,7 +181,7 @@ class Observe:
 
 
 SETTINGS = {"full": Observe(), "private": Observe(counts=False), "minimal": Observe(counts=False)}
-VIEW = np.dtype([("seat", np.int64), ("counts", np.bool_), ("round", np.float64)], align=True)
+VIEW = np.dtype([("seat", np.int64), ("counts", np.bool_), ("clock", np.float64)], align=True)  # clock: 1 / max_steps
 
 
 def plan(rows: Sequence[CongestionParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
@@ -193,29 +203,29 @@ def look(
     for v in range(seen.shape[0]):
         own, at = seen[v], 0
         if view[v].counts:
-            for k in range(sections):
-                own[k] = crowd[k] / n
+            for section in range(sections):
+                own[section] = crowd[section] / n
             at = sections
         choice = int(seats[view[v].seat].action) if clock > 0.0 else -1
-        for k in range(sections):
-            own[at + k] = 1.0 if k == choice else 0.0
+        for section in range(sections):
+            own[at + section] = 1.0 if section == choice else 0.0
         if own.shape[0] > at + sections:
-            own[at + sections] = clock * view[v].round
+            own[at + sections] = clock * view[v].clock
 
 
 WITHIN, BEYOND, CAPACITY = (0, 114, 178), (230, 159, 0), (40, 44, 52)
-_SIDE, _MARGIN, _WIDTH = 240, 16, 48  # pixels: height of a bar's frame, border, width of a section
+_SIDE, _MARGIN, _WIDTH = 240, 16, 48  # pixels: height of a bar, border, width of a bar
 
 
 def draw(params: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: Seats[Chooser]) -> Array:
-    """A bar a section, filled by its share of the seats: blue up to the capacity, orange beyond; a line at capacity."""
+    """One bar per section, filled by its share of the seats: blue up to psi, orange beyond, with a line at psi."""
     w = max(6, min(_WIDTH, 960 // params.sections))
     picture = np.full((_SIDE + 2 * _MARGIN, params.sections * w + 2 * _MARGIN, 3), render.PAPER, dtype=np.uint8)
     bottom = _MARGIN + _SIDE
     line = bottom - round(_SIDE * min(1.0, params.capacity / params.n_agents))
-    for k in range(params.sections):
-        left, right = _MARGIN + k * w + 1, _MARGIN + (k + 1) * w - 1
-        top = bottom - round(_SIDE * crowd[k] / params.n_agents)
+    for section in range(params.sections):
+        left, right = _MARGIN + section * w + 1, _MARGIN + (section + 1) * w - 1
+        top = bottom - round(_SIDE * crowd[section] / params.n_agents)
         picture[_MARGIN:bottom, left:right] = render.BAR_FRAME
         picture[max(top, line) : bottom, left:right] = WITHIN
         picture[top : max(top, line), left:right] = BEYOND
@@ -225,7 +235,7 @@ def draw(params: CongestionParams, s: Copy, crowd: Array, worth: Array, seats: S
 
 V0 = Game(
     "payoff/Congestion-v0",
-    "A hundred seats choose among six sections that hold six each; what is best for each ruins all.",
+    "A hundred seats choose among six sections that are best with six each; what is best for each ruins all.",
     tags=("social", "multi_agent"),
     rules=Rules(
         params=CongestionParams,

@@ -175,7 +175,7 @@ def step(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array, a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: the flags alone, with the count, or with the energies as well.

@@ -134,7 +134,7 @@ class Bifurcation(Copy):
     lane: float = whole(0, lambda p: p.choices)  # 0 for none, else 1 + action
     branch: float = whole(0, BRANCH)
     event: float = whole(0, EVENT)
-    forced: float = whole(0, lambda p: 2 * (1 + p.choices))  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, lambda p: 2 * (1 + p.choices))  # 0: the next step draws; k + 1: it must have outcome k
 
 
 @jit

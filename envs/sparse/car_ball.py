@@ -2,55 +2,72 @@
 
 ## Model
 Cars and ball are discs (radius 0.35 and 0.25 m, mass 3 and 1 kg) in a box of 10 x 7 m, whose middle is (0, 0). A car
-has a position, a heading, a velocity and `fuel` seconds of boost. A step of 0.1 seconds is four sub-steps of h = 0.025
-seconds; in each, for a car with throttle a, steering s and boost b, f and l being its velocity along and across its
-heading:
+has a position, a heading, a velocity and `fuel`, counted in seconds of full boost; it chooses throttle a, steering w
+and boost b. A step of 0.1 seconds is four sub-steps of h = 0.025 seconds. In each of them (1) to (7) happen in this
+order, where f and l are the components of a car's velocity along and across its heading, as it was before (1) turned
+it:
 
-(1) the heading turns by 4 s h min(1, max(-1, f)) radians
+(1) the heading turns by 4 w h min(1, max(-1, f)) radians. The velocity does not turn with it
 
-(2) f = exp(-h) f + 4 a h + 6 b' h, l = exp(-7 h) l, with b' h = min(b h, fuel left), which is burnt; at most 6 m/s
+(2) f = exp(-h) f + 4 a h + 6 b' h and l = exp(-7 h) l, where b' h = min(b h, fuel left) is the fuel that is burnt, in
+seconds; then the speed, the length of (f, l), is cut to 6 m/s
 
 (3) positions move by h times the velocities; the ball first loses the share 1 - exp(-`drag` h) of its velocity
 
-(4) cars that touch the ball: an impulse along the line between the middles, of restitution `restitution`, and both are
-    moved apart, the lighter one further. If c cars touch it at once, each meets a ball of mass 1 / c, and the ball gets
-    the sum of the impulses; so the order of seats does not matter, momentum is kept and energy never made
+(4) ball and cars: a car that overlaps the ball exchanges an impulse with it along the line between the centres (along
+the heading where the centres coincide), with the restitution `restitution`, and both are moved apart, the car by a
+quarter of the overlap and the ball by three quarters. If c cars overlap the ball at once, each of them meets a ball of
+mass 1 / c; the ball gets the sum of the impulses and the mean of the c movements, each car its full quarter. So the
+order of seats does not matter, momentum is conserved, and no contact adds energy
 
-(5) cars that touch each other: likewise with restitution 0.2, pair by pair; the ball is at most 10 m/s fast
+(5) cars and cars: likewise, pair by pair, with restitution 0.2, and each car moves by half of the overlap. Two cars
+whose centres coincide are left as they are
 
-(6) the walls: the ball comes back with `restitution` of its speed, a car stops. If the ball touches the left or right
-    wall with its middle within the `mouth` around the middle of that wall, this is a goal
+(6) goal: the ball touches the left or right wall, or is beyond it, and its centre is within the `mouth`, an interval of
+this width around the middle of that wall. The step then ends after (7), without its other sub-steps
 
-The mini version of a game of cars, ball and boost goes back to Lucy-SKG (Moschopoulos et al., "Lucy-SKG: Learning to
-Play Rocket League Efficiently Using Deep Reinforcement Learning", 2023, arXiv:2305.15801); box, restitution of the ball
-and payment follow a small rebuild of it, all other numbers are ours. Cars cannot enter a goal, jump or be destroyed.
+(7) walls: the ball's speed is cut to 10 m/s; then what is beyond a wall is put back to it. Of an outward velocity, the
+component into the wall is reversed and multiplied by `restitution` for the ball, and becomes 0 for a car
+
+Simplified games of cars, ball and boost go back to Lucy-SKG (Moschopoulos et al., "Lucy-SKG: Learning to Play Rocket
+League Efficiently Using Deep Reinforcement Learning", 2023, arXiv:2305.15801). Box, restitution of the ball and payment
+were taken from a small reimplementation of that game, not from the paper; all other numbers were chosen for this
+library. Cars cannot enter a goal, jump or be destroyed.
 
 ## Players and actions
-`players` seats: 2 for one against one, 4 for two against two, 1 for a car alone with the ball. The first half of them
-attacks to the right, the second to the left. Three numbers each: throttle in [-1, 1], steering in [-1, 1] (to the left
-above 0), boost in [0, 1].
+`players` seats: 2 for one against one, 4 for two against two, 1 for a car alone with the ball. The first half of them,
+and a single player, attack to the right, the second half to the left. Three numbers each: throttle in [-1, 1], steering
+in [-1, 1] (to the left above 0), boost in [0, 1].
 
-A partner by name steers straight and never boosts: its one number is the throttle. `chaser` is a partner that plays,
-for `actions="unit"`, the default: `gym.make(id, partners=chaser)`.
+The built-in partners, such as `"tit_for_tat"` or `"random"`, choose a single number, which is the throttle: such a car
+drives straight and never boosts. `chaser` is a scripted partner that really plays: `gym.make(id, partners=chaser)`. It
+needs `actions="unit"`, the default, where -1 and 1 stand for the least and the largest native value of each number, so
+that a boost of -1 is none.
 
 ## Observations
 In [0, 1], under every setting, turned so that every seat attacks to the right: position and velocity of the ball; then
 of the seat itself, of its team and of the opponents, each with position, heading (cosine and sine), velocity and fuel
-left. Positions are over the box, velocities over 6 m/s for cars and 10 m/s for the ball.
+left. Positions are scaled from the box, velocities from [-6, 6] m/s for cars and [-10, 10] m/s for the ball, headings
+from [-1, 1], and fuel is divided by `fuel`.
 
 ## Rewards
-At a goal 1 for each seat of the team that attacks that side and -1 for each of the other, else 0. `info["touched"]`
-says which seats touched the ball in the step.
+A goal pays 1 to each seat of the team that attacks that side and -1 to each seat of the other team; nothing else pays.
+A single player gets 1 for a goal in the right wall and -1 for one in the left wall. `info["touched"]` says which seats
+touched the ball in the step.
 
-Three functions of observations are meant as potentials for `payoff.wrappers.potential.shaping`: `ball_nearness`, exp of
-minus half the distance from the ball to the middle of the opponents' goal over 10 m; `car_nearness`, the same from the
-car to the ball over 2 m; and `alignment`, the mean of two cosines: of the ways from the car to the ball and to the
-opponents' goal, and of the ways from the own goal to the car and from there to the ball. Shapes and alignment are those
-of the paper, scales ours.
+Three functions of observations are meant as potentials for `payoff.wrappers.potential.shaping`:
+
+- `ball_nearness`: exp(-d / 20), d the distance in metres from the ball to the middle of the opponents' goal;
+- `car_nearness`: exp(-d / 4), d the distance in metres from the car to the ball;
+- `alignment`: (cos(car to ball, car to the opponents' goal) + cos(home to car, car to ball)) / 2, with the cosines of
+  the angles between these directions; home is the goal that the team of the car defends.
+
+Their form is that of the paper; their scales were chosen for this library.
 
 ## Starting state
-The ball at rest in the middle. The first team's cars at x uniform over [-4, -2] and y uniform over equal parts of
-[-2.5, 2.5], at rest, facing the ball, from the copy's own stream; the other team's the same, turned by half a turn.
+All at rest, the ball in the middle. Cars of the first team face the ball, at x drawn uniformly from [-4, -2] and y
+uniformly from equal parts of [-2.5, 2.5], one part for each car, with the copy's own random numbers. The second team is
+the first one, turned by half a turn around the ball.
 
 ## Episode end
 Terminated by a goal, truncated after `max_steps`.
@@ -58,9 +75,9 @@ Terminated by a goal, truncated after `max_steps`.
 ## Theory
 The game is zero-sum between the teams, and turning a state by half a turn while the teams change places turns its
 future likewise. So from every kick-off equally good teams have the same chance, and the value of one against one is 0:
-whatever one seat can secure, the other can by the same play. Two seats that play one deterministic policy mirror each
-other to the last bit, keep the ball in the middle, and never score: self-play needs noise or another partner. No
-optimal policy is known. With full throttle a car approaches 4 m/s; boost takes it to the limit of 6.
+whatever one seat can secure, the other can secure by the same play. Two seats that play the same deterministic policy
+mirror each other to the last bit, keep the ball in the middle, and never score: self-play needs noise or another
+partner. No optimal policy is known. With full throttle a car approaches 4 m/s; boost takes it to the limit of 6.
 
 ## Parameters
 `players` 2: 1, 2 or 4; `mouth` 2.4, in [0.5, 7]; `restitution` 0.6, in [0, 1]; `drag` 0.3, in [0, 10]; `fuel` 3, in
@@ -121,14 +138,17 @@ class CarBallParams(Params):
 
     @property
     def fastest(self) -> float:
-        """Speed in m/s that no car exceeds, since contacts make no energy: that of one that had the energy of all."""
+        """Speed in m/s that no car can exceed.
+
+        Contacts add no energy, so no car has more than cars and ball have together when all are at their top speeds.
+        """
         all_cars, ball = self.players * mechanics.CAR_TOP**2, mechanics.BALL_TOP**2 * mechanics.BALL_MASS
         return math.sqrt(all_cars + ball / mechanics.CAR_MASS)
 
 
 @jit
 def start(p: CarBallParams, s: Box, seats: Seats[Car]) -> None:
-    """Kick-off: the ball rests in the middle, and the second half of the cars is the first turned around it."""
+    """Kick-off: the ball rests in the middle; the second team is the first one, turned by half a turn around it."""
     for i in range(p.team):
         x = -2.0 - 2.0 * rng.uniform(s)
         y = -2.5 + (i + rng.uniform(s)) * 5.0 / p.team
@@ -142,29 +162,29 @@ def start(p: CarBallParams, s: Box, seats: Seats[Car]) -> None:
 
 @jit
 def step(p: CarBallParams, s: Box, seats: Seats[Car], action: Array, payoff: Array) -> bool:
-    """One step, four sub-steps; a goal ends the episode."""
+    """One step of four sub-steps; a goal ends the step and the episode."""
     for i in range(p.players):
         seats[i].touched, seats[i].action = 0.0, action[i, 0]
-    keeps, goal = math.exp(-p.drag * mechanics.H), 0.0
-    for _ in range(mechanics.PARTS):
+    kept, scored = math.exp(-p.drag * mechanics.H), 0.0  # share of its velocity that the ball keeps; the goal's sign
+    for _ in range(mechanics.SUBSTEPS):
         for i in range(p.players):
             mechanics.drive(seats[i], action[i, 0], action[i, 1], action[i, 2])
-        mechanics.roll(s, keeps)
+        mechanics.roll(s, kept)
         mechanics.hit_ball(p.restitution, s, seats)
         mechanics.hit_cars(seats)
-        goal = mechanics.goal(p.mouth, s)
+        scored = mechanics.goal(p.mouth, s)
         mechanics.stay_inside(p.restitution, s, seats)
-        if goal != 0.0:
+        if scored != 0.0:
             break
     s.event = EVENT.played
     for i in range(p.players):
         if seats[i].touched != 0.0:
             s.event = EVENT.touched
-        if goal != 0.0:
-            payoff[i] = goal * side(p, i)
-    if goal != 0.0:
-        s.event = EVENT.first if goal > 0.0 else EVENT.second
-    return goal != 0.0
+        if scored != 0.0:
+            payoff[i] = scored * side(p, i)
+    if scored != 0.0:
+        s.event = EVENT.first_scored if scored > 0.0 else EVENT.second_scored
+    return scored != 0.0
 
 
 @inlined
@@ -173,7 +193,7 @@ def side(p: CarBallParams, i: int) -> float:
     return 1.0 if i < p.team else -1.0
 
 
-SEEN = np.dtype([("seat", np.int64), ("clock", np.float64)], align=True)  # clock: 1 over the horizon, 0 if not shown
+SEEN = np.dtype([("seat", np.int64), ("clock", np.float64)], align=True)  # clock: 1 / horizon, 0 if not shown
 OF_BALL = ("x", "y", "velocity x", "velocity y")
 OF_CAR = ("x", "y", "heading x", "heading y", "velocity x", "velocity y", "fuel")
 
@@ -195,30 +215,30 @@ def plan(rows: Sequence[CarBallParams], layout: Layout, seats: Sequence[int], se
 
 
 @inlined
-def share(value: float, most: float) -> float:
-    """A value in [-most, most] as a number in [0, 1]; what lies beyond is cut."""
+def scaled(value: float, most: float) -> float:
+    """A value in [-most, most] mapped to [0, 1]; values outside are clipped."""
     return 0.5 + 0.5 * max(-1.0, min(1.0, value / most))
 
 
 @jit
 def look(p: CarBallParams, s: Box, seats: Seats[Car], view: Any, seen: Array) -> None:
-    """All turned so that the seat attacks to the right: the ball, itself, its team, the others, and the clock."""
+    """All turned so that the seat attacks to the right: ball, own car, its team's, the opponents', and the clock."""
     for v in range(seen.shape[0]):
         own, me = seen[v], view[v].seat
         sign, team, place = side(p, me), me // p.team, me % p.team
         own[0] = 0.5 + 0.5 * sign * s.ball_x / HALF_X
         own[1] = 0.5 + 0.5 * sign * s.ball_y / HALF_Y
-        own[2] = share(sign * s.ball_velocity_x, mechanics.BALL_TOP)
-        own[3] = share(sign * s.ball_velocity_y, mechanics.BALL_TOP)
+        own[2] = scaled(sign * s.ball_velocity_x, mechanics.BALL_TOP)
+        own[3] = scaled(sign * s.ball_velocity_y, mechanics.BALL_TOP)
         at = len(OF_BALL)
-        for j in range(p.players):
+        for j in range(p.players):  # from the seat on through its team, then likewise through the other team
             car = seats[(team + j // p.team) % 2 * p.team + (place + j) % p.team]
             own[at] = 0.5 + 0.5 * sign * car.x / HALF_X
             own[at + 1] = 0.5 + 0.5 * sign * car.y / HALF_Y
             own[at + 2] = 0.5 + 0.5 * sign * car.heading_x
             own[at + 3] = 0.5 + 0.5 * sign * car.heading_y
-            own[at + 4] = share(sign * car.velocity_x, mechanics.CAR_TOP)
-            own[at + 5] = share(sign * car.velocity_y, mechanics.CAR_TOP)
+            own[at + 4] = scaled(sign * car.velocity_x, mechanics.CAR_TOP)
+            own[at + 5] = scaled(sign * car.velocity_y, mechanics.CAR_TOP)
             own[at + 6] = car.fuel / p.fuel if p.fuel > 0.0 else 0.0
             at += len(OF_CAR)
         show_clock(s, view[v], own)
@@ -260,7 +280,7 @@ def _cosine(a: Array, b: Array) -> Array:
 
 
 def alignment(obs: Array, info: Mapping[str, Any] | None = None) -> Array:
-    """Half of cos(car to ball, car to the opponents' goal) + cos(own goal to car, car to ball).
+    """Half of cos(car to ball, car to the opponents' goal) + cos(home to car, car to ball), home the defended goal.
 
     Arguments as :func:`ball_nearness`.
 

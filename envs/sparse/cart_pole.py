@@ -20,8 +20,8 @@ published code, Dhawgupta/gupta2023behavior; the sparse payment is our own.
 One seat, two integer actions: 0 push left, 1 push right.
 
 ## Observations
-4 numbers in [0, 1] under every setting: x over [-4.8, 4.8] and th over 24 degrees to both sides, twice what ends an
-episode; and the velocities w and q, v as 0.5 + 0.5 v / (1 + |v|).
+4 numbers in [0, 1] under every setting: x, scaled from [-4.8, 4.8], and th, scaled from 24 degrees to either side,
+twice what ends an episode; and the velocities w and q, v as 0.5 + 0.5 v / (1 + |v|).
 
 ## Rewards
 1 on step `max_steps` if the pole still stands then, else 0; with `every_step=True` the ordinary 1 for each step, the

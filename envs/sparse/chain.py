@@ -1,30 +1,34 @@
-"""Chain: a long slippery walk to the right end, which pays; a crumb may lie the other way.
+"""Chain: a long slippery walk to the right end, which pays; a small distractor may lie the other way.
 
 ## Model
-Cells 0 .. `length` - 2 in a row, and one absorbing state. The payoff looks at the action that was chosen, the walk at
-the one that takes effect: with probability `slip` a uniformly drawn action replaces the chosen one, so that a walker
-moves against its will with probability slip / 2. A step from cell x:
+Cells 0 .. `length` - 2 lie in a row; state `length` - 1 is absorbing and lies beyond the left end. The payoff depends
+on the action that was chosen, the move on the action that takes effect: with probability `slip` a uniformly drawn
+action replaces the chosen one, so that a seat moves against its choice with probability slip / 2. A step from cell x:
 
-1. payoff: 1 for choosing right in the goal; with `distractor`, 0.01 for choosing left in the distractor's cell;
+1. payoff: 1 for choosing right in the goal cell; with `distractor`, 0.01 for choosing left in the distractor's cell;
 2. left leads to x - 1, and from cell 0 into the absorbing state;
-3. right leads to x + 1, but from the goal and from the last cell nowhere.
+3. right leads to x + 1, but a seat in the goal cell or in the last cell stays there.
 
-The goal can thus be paid on every step once it is reached. This is the chain of the exploration-guided reward shaping
-study (Devidze, Kamalaruban, Singla, NeurIPS 2022): 62 states, start 40, goal 60, distractor 25, slip 0.05, 40 steps,
-discount 0.99. Numbers are those of its public code; the paper itself was not read.
+So the goal can pay again on every step once the seat is there. This is the chain of the exploration-guided reward
+shaping study (Devidze, Kamalaruban, Singla, NeurIPS 2022): 62 states, start 40, goal 60, distractor 25, slip 0.05, 40
+steps, discount 0.99. The numbers are those of its public code; the paper itself was not read.
 
 ## Players and actions
 One seat, two actions: 0 left, 1 right.
 
 ## Observations
 - `full`, `private`: the cell, one-hot; all zero in the absorbing state.
-- `minimal`: the cell over the last cell, one number.
+- `minimal`: one number, the cell divided by `length` - 2, the last cell; 0 in the absorbing state, as in cell 0.
 
 An `Observe` can add the clock.
 
 ## Rewards
-Payoffs as above. `aux` adds a reward that is no part of the payoff, in `reward_terms`: `dense` pays what the step adds
-to `progress`, which is 1 in the goal and 0 in the absorbing state; `misleading` pays 0.01 for the distractor's action.
+Payoffs as above. `aux` names an auxiliary reward, which is reported in `info["reward_terms"]["aux"]` and never added to
+the payoff. `dense` pays what the step adds to `progress`. `misleading` pays 0.01 for choosing left in the distractor's
+cell, whatever `distractor` is.
+
+`progress` in `info` is 1 in the goal cell, 0 in the absorbing state, and elsewhere 1 minus the distance to the goal
+divided by the largest distance there is: from the last cell, or from the absorbing state, which counts as cell -1.
 
 ## Starting state
 The start cell, always.
@@ -34,16 +38,18 @@ Terminated in the absorbing state, truncated after `max_steps`.
 
 ## Theory
 The best return comes from dynamic programming over all states and steps left. At the defaults it is 13.704 with
-discount 0.99, the figure that the study's learners are measured by, and 18.489 without. It is attained by walking
-right, with and without the distractor; that can only be worth its crumbs where too few steps are left for the goal.
+discount 0.99, the figure that the study's learners are measured by, and 18.489 without. Always walking right attains
+it, with or without the distractor: going for the distractor can only pay when too few steps are left to reach the goal.
 
-Uniformly random play must gain 20 cells within 39 steps, and then choose right: see the certificate. An episode is a
-success when the goal has paid; the distractor does not count.
+Uniformly random play has to get 20 cells to the right within 39 steps and then choose right;
+`payoff.certificate("payoff/Chain-v0")` says how often it does. An episode is a success when the goal has paid; the
+distractor does not count.
 
 ## Parameters
-`length` 62, states with the absorbing one, at least 4; `start` None, which is two thirds of the goal; `goal` None,
-which is the last cell; `slip` 0.05; `distractor` False; `distractor_cell` None, which is five eighths of the start;
-`aux` "none", or "dense", "misleading"; `max_steps` 40.
+`length` 62, the number of states, the absorbing one included, at least 4; `start` None, which is two thirds of the
+goal's cell number, rounded down; `goal` None, which is the last cell; `slip` 0.05; `distractor` False, whether the
+distractor pays; `distractor_cell` None, which is five eighths of the start's cell number, rounded down; `aux` "none",
+or "dense", "misleading"; `max_steps` 40.
 
 ## Version history
 v0: first version.
@@ -70,14 +76,14 @@ __all__ = ["SETTINGS", "V0", "ChainParams", "Observe"]
 
 AUX = words("none", "dense", "misleading")
 MOVE = words("left", "right")
-CRUMB = 0.01  # what the distractor pays
+DISTRACTOR_PAYS = 0.01  # what the distractor pays
 EVENT = events(
     began="the episode began",
     left="walked left",
     right="walked right",
     slipped="slipped",
     stayed="stayed at the end",
-    lured="took the distractor",
+    distracted="took the distractor",
     paid="was paid in the goal",
     fell="fell off the left end",
 )
@@ -88,11 +94,11 @@ class ChainParams(Params):
     """Keywords of Chain-v0."""
 
     length: int = 62  # states, the absorbing one included
-    start: int | None = None  # cell; None: two thirds of the goal
+    start: int | None = None  # cell; None: two thirds of the goal's number, rounded down
     goal: int | None = None  # cell; None: the last one
     slip: float = 0.05  # probability that a uniformly drawn action replaces the chosen one
-    distractor: bool = False  # whether the payoff has the distractor
-    distractor_cell: int | None = None  # None: five eighths of the start
+    distractor: bool = False  # whether the distractor pays
+    distractor_cell: int | None = None  # None: five eighths of the start's number, rounded down
     aux: Literal["none", "dense", "misleading"] = "none"  # auxiliary reward
     max_steps: int = 40  # horizon, steps
 
@@ -118,14 +124,14 @@ class ChainParams(Params):
         return 2 * self.goal_cell // 3 if self.start is None else self.start
 
     @property
-    def lure(self) -> int:
-        """Cell of the distractor."""
+    def distractor_at(self) -> int:
+        """Cell of the distractor, whether or not it pays."""
         return 5 * self.start_cell // 8 if self.distractor_cell is None else self.distractor_cell
 
     @property
-    def crumb(self) -> float:
-        """What the distractor pays."""
-        return CRUMB if self.distractor else 0.0
+    def distractor_pays(self) -> float:
+        """Payoff of the distractor."""
+        return DISTRACTOR_PAYS if self.distractor else 0.0
 
 
 class Chain(Copy):
@@ -134,7 +140,7 @@ class Chain(Copy):
     cell: float = whole(0, lambda p: p.length - 1)  # the last one is the absorbing state
     event: float = whole(0, EVENT)
     aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
-    forced: float = whole(0, 3)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 3)  # next step: 0 draws; 1 the action as chosen; 2, 3 left, right instead (core/chance.py)
 
 
 @jit
@@ -145,12 +151,15 @@ def start(p: ChainParams, s: Chain) -> None:
 
 @jit
 def step(p: ChainParams, s: Chain, action: Array, payoff: Array) -> bool:
-    """One step; the chain ends in the absorbing state."""
+    """One step; the chain ends in the absorbing state.
+
+    The event is the most notable of what happened: a fall, else a payment, else staying in place, else the move.
+    """
     cell, chosen = int(s.cell), int(action[0])
-    taken = chance.intended(s, p.slip, 2, chosen)
-    paid = chosen == MOVE.right and cell == p.goal_cell  # 1
-    lured = chosen == MOVE.left and cell == p.lure
-    payoff[0] = 1.0 if paid else p.crumb if lured else 0.0
+    taken = chance.intended(s, p.slip, 2, chosen)  # what takes effect; unless forced it draws once, at slip 0 too
+    paid = chosen == MOVE.right and cell == p.goal_cell  # 1, as numbered under Model
+    distracted = chosen == MOVE.left and cell == p.distractor_at
+    payoff[0] = 1.0 if paid else p.distractor_pays if distracted else 0.0
     if taken == MOVE.left:  # 2
         after = cell - 1 if cell > 0 else p.length - 1
     else:  # 3
@@ -159,21 +168,21 @@ def step(p: ChainParams, s: Chain, action: Array, payoff: Array) -> bool:
     s.event = EVENT.slipped if taken != chosen else EVENT.left if taken == MOVE.left else EVENT.right
     if after == cell:
         s.event = EVENT.stayed
-    if paid or (lured and (p.crumb > 0.0 or p.aux == AUX.misleading)):
-        s.event = EVENT.paid if paid else EVENT.lured
+    if paid or (distracted and (p.distractor_pays > 0.0 or p.aux == AUX.misleading)):
+        s.event = EVENT.paid if paid else EVENT.distracted
     if after == p.length - 1:
         s.event = EVENT.fell
     s.aux = 0.0
     if p.aux == AUX.dense:
         s.aux = near(p, after) - near(p, cell)
-    elif p.aux == AUX.misleading and lured:
-        s.aux = CRUMB
+    elif p.aux == AUX.misleading and distracted:
+        s.aux = DISTRACTOR_PAYS
     return after == p.length - 1
 
 
 @jit
 def near(p: ChainParams, cell: int) -> float:
-    """1 in the goal, 0 in the absorbing state, and in between the share of the longest way that is behind the seat."""
+    """0 in the absorbing state, else 1 - distance to the goal / the largest one (the absorbing state is cell -1)."""
     if cell == p.length - 1:
         return 0.0
     return 1.0 - abs(cell - p.goal_cell) / max(p.goal_cell + 1, p.length - 2 - p.goal_cell)
@@ -181,12 +190,12 @@ def near(p: ChainParams, cell: int) -> float:
 
 @jit
 def progress(p: ChainParams, s: Chain) -> float:
-    """How near the goal is."""
+    """How near the goal is, from 0 to 1."""
     return near(p, int(s.cell))
 
 
-def reached(params: ChainParams, episode: Episode, s: Chain) -> bool:
-    """Whether the goal has paid."""
+def has_paid(params: ChainParams, episode: Episode, s: Chain) -> bool:
+    """Whether the goal has paid: being in its cell is not enough."""
     return bool((episode.payoff >= 1.0).any())
 
 
@@ -198,7 +207,7 @@ def draw(params: ChainParams, s: Chain) -> Array:
     cells = colours.reshape(-1, 3)
     cells[:n] = FLOOR
     if params.distractor or params.aux == "misleading":
-        cells[params.lure] = LURE
+        cells[params.distractor_at] = LURE
     cells[params.goal_cell] = GOAL
     at = int(s.cell)
     return board(colours, divmod(at, width) if at < n else None)
@@ -206,7 +215,7 @@ def draw(params: ChainParams, s: Chain) -> Array:
 
 V0 = Game(
     "payoff/Chain-v0",
-    "A long slippery walk to the end that pays, with a crumb the other way.",
+    "A long slippery walk to the end that pays, with a small distractor the other way.",
     tags=("sparse", "tabular", "stochastic"),
     rules=Rules(
         params=ChainParams,
@@ -214,7 +223,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: len(MOVE),
-        chance=lambda p: chance.slips(p.slip, 2),
+        chance=lambda p: chance.slips(p.slip, 2),  # probabilities of the outcomes that ``forced`` names
         tabular=True,
     ),
     sight=symbols(lambda p: (Symbol("cell", p.length - 1),)),
@@ -223,7 +232,7 @@ V0 = Game(
     theory=Theory(
         "exact",
         planner=planning,
-        success=reached,
+        success=has_paid,
         success_by_step=True,
         levels={"easy": {"start": 50}, "medium": {}, "hard": {"length": 92}},
     ),

@@ -9,14 +9,15 @@ probability `slip` a uniformly drawn action replaces the chosen one. By `variant
 2. `sparse`: the step into the goal pays 1, and nothing else is paid.
 
 A seat that steps into the cliff is put back to the start; the episode goes on. This is example 6.6 of Sutton and Barto,
-Reinforcement Learning (2nd edition, 2018), 4 rows of 12 cells; the sparse variant, the slips and the horizon are ours.
+Reinforcement Learning (2nd edition, 2018), 4 rows of 12 cells; the sparse variant, the slips and the horizon were added
+here.
 
 ## Players and actions
 One seat, four actions: 0 up, 1 right, 2 down, 3 left.
 
 ## Observations
 - `full`, `private`: row and column, one-hot each. A `joint` encoding shows the cell one-hot.
-- `minimal`: row and column over the last one.
+- `minimal`: row and column, each divided by the last one.
 
 ## Rewards
 Payoffs as above. With `aux` "dense" a reward that is no part of the payoff, in `reward_terms`, pays what the step adds
@@ -113,7 +114,7 @@ class CliffWalk(Copy):
     cell: float = whole(0, lambda p: p.goal_cell)  # row * width + column
     event: float = whole(0, EVENT)
     aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
-    forced: float = whole(0, 5)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 5)  # 0: the next step draws; k + 1: it must have outcome k
 
 
 @jit

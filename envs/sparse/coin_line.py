@@ -13,7 +13,7 @@ moves, the start among them, and not where the last move leads: `max_steps` 49 i
 One seat, two integer actions: 0 left, 1 right.
 
 ## Observations
-Flat, in [0, 1]. `full` and `private` are the same: the cell one-hot; visits and steps taken, each over `max_steps`.
+Flat, in [0, 1]. `full` and `private` are the same: the cell one-hot; visits and steps taken, each / `max_steps`.
 `minimal`: the cell alone. Where copies of a batch differ in `cells`, all see as many as the longest line has.
 
 ## Rewards
@@ -154,7 +154,7 @@ def progress(p: CoinLineParams, s: CoinLine) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: everything, or the cell alone.

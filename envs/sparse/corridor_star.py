@@ -179,11 +179,11 @@ def progress(p: CorridorStarParams, first: Array, s: CorridorStar) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: the whole state, the cell one-hot, or corridor and distance.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     scope: Literal["state", "cells", "place"] = "state"
@@ -258,7 +258,7 @@ GREEN, BLUE, HUB = (0, 158, 115), (0, 114, 178), (230, 200, 120)
 
 
 def draw(params: CorridorStarParams, s: CorridorStar) -> Array:
-    """One row a corridor, the hub a column at their left; goal green, seat blue."""
+    """One row per corridor, the hub a column to their left; goal green, seat blue."""
     n, walked = params.corridors, int(s.walked)
     colours = np.full((2 * n + 1, params.length + 3, 3), WALL, dtype=np.uint8)
     colours[1:-1, 1] = HUB

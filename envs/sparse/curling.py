@@ -1,70 +1,78 @@
-"""Curling: an arm strikes a ball on a table and is paid once, for where the ball is when the time is over.
+"""Curling: an arm strikes a ball on a table and is paid once, for where the ball lies when time is up.
 
 ## Model
-A table of 3 x 3 around (0, 0), x to the right, y upwards, seen from above. An arm of two links of length 1 is fixed at
-(0, -1.5); link 1 leaves the upward direction by the angle a_1, link 2 that of link 1 by a_2, both anticlockwise. A ball
-of radius 0.15 slides on the table; links are 0.1 thick, with round ends. A step lasts h = 1 / 60 seconds. With torques
-u, joint speeds w, and ball position p and velocity v:
+A table of 3 x 3 around (0, 0), x to the right, y upwards, seen from above. An arm of two links, each of length 1, is
+fixed at (0, -1.5). Both angles are measured anticlockwise: a_1 from the upward direction to link 1, a_2 from the
+direction of link 1 to link 2. A ball of radius 0.15 slides on the table; links are 0.1 thick, with round ends. A step
+lasts h = 1 / 60 seconds. With torques u_k, joint speeds w_k (negative if clockwise), ball position q and ball velocity
+v, a step consists of, in this order:
 
 (1) w_k = w_k + 5 h (u_k - w_k), so that no joint turns faster than 1 radian per second
 
-(2) a_k = a_k + h w_k, cut to [-pi / 2, pi / 2] for joint 1 and to [-pi, pi] for joint 2, which stops it: w_k = 0
+(2) a_k = a_k + h w_k, clipped to [-pi / 2, pi / 2] for joint 1 and to [-pi, pi] for joint 2; a joint that is clipped
+stops: w_k = 0
 
-(3) |v| falls by 0.5 h, not below 0: dry friction
+(3) |v| falls by 0.5 h, but not below 0: dry friction
 
-(4) p = p + h v
+(4) q = q + h v
 
-(5) where the ball is nearer than 0.2 to the middle line of a link, it is moved to just that distance, away from the
-nearest point of that line, and if n is this direction and u the velocity of the link there, it bounces:
-v = v - 1.5 min(0, (v - u) n) n
+(5) the ball bounces off link 1, then off link 2: where it is nearer than 0.2 to the middle line of the link, let n be
+the unit vector from the nearest point of that line to the ball, and c the velocity of the link at that point. The ball
+is moved along n to a distance of 0.2, and v = v - 1.5 min(0, (v - c) n) n. A ball whose centre is exactly on the middle
+line has no such direction and is left where it is
 
-(6) a ball beyond a wall, with p_x or p_y above 1.35 in size, is put back to 1.35, and if it moves outwards, that
-component of v becomes -0.8 times itself
+(6) the ball bounces off the walls: a coordinate of q above 1.35 or below -1.35 is put back to that limit, and if the
+ball moves outwards, this component of v is multiplied by -0.8
 
-(7) (5) and (6) are repeated, up to eight times, until nothing is left to correct; |v| is then cut to 5. If the eight
-rounds do not suffice, the ball is jammed between arm and wall or between the links: ball and arm stay where they were
-before the step, at rest
+(7) (5) and (6) together are one round. Rounds are repeated until one of them has nothing to correct; then |v| is cut to
+5. If none of eight rounds gets there, the ball is jammed between arm and wall or between the links: ball and arm go
+back to where they were before the step, at rest
 
-So the arm, which feels no ball, never overlaps it. It reaches over the walls, which stop the ball only. In one step a
-link and the ball approach by at most (5 + 3) / 60 < 0.2: none passes through the other.
+So the arm moves as if there were no ball, and the ball gives way: after a step the two do not overlap. The arm reaches
+over the walls, which stop only the ball. In one step a link and the ball approach by at most (5 + 3) / 60 < 0.2: none
+passes through the other.
 
 Table, arm, ball, time step, sensors and goals are those of the Curling problem of SERENE (Paolo, Coninx, Doncieux and
 Laflaquière, "Sparse Reward Exploration via Novelty Search and Emitters", 2021, arXiv:2102.03140) and STAX (Paolo,
 Coninx, Laflaquière and Doncieux, "Discovering and Exploiting Sparse Rewards in a Learned Behavior Space", 2021,
 arXiv:2111.01919); sizes were read from GPaolo/Billiard, whose stored version has another goal. There a general physics
-engine moves the bodies; the equations above are our own, and so is all that they say about torques, friction and
-contact.
+engine moves the bodies; the equations above, with all that they say about torques, friction and contact, were made for
+this library.
 
 ## Players and actions
 One seat, two numbers: the torques u_1 and u_2, each in [-1, 1].
 
 ## Observations
-6 numbers under `private` and `minimal`, each mapped to [0, 1]: the ball's x and y over [-1.5, 1.5], the two angles over
-their ranges and the two joint speeds over [-1, 1]. `full` adds the ball's velocity over [-5, 5].
+6 numbers under `private` and `minimal`, each mapped from its range to [0, 1]: the ball's x and y, from [-1.5, 1.5]; the
+two angles, from their ranges in (2); and the two joint speeds, from [-1, 1]. `full` adds the two components of the
+ball's velocity, from [-5, 5].
 
 ## Rewards
-On the last step (R - d) / R for the goal that makes it largest, where d is the distance between the middle of the ball
-and the goal, if that is above 0; else 0, as on every other step. The goals are (0.8, 0.8) with R = 0.4 and (0.8, -0.8)
-with R = 0.2, both times `goal_scale`. `info["descriptor"]` is the position (x, y) of the ball.
+All steps but the last pay 0. On the last step each goal offers (R - d) / R, where d is the distance from the centre of
+the ball to the goal and R the radius of the goal. The payoff is the larger offer, or 0 if both are negative. The goals
+are (0.8, 0.8) with R = 0.4 and (0.8, -0.8) with R = 0.2, each R multiplied by `goal_scale`. `info["descriptor"]` is the
+position (x, y) of the ball: a behaviour descriptor, by which the search methods of the papers compare episodes.
 
 ## Starting state
 The arm straight up, the ball at (-0.5, 0.2), all at rest. Nothing is drawn.
 
 ## Episode end
-Terminated by the last step, number `max_steps`, which the horizon truncates as well: there is nothing to bootstrap. The
-time decides what is paid and is not observed, unless by an `Observe`.
+Step number `max_steps` ends the episode. It is both terminated and truncated, since the horizon is the same step. What
+matters to a learner is the first: nothing follows, so there is no value to bootstrap from. What is paid depends on the
+time, which is observed only under an `Observe` that shows the clock.
 
 ## Theory
-The ball lies to the left of the arm, the goals to the right of both: what moves the ball at first moves it away from
-them. The reference folds the arm to the right, swings it below the ball to the left wall, unfolds it there, strikes
-the ball against the upper wall and leaves it to friction: six postures, by the clock, to which it drives the joints.
-It was found by random search and ends 0.0001 away from the middle of the first goal, for a return of 0.9998; a return
-of 1 is a proven bound, for d is not negative. `optimum` plays the reference out from the given state, and is 0 where
-that misses, although other play may do better. Payment comes at the last step, so the number of steps that `optimum`
-gives is exact.
+The ball lies to the left of the arm, the goals to the right of both: what sets the ball moving first moves it away from
+them. The reference, a scripted policy, folds the arm to the right, swings it below the ball to the left wall, unfolds
+it there, strikes the ball against the upper wall and leaves it to friction. It is a list of six postures, each with
+the step up to which the joints are driven towards it. It was found by random search and ends 0.0001 away from the
+centre of the first goal, for a return of 0.9998; 1 is a proven bound, since d is not negative. `optimum` plays the
+reference out from the given state, and is 0 where the reference misses, although other play may do better. Payment
+comes at the last step, so the number of steps that `optimum` gives is exact.
 
-Uniformly random torques nearly cancel out: the joints turn by about 0.2 radians in 500 steps. They touch the ball in
-about a third of the episodes, and in all of 20,480 it then ended to the left of where it began.
+Uniformly random torques nearly cancel out: the joints turn by about 0.2 radians in 500 steps. In about a third of
+20,480 random episodes the arm touched the ball, which then ended, almost without exception, to the left of where it
+began.
 
 ## Parameters
 `goal_scale` 1, in [0.01, 10]; `max_steps` 500.
@@ -107,15 +115,15 @@ BALL_RADIUS = 0.15
 CONTACT = 0.2  # radius of the ball and half the thickness of a link
 FREE = EDGE - BALL_RADIUS  # how far from the middle the ball can be
 START_X, START_Y = -0.5, 0.2
-SWING, TWIST = 0.5 * math.pi, math.pi  # most of the two angles
-DRIVE = 5.0  # of a joint, per second
+SWING_LIMIT, TWIST_LIMIT = 0.5 * math.pi, math.pi  # largest size of the two angles
+DRIVE = 5.0  # rate at which a joint's speed follows its torque, per second
 FRICTION = 0.5  # of the ball, distance per second squared
 ARM_BOUNCE, WALL_BOUNCE = 0.5, 0.8
 FASTEST = 5.0  # of the ball, distance per second
 ROUNDS = 8
 GOALS = ((0.8, 0.8, 0.4), (0.8, -0.8, 0.2))  # x, y, radius
 
-# the reference: up to which step, where the two angles shall go, and how fast at most
+# postures of the reference: the step up to which it is aimed at, the two angles, and the largest joint speed
 PHASES = (
     (110.0, 0.0, -2.8, 1.0),
     (190.0, 1.3, -2.8, 1.0),
@@ -140,14 +148,18 @@ class CurlingParams(Params):
 
 
 class Table(Copy):
-    """State of one table: the ball, and the angle and speed of joint 1 (swing) and joint 2 (twist)."""
+    """State of one table: the ball, and the arm.
+
+    ``swing`` is the angle a_1 of joint 1 and ``twist`` the angle a_2 of joint 2, both positive to the left;
+    ``swing_speed`` and ``twist_speed`` are w_1 and w_2, with their signs.
+    """
 
     x: float = real(-FREE, FREE)
     y: float = real(-FREE, FREE)
     velocity_x: float = real(-FASTEST - 1e-9, FASTEST + 1e-9)  # cut to FASTEST, up to rounding
     velocity_y: float = real(-FASTEST - 1e-9, FASTEST + 1e-9)
-    swing: float = real(-SWING, SWING)
-    twist: float = real(-TWIST, TWIST)
+    swing: float = real(-SWING_LIMIT, SWING_LIMIT)
+    twist: float = real(-TWIST_LIMIT, TWIST_LIMIT)
     swing_speed: float = real(-1.0, 1.0)
     twist_speed: float = real(-1.0, 1.0)
     event: float = whole(0, EVENT)
@@ -163,7 +175,7 @@ def start(p: CurlingParams, s: Table) -> None:
 def step(p: CurlingParams, s: Table, action: Array, payoff: Array) -> bool:
     """One step; the last one is paid."""
     move(s, action[0], action[1])
-    if s.clock + 1.0 < p.max_steps:
+    if s.clock + 1.0 < p.max_steps:  # the clock counts the steps before this one
         return False
     payoff[0] = paid(p, s)
     s.event = EVENT.arrived if payoff[0] > 0.0 else EVENT.missed
@@ -174,14 +186,14 @@ def step(p: CurlingParams, s: Table, action: Array, payoff: Array) -> bool:
 def move(s: Table, first: float, second: float) -> None:
     """Equations (1) to (7) for two torques."""
     x, y, swing, twist = s.x, s.y, s.swing, s.twist
-    s.swing, s.swing_speed = turned(s.swing, s.swing_speed, first, SWING)  # 1, 2
-    s.twist, s.twist_speed = turned(s.twist, s.twist_speed, second, TWIST)
+    s.swing, s.swing_speed = turned(s.swing, s.swing_speed, first, SWING_LIMIT)  # 1, 2
+    s.twist, s.twist_speed = turned(s.twist, s.twist_speed, second, TWIST_LIMIT)
     speed = math.hypot(s.velocity_x, s.velocity_y)
     slow(s, max(0.0, speed - TIME_STEP * FRICTION))  # 3
     s.x += TIME_STEP * s.velocity_x  # 4
     s.y += TIME_STEP * s.velocity_y
     touched = contacts(s)
-    if touched < 0:  # 7
+    if touched < 0:  # 7: jammed
         s.x, s.y, s.swing, s.twist = x, y, swing, twist
         s.velocity_x, s.velocity_y, s.swing_speed, s.twist_speed = 0.0, 0.0, 0.0, 0.0
         s.event = EVENT.jammed
@@ -191,11 +203,11 @@ def move(s: Table, first: float, second: float) -> None:
 
 
 @jit
-def turned(angle: float, speed: float, torque: float, most: float) -> tuple[float, float]:
-    """Equations (1) and (2) for one joint: its angle and speed."""
+def turned(angle: float, speed: float, torque: float, limit: float) -> tuple[float, float]:
+    """Equations (1) and (2) for one joint: its angle, at most ``limit`` in size, and its signed speed."""
     speed += TIME_STEP * DRIVE * (torque - speed)
     angle += TIME_STEP * speed
-    return (min(most, max(-most, angle)), 0.0) if abs(angle) > most else (angle, speed)
+    return (min(limit, max(-limit, angle)), 0.0) if abs(angle) > limit else (angle, speed)
 
 
 @jit
@@ -209,7 +221,11 @@ def slow(s: Table, most: float) -> None:
 
 @jit
 def contacts(s: Table) -> int:
-    """Equations (5) and (6), over and over; -1 if they find no end, else whether the arm touched the ball."""
+    """Rounds of equations (5) and (6), until one has nothing to correct.
+
+    Returns:
+        1 if the arm touched the ball, 0 if it did not, -1 if every round had something to correct: jammed.
+    """
     touched = 0
     for _ in range(ROUNDS):
         again = False
@@ -226,11 +242,11 @@ def contacts(s: Table) -> int:
 
 @jit
 def bounce_off_link(s: Table, link: int) -> bool:
-    """Equation (5) for one link; whether they overlapped."""
+    """Equation (5) for link 0 or 1, the first or the second; whether anything was corrected."""
     x, y, link_x, link_y = touching(s, link)
     away_x, away_y = s.x - x, s.y - y
     distance = math.hypot(away_x, away_y)
-    if distance >= CONTACT - 1e-12 or distance == 0.0:
+    if distance >= CONTACT - 1e-12 or distance == 0.0:  # apart, or without a direction to move the ball in
         return False
     away_x /= distance
     away_y /= distance
@@ -244,8 +260,8 @@ def bounce_off_link(s: Table, link: int) -> bool:
 
 @jit
 def touching(s: Table, link: int) -> tuple[float, float, float, float]:
-    """Nearest point of a link to the ball: position, and velocity of the link there."""
-    x, y = 0.0, BASE_Y
+    """Nearest point of a link's middle line to the ball: its x and y, and the velocity of the link there."""
+    x, y = 0.0, BASE_Y  # where the link begins; below, drift is the velocity there
     direction, rate = s.swing, s.swing_speed
     drift_x, drift_y = 0.0, 0.0
     if link == 1:
@@ -269,17 +285,17 @@ def bounce_off_walls(s: Table) -> bool:
 
 
 @jit
-def bounced(at: float, speed: float) -> tuple[float, float]:
+def bounced(at: float, velocity: float) -> tuple[float, float]:
     """Equation (6) for one coordinate: position and velocity."""
     if abs(at) <= FREE:
-        return at, speed
+        return at, velocity
     side = 1.0 if at > 0.0 else -1.0
-    return side * FREE, speed * -WALL_BOUNCE if side * speed > 0.0 else speed
+    return side * FREE, velocity * -WALL_BOUNCE if side * velocity > 0.0 else velocity
 
 
 @jit
 def paid(p: CurlingParams, s: Table) -> float:
-    """What the last step pays."""
+    """What the last step pays: the largest (R - d) / R of the goals, 0 outside all of them."""
     best = 0.0
     for x, y, radius in GOALS:
         best = max(best, nearness(s.x, s.y, x, y, radius * p.goal_scale))
@@ -288,11 +304,11 @@ def paid(p: CurlingParams, s: Table) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe(Setting):
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         velocity: whether the ball's velocity is seen.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     velocity: bool = True
@@ -306,23 +322,24 @@ SETTINGS = {"full": Observe(), "private": Observe(velocity=False), "minimal": Ob
 def look(p: CurlingParams, s: Table, view: Any, seen: Array) -> None:
     """Ball, angles and speeds, and the ball's velocity if it is wanted."""
     seen[0], seen[1] = 0.5 + 0.5 * s.x / EDGE, 0.5 + 0.5 * s.y / EDGE
-    seen[2], seen[3] = 0.5 + 0.5 * s.swing / SWING, 0.5 + 0.5 * s.twist / TWIST
+    seen[2], seen[3] = 0.5 + 0.5 * s.swing / SWING_LIMIT, 0.5 + 0.5 * s.twist / TWIST_LIMIT
     seen[4], seen[5] = 0.5 + 0.5 * s.swing_speed, 0.5 + 0.5 * s.twist_speed
     if view.velocity != 0:
-        seen[6] = max(0.0, 0.5 + 0.5 * s.velocity_x / FASTEST)  # rounding may leave it a little above FASTEST
+        # rounding may leave a component of size FASTEST + 1e-9: below 0 is cut here, above 1 is rounded to 1 in float32
+        seen[6] = max(0.0, 0.5 + 0.5 * s.velocity_x / FASTEST)
         seen[7] = max(0.0, 0.5 + 0.5 * s.velocity_y / FASTEST)
     show_clock(s, view, seen)
 
 
 @jit
 def descriptor(p: CurlingParams, s: Table, k: int) -> float:
-    """Where the ball is: x, y."""
+    """Position of the ball: x for ``k`` 0, y for ``k`` 1."""
     return s.x if k == 0 else s.y
 
 
 @jit
 def effort(s: Table) -> tuple[float, float]:
-    """Torques that the reference chooses at this time."""
+    """Torques that the reference chooses in this state: towards the posture of this time, by its distance and speed."""
     swing, twist, most = 0.0, 0.0, 0.0
     for until, to_swing, to_twist, fastest in PHASES:
         swing, twist, most = to_swing, to_twist, fastest
@@ -337,7 +354,7 @@ def effort(s: Table) -> tuple[float, float]:
 
 @jit
 def played_out(p: CurlingParams, s: Table, steps: int) -> float:
-    """What the reference is paid ``steps`` steps from here; the state is used up."""
+    """What the reference is paid after ``steps`` steps from here. Moves ``s`` itself: pass a copy."""
     for _ in range(steps):
         first, second = effort(s)
         move(s, first, second)

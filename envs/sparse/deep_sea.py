@@ -24,7 +24,7 @@ them, and episodes do not change them.
 ## Observations
 - `full`, `private`: row and column, one-hot each; all zero at the end. A `joint` encoding shows the cell one-hot, as
   published.
-- `minimal`: row and column over N - 1.
+- `minimal`: row and column, each divided by N - 1.
 
 Nothing shows what the actions mean.
 
@@ -133,7 +133,7 @@ class DeepSea(Copy):
 
     cell: float = whole(0, lambda p: p.size * (p.size + 1) - 1)  # row N + column; row N is the ground
     event: float = whole(0, EVENT)
-    forced: float = whole(0, 4)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 4)  # 0: the next step draws; k + 1: it must have outcome k
 
 
 @jit

@@ -20,11 +20,11 @@ In the stochastic variant there are risky cells: entering one ends the episode, 
 One seat, four integer actions: 0 up, 1 down, 2 left, 3 right.
 
 ## Observations
-In [0, 1]. A cell is one number, its code over 13; outside the board it is 1. The codes are road 0, goal 1, house 2,
+In [0, 1]. A cell is one number, its code / 13; outside the board it is 1. The codes are road 0, goal 1, house 2,
 sheep 3, coin 4, roadblock 5, the same six on brick 6 to 11, and risky 12.
 
-- `full`: row and column of the seat, each over the last one, then all cells, row by row. Where copies of a batch differ
-  in size, all see as many rows and columns as the largest.
+- `full`: row and column of the seat, each divided by the last one, then all cells, row by row. Where copies of a batch
+  differ in size, all see as many rows and columns as the largest.
 - `private`: the 5 x 5 cells around the seat, itself in the middle.
 - `minimal`: row and column; enough to play well on a board that never changes.
 
@@ -222,7 +222,7 @@ class Delivery(Copy):
     row: float = whole(0, lambda p: p.rows - 1)
     column: float = whole(0, lambda p: p.columns - 1)
     event: float = whole(0, EVENT)
-    forced: float = whole(0, len(FAIR))  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, len(FAIR))  # 0: the next step draws; k + 1: it must have outcome k
 
 
 STATE = State(Delivery, board=Cells(lambda p: (LONGEST_SIDE**2,), whole(0, RISKY)))
@@ -297,11 +297,11 @@ def delivered(params: DeliveryParams, episode: Episode, s: Delivery, board: Arra
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: the seat's cell and the whole board, the window around the seat, or the seat's cell alone.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     scope: Literal["board", "window", "cell"] = "board"

@@ -37,8 +37,9 @@ Terminated in the absorbing state, truncated after `max_steps`.
 The best return comes from dynamic programming over all states and steps left. Without slips, and with time for it, it
 is max_steps - d, d the length of the shortest way (10 at the defaults), since every later step can be paid.
 
-Uniformly random play has to find two gates, and then to choose right in the goal: see the certificate. An episode is a
-success when the goal has paid; the distractor does not count.
+Uniformly random play has to find two gates, and then to choose right in the goal;
+`payoff.certificate("payoff/FourRooms-v0")` says how often it does. An episode is a success when the goal has paid; the
+distractor does not count.
 
 ## Parameters
 `size` 7, in 5 .. 32; `start` None, which is the cell (1, 1); `goal` None, which is the last cell; `slip` 0.05;
@@ -146,7 +147,7 @@ class FourRooms(Copy):
     cell: float = whole(0, lambda p: p.outside)
     event: float = whole(0, EVENT)
     aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
-    forced: float = whole(0, 5)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 5)  # 0: the next step draws; k + 1: it must have outcome k
 
 
 @jit

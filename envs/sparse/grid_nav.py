@@ -41,8 +41,8 @@ Without noise the goal is max(0, ceil((14 - i) / 4)) + max(0, ceil((14 - j) / 4)
 steps, and the optimal return is 99.2. `progress` in `info` is one minus an eighth of this number.
 
 With noise, `optimum` and `policy` are those of dynamic programming over these points, exact up to rounding. Uniformly
-random play reaches the goal often enough, as the certificate says: what is hard here is not to find the payment but to
-weigh it against the auxiliary reward.
+random play reaches the goal often enough (`payoff.certificate("payoff/GridNav-v0")` says how often): what is hard here
+is not to find the payment but to weigh it against the auxiliary reward.
 
 ## Parameters
 `aux` "good_published", "good" or "misleading"; `noise` 0.1, in [0, 1]; `max_steps` 50.
@@ -106,7 +106,7 @@ class GridNav(Copy):
     y: float = whole(FIRST, LAST)
     event: float = whole(0, EVENT)
     aux: float = real(-SUB_STEPS * 2.0, SUB_STEPS * LURE)  # auxiliary reward of the last step
-    forced: float = whole(0, 5)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 5)  # 0: the next step draws; k + 1: it must have outcome k
 
 
 @jit

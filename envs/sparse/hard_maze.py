@@ -38,8 +38,8 @@ One seat, two numbers: the speeds of the left and the right wheel, each in [-4, 
 
 ## Observations
 5 numbers under `private` and `minimal`: what range finders at 45, 0 and -45 degrees measure from the middle of the
-robot, over their range of 100, and the left and the right bumper. `full` adds the pose: x and y over 600, and the
-heading over [0, 2 pi).
+robot, divided by their range of 100, and the left and the right bumper. `full` adds the pose: x and y / 600, and the
+heading / (2 pi).
 
 ## Rewards
 On the last step (R - d) / R for the goal that makes it largest, where R is half of `diameter` and d the distance
@@ -223,11 +223,11 @@ def paid(p: HardMazeParams, s: Robot) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe(Setting):
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         pose: whether position and heading follow the sensors.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     pose: bool = True

@@ -1,15 +1,17 @@
-"""HyperGrid: build an object step by step and stop; a few far corners are worth most.
+"""HyperGrid: build an object step by step and stop; a few cells near the corners of a grid are worth most.
 
 ## Model
-A cell s of a grid with `dimensions` d axes of `height` H cells each; the seat starts in the corner where all s_i are 0.
-A step either moves one cell up along an axis, or stops, which ends the episode with the cell as the object. A move
-beyond the last cell of an axis changes nothing. With x_i = 2 s_i / (H - 1) - 1, an object is worth
+A cell x of a grid has a coordinate x_i in 0 .. H - 1 on each of `dimensions` d axes, where H = `height`; the seat
+starts in the corner where all x_i are 0. A step either moves one cell up along an axis, or stops, which ends the
+episode with the cell as the object. A move beyond the last cell of an axis changes nothing. An object is worth, with
+u_i = 2 x_i / (H - 1) - 1,
 
-(1) R(s) = `r0` + 0.5 if all abs(x_i) > 0.5, + 2 more if all 0.6 < abs(x_i) < 0.8.
+(1) R(x) = `r0` + 0.5 if all abs(u_i) > 0.5, + 2 more if all 0.6 < abs(u_i) < 0.8.
 
-The cells of the first kind are the plateau, those of the second the modes. All comparisons are made between whole
-numbers, 2 m > H - 1 and 3 (H - 1) < 5 m < 4 (H - 1) with m the size of 2 s_i - (H - 1): where H - 1 is a multiple of 5,
-some abs(x_i) is exactly 0.6 or 0.8, and rounding would count it in. At H = 6 and 11 there is no mode at all.
+The cells that get the 0.5 are the plateau, those among them that get the 2 as well are the modes; all others are plain.
+The comparisons are made between whole numbers, 2 m > H - 1 and 3 (H - 1) < 5 m < 4 (H - 1), where m is the absolute
+value of 2 x_i - (H - 1): where H - 1 is a multiple of 5, some abs(u_i) is exactly 0.6 or 0.8, and rounding would count
+it in. At H = 6 and 11 there is no mode at all.
 
 With `stop_at_edge` a move that brings some coordinate to H - 1 ends the episode as well, so that an object has at most
 one such coordinate. Then some cells are no objects any more, and Z, below, is another number.
@@ -18,44 +20,47 @@ The grid is the one on which flow networks are compared (Bengio et al., 2021, ar
 2302.01687): there the aim is not the best object but to draw objects in proportion to R.
 
 ## Players and actions
-One seat, d + 1 integer actions: 0 .. d - 1 move up along that axis, d stops. A move is impossible exactly where the
-observation shows that coordinate at H - 1.
+One seat, d + 1 integer actions: 0 .. d - 1 move up along that axis, d stops. A move has no effect, but takes a step,
+exactly where the observation shows that coordinate at H - 1.
 
 ## Observations
-Flat, in [0, 1]. `full` and `private` are the same: each coordinate one-hot, axis by axis. `minimal`: s_i / (H - 1) of
+Flat, in [0, 1]. `full` and `private` are the same: each coordinate one-hot, axis by axis. `minimal`: x_i / (H - 1) of
 each axis. Where copies of a batch differ in `height`, each axis has as many entries as the largest needs.
 
 ## Rewards
-With `reward_mode` "terminal": R of the object, on the step that ends the episode. With "delta_energy": with the energy
-E(s) = log R(start) - log R(s) of every cell, each step pays what it lowers E by; they add up to log R(object) - log
-R(start), and stopping pays nothing. `info["energy"]` is E(s) in both modes, `info["progress"]` is R(s) over the largest
-value.
+With `reward_mode` "terminal": R of the object, on the step that ends the episode by a stop or at an edge. With
+"delta_energy": every cell has the energy E(x) = log R(start) - log R(x), and each step pays the amount by which it
+lowers E; these payments add up to log R(object) - log R(start), and stopping pays nothing. Under both, `info["energy"]`
+is E(x) and `info["progress"]` is R(x) divided by the largest value.
 
 ## Starting state
-Always the same.
+The corner where all coordinates are 0, always.
 
 ## Episode end
-Terminated by stopping, and by `stop_at_edge`; truncated after `max_steps`, which pays nothing.
+Terminated by stopping, and with `stop_at_edge` by reaching an edge; truncated after `max_steps`. An episode that is
+only truncated has no object: with "terminal" it pays nothing.
 
 ## Theory
-With A coordinates of an axis that have abs(x) > 0.5, and B that are within a mode, the sum of all objects' values is
+With A coordinates of an axis that have abs(u) > 0.5, and B that have 0.6 < abs(u) < 0.8, the sum of all objects' values
+is
 
 (2) Z = `r0` H^d + 0.5 A^d + 2 B^d.
 
-With `stop_at_edge` the powers change: from c coordinates below the last one, c^d + d c^(d - 1) objects can be made if
-the last one is allowed too, c^d if not. `partition` gives Z, `distribution` R / Z of every cell, `sample` exact draws
-from it: first which of the three terms, then a cell uniformly among those that it counts.
+With `stop_at_edge` there are fewer objects: H^d becomes (H - 1)^d + d (H - 1)^(d - 1), since one coordinate at most may
+be the last, A^d becomes (A - 1)^d + d (A - 1)^(d - 1), and B^d stays, since the last coordinate is in no mode.
+`partition` gives Z, `distribution` gives R / Z of every cell, and `sample` draws objects with exactly these
+probabilities: first which of the three terms, then a cell uniformly among those that it counts.
 
 The best return with n steps left is that of the best kind of cell within reach: coordinates only grow, so each axis
-goes to its next coordinate of that kind, whatever the others do, and (in terminal mode) one step stops. An episode is a
-success when it ends in an object of the largest value. A payment above 0 comes at the first stop; in delta mode, at
-the first arrival in a better cell than the one before. Since uniformly random play stops after d + 1 steps on average,
-what it hardly ever finds are modes that are many steps away: at the level "hard" it succeeds with probability 1.25e-4,
-by the exact distribution of its cell.
+goes to its next coordinate of that kind or a better one, whatever the others do, and with "terminal" one more step
+stops. An episode is a success when it ends in an object of the largest value. A payment above 0 comes at the first
+stop; with "delta_energy", at the first arrival in a better cell than the one before. Uniformly random play stops after
+d + 1 steps on average, so it hardly ever finds modes that are many steps away: at the level "hard" it succeeds with
+probability 1.25e-4, by the exact distribution of its cell.
 
 ## Parameters
 `height` 8, in 6 .. 256; `dimensions` 4, in 1 .. 8; `r0` 0.1; `reward_mode` "terminal" or "delta_energy"; `stop_at_edge`
-False; `max_steps` None, which is d (H - 1) + 1: enough for every object, with no step to lose on the farthest.
+False; `max_steps` None, which is d (H - 1) + 1: just enough to reach the farthest cell and stop.
 
 ## Version history
 v0: first version.
@@ -96,10 +101,10 @@ EVENT = events(
 class HyperGridParams(Params):
     """Keywords of HyperGrid-v0."""
 
-    height: int = 8  # H, cells along an axis
+    height: int = 8  # H, cells along each axis
     dimensions: int = 4  # d, axes
-    r0: float = 0.1  # R0, value of every object, at least 1e-12
-    reward_mode: Literal["terminal", "delta_energy"] = "terminal"  # paid at the end, or as energy falls
+    r0: float = 0.1  # value of a plain object; plateau and modes add to it; at least 1e-12
+    reward_mode: Literal["terminal", "delta_energy"] = "terminal"  # R at the end, or what each step adds to log R
     stop_at_edge: bool = False  # whether reaching the last cell of an axis ends the episode
     max_steps: int | None = None  # None: d (H - 1) + 1
 
@@ -130,13 +135,13 @@ class HyperGridParams(Params):
 
 
 class HyperGrid(Copy):
-    """State of one grid, beside the coordinates of the cell."""
+    """State of one grid, beside the coordinates of the cell; all numbers are 0 at the start, so no rule sets them."""
 
     event: float = whole(0, EVENT)
 
 
-def worth(rows: Sequence[HyperGridParams]) -> tuple[Array, ...]:
-    """Values R ``(P, 3)`` of the three kinds of cells, and their logarithms."""
+def values_of_kinds(rows: Sequence[HyperGridParams]) -> tuple[Array, ...]:
+    """Tables of R and of log R by KIND: ``(P, 3)``, one row for each set of parameters."""
     values = np.stack([p.values for p in rows])
     return values, np.log(values)
 
@@ -145,7 +150,10 @@ def worth(rows: Sequence[HyperGridParams]) -> tuple[Array, ...]:
 def step(
     p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array, action: Array, payoff: Array
 ) -> bool:
-    """One step; a finished object ends the episode."""
+    """One step; a finished object ends the episode.
+
+    ``value`` and ``logarithm``, R and log R by KIND, are this copy's row of the tables.
+    """
     axis, before = int(action[0]), kind_of(p, cell)
     if axis == p.dimensions:
         s.event = EVENT.stopped
@@ -168,7 +176,7 @@ def step(
 
 @jit
 def kind(height: int, coordinate: int) -> int:
-    """Kind of a coordinate, by whole numbers."""
+    """Kind of a coordinate, compared in whole numbers."""
     m = abs(2 * coordinate - (height - 1))
     found: int = KIND.plateau
     if 2 * m <= height - 1:
@@ -192,11 +200,11 @@ def kind_of(p: HyperGridParams, cell: Array) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: coordinates one-hot, or as numbers.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     scope: Literal["one_hot", "coordinates"] = "one_hot"
@@ -209,12 +217,12 @@ class Observe:
 
 
 SETTINGS = {"full": Observe(), "private": Observe(), "minimal": Observe(scope="coordinates")}
-SEEN = np.dtype([("width", np.int64)], align=True)  # entries of an axis, 0 where its coordinate is one number
+SEEN = np.dtype([("width", np.int64)], align=True)  # entries per axis; 0: each coordinate is one number
 
 
 @jit
 def look(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array, view: Any, seen: Array) -> None:
-    """The coordinates and, where there is room for it, the clock."""
+    """The coordinates and, if the setting shows it, the clock."""
     at = p.dimensions
     if view.width > 0:
         at = p.dimensions * view.width
@@ -241,7 +249,7 @@ def plan(rows: Sequence[HyperGridParams], layout: Layout, seats: Sequence[int], 
 
 @jit
 def progress(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array) -> float:
-    """Value of the cell over the largest one."""
+    """Value of the cell divided by the largest value."""
     share: float = value[kind_of(p, cell)] / value[p.best_kind]
     return share
 
@@ -258,7 +266,7 @@ def energy(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cel
 
 def kinds(height: int) -> Array:
     """Kind ``(H,)`` of each coordinate. A cell is of the least kind among its coordinates."""
-    return np.array([kind(height, s) for s in range(height)], dtype=np.int64)
+    return np.array([kind(height, x) for x in range(height)], dtype=np.int64)
 
 
 def rewards(params: HyperGridParams, cells: Any) -> Array:
@@ -267,24 +275,24 @@ def rewards(params: HyperGridParams, cells: Any) -> Array:
     Raises:
         ValueError: no cells of this grid.
     """
-    s = np.asarray(cells)
-    if not np.issubdtype(s.dtype, np.integer) or s.shape[-1:] != (params.dimensions,):
-        raise ValueError(f"cells must be whole numbers (..., {params.dimensions}), got {s.dtype} of shape {s.shape}")
-    if s.size and not (0 <= s.min() and s.max() < params.height):
-        raise ValueError(f"cells must be in 0 .. {params.height - 1}, got {s.min()} .. {s.max()}")
-    value: Array = params.values[kinds(params.height)[s].min(axis=-1)]
+    x = np.asarray(cells)
+    if not np.issubdtype(x.dtype, np.integer) or x.shape[-1:] != (params.dimensions,):
+        raise ValueError(f"cells must be whole numbers (..., {params.dimensions}), got {x.dtype} of shape {x.shape}")
+    if x.size and not (0 <= x.min() and x.max() < params.height):
+        raise ValueError(f"cells must be in 0 .. {params.height - 1}, got {x.min()} .. {x.max()}")
+    value: Array = params.values[kinds(params.height)[x].min(axis=-1)]
     return value
 
 
 def _terms(params: HyperGridParams) -> list[tuple[float, Array]]:
-    """The terms of (1): weight, and the coordinates that each axis of a cell must have for it."""
+    """The three terms of (1): what each adds, and the coordinates of which a cell must have one on every axis."""
     kind_at = kinds(params.height)
     terms = (params.r0, KIND.plain), (0.5, KIND.plateau), (2.0, KIND.mode)
     return [(weight, np.flatnonzero(kind_at >= least)) for weight, least in terms]
 
 
-def _ways(params: HyperGridParams, coordinates: Array) -> tuple[int, int]:
-    """Number of objects with these coordinates: without one at the edge that ends an episode, and with one."""
+def _counts(params: HyperGridParams, coordinates: Array) -> tuple[int, int]:
+    """Numbers of objects with these coordinates only: those not ended by the edge, and those ended by it."""
     d, edge = params.dimensions, params.height - 1
     if not params.stop_at_edge:
         return len(coordinates) ** d, 0
@@ -294,11 +302,11 @@ def _ways(params: HyperGridParams, coordinates: Array) -> tuple[int, int]:
 
 def partition(params: HyperGridParams) -> float:
     """Z, equation (2): the sum of R over all objects."""
-    return math.fsum(weight * sum(_ways(params, coordinates)) for weight, coordinates in _terms(params))
+    return math.fsum(weight * sum(_counts(params, coordinates)) for weight, coordinates in _terms(params))
 
 
 def distribution(params: HyperGridParams) -> Array:
-    """R / Z ``(H, ..., H)`` of every cell, 0 where a cell is no object.
+    """R / Z of every cell, ``(H, ..., H)``; 0 where a cell is no object.
 
     Raises:
         ValueError: more than ten million cells.
@@ -326,7 +334,7 @@ def sample(params: HyperGridParams, rng: np.random.Generator, n: int) -> Array:
     groups = [
         (weight * count, coordinates, at_edge)
         for weight, coordinates in _terms(params)
-        for at_edge, count in enumerate(_ways(params, coordinates))
+        for at_edge, count in enumerate(_counts(params, coordinates))
         if count
     ]
     weights = np.array([g[0] for g in groups])
@@ -342,40 +350,44 @@ def sample(params: HyperGridParams, rng: np.random.Generator, n: int) -> Array:
 
 
 def _target(params: HyperGridParams, at: Array, left: int) -> Array:
-    """Best cell ``(d,)`` that can be reached and, in terminal mode, stopped in within ``left`` steps."""
+    """Nearest cell ``(d,)`` of the best kind that ``left`` steps from ``at`` allow, with "terminal" a stop included."""
     kind_at = kinds(params.height)
     moves = left - (params.reward_mode == "terminal")
     for wanted in range(params.best_kind, int(kind_at[at].min()), -1):
-        after = [np.flatnonzero(kind_at[i:] >= wanted) for i in at]
-        if all(len(a) for a in after) and sum(int(a[0]) for a in after) <= moves:
-            at = at + np.array([a[0] for a in after])
+        ahead = [np.flatnonzero(kind_at[x:] >= wanted) for x in at]  # per axis: moves to each coordinate good enough
+        if all(len(a) for a in ahead) and sum(int(a[0]) for a in ahead) <= moves:
+            at = at + np.array([a[0] for a in ahead])
             break
     return at
 
 
 def _steps_to_payment(params: HyperGridParams, at: Array) -> int:
-    """Least number of steps to a payment above 0."""
+    """Least number of steps to a payment above 0: to a stop or, with "delta_energy", to a rise of the cell's kind."""
     if params.reward_mode == "terminal":
         return 1
     kind_at = kinds(params.height)
     own = int(kind_at[at].min())
     found = [params.horizon + 1]
-    for wanted in range(own + 1, KIND.mode + 1):  # upwards at once
-        after = [np.flatnonzero(kind_at[i:] >= wanted) for i in at]
-        if all(len(a) for a in after):
-            found.append(sum(int(a[0]) for a in after))
-    if own > KIND.plain:  # or down and up again: along one axis, over its plain middle or out of the mode's band
-        for i in at:
+    for wanted in range(own + 1, KIND.mode + 1):  # every axis goes to its next coordinate of a better kind
+        ahead = [np.flatnonzero(kind_at[x:] >= wanted) for x in at]
+        if all(len(a) for a in ahead):
+            found.append(sum(int(a[0]) for a in ahead))
+    if own > KIND.plain:  # or one axis alone moves on: past coordinates below some kind, where the cell's kind falls,
+        for x in at:  # to the next one that is of this kind again, where it rises
             for again in range(KIND.plateau, own + 1):
-                path = kind_at[i:] >= again
-                if not path.all() and path[path.argmin() :].any():
-                    gap = int(path.argmin())
-                    found.append(gap + int(path[gap:].argmax()))
+                enough = kind_at[x:] >= again
+                if not enough.all() and enough[enough.argmin() :].any():
+                    falls = int(enough.argmin())
+                    found.append(falls + int(enough[falls:].argmax()))
     return min(found)
 
 
 def optimum(params: HyperGridParams, s: HyperGrid, cell: Array) -> tuple[float, int]:
-    """Best return within the steps that are left, and the least number of steps to a payment."""
+    """Best return within the steps that are left, and the least number of steps to a payment.
+
+    ``stop_at_edge`` changes neither: coordinate H - 2 is of the plateau or of a mode, so no axis has to go on to H - 1
+    for a better kind.
+    """
     at, left = cell.astype(np.int64), params.horizon - int(s.clock)
     if s.over != 0.0 or left <= 0:
         return 0.0, params.horizon + 1
@@ -385,14 +397,14 @@ def optimum(params: HyperGridParams, s: HyperGrid, cell: Array) -> tuple[float, 
 
 
 def policy(params: HyperGridParams, s: HyperGrid, cell: Array) -> float:
-    """To the nearest of the best cells, the first axis first, then stop."""
+    """Move to the nearest cell of the best kind within reach, the first axis first; then stop."""
     at = cell.astype(np.int64)
     short = np.flatnonzero(_target(params, at, params.horizon - int(s.clock)) > at)
     return float(short[0]) if short.size else float(params.dimensions)
 
 
 def best_object(params: HyperGridParams, episode: Episode, s: HyperGrid, cell: Array) -> bool:
-    """Whether it ended in an object of the largest value."""
+    """Whether the episode ended with an object of the largest value."""
     return episode.terminated and int(kinds(params.height)[cell.astype(np.int64)].min()) == params.best_kind
 
 
@@ -424,14 +436,14 @@ def draw(params: HyperGridParams, s: HyperGrid, cell: Array) -> Array:
 
 V0 = Game(
     "payoff/HyperGrid-v0",
-    "Move up along the axes of a grid and stop: a few far cells are worth most.",
+    "Move up along the axes of a grid and stop: a few cells near its corners are worth most.",
     tags=("sparse", "grid", "tabular"),
     rules=Rules(
         params=HyperGridParams,
         state=State(HyperGrid, cell=Cells(lambda p: (p.dimensions,), whole(0, lambda p: p.height - 1))),
         step=step,
         actions=lambda p: p.dimensions + 1,
-        tables=worth,
+        tables=values_of_kinds,
         alike=("dimensions",),
         tabular=True,
     ),

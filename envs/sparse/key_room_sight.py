@@ -45,11 +45,11 @@ def content(p: KeyRoomParams, s: KeyRoom, x: int, y: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: the whole grid, the window around the seat, or the cell ahead.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     scope: Literal["grid", "window", "ahead"] = "grid"

@@ -118,7 +118,7 @@ class LineKey(Copy):
     place_zone: float = whole(0, ZONE)
     event: float = whole(0, EVENT)
     aux: float = real(-1.0, 1.0)  # auxiliary reward of the last step
-    forced: float = whole(0, 2)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 2)  # 0: the next step draws; k + 1: it must have outcome k
 
 
 @jit

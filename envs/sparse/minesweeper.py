@@ -18,13 +18,13 @@ One seat; action c opens cell c, counted row by row from the top left.
 ## Observations
 In [0, 1]. The mines are never shown.
 
-- `full`, `private`: 2 cells: whether each is open; the number that it shows over 8, 0 where it is closed.
-- `minimal`: cells + 1: the cell opened last, one-hot; the number that it shows over 8. What was seen before has to be
+- `full`, `private`: 2 cells: whether each is open; the number that it shows / 8, 0 where it is closed.
+- `minimal`: cells + 1: the cell opened last, one-hot; the number that it shows / 8. What was seen before has to be
   remembered.
 
 ## Rewards
 1 on the step that opens the last free cell, else 0. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and part of no reward; N is the number of layouts that fit what is shown.
+`info["reward_terms"]["aux"]` and never added to the reward; N is the number of layouts that fit what is shown.
 
 - `none`: 0.
 - `oracle`: 1 if no closed cell is mined with a smaller probability than the opened one, else 0.
@@ -53,8 +53,9 @@ there 0.7751 with 4 and 0.6416 with 5, which take a quarter of a minute and thre
 expectation over the layouts that fit, not over the one that lies there. Larger boards have no known optimum
 (ValueError); the policy is then the oracle.
 
-From the first opening on, uniformly random play with time enough opens the other cells in random order, and wins with
-probability 1 over the number of ways to choose `mines` of them: 1/2024 with 3 on 5 x 5. The horizon lowers it further.
+From the first opening on, uniformly random play, given enough steps, opens the other cells in random order, and wins
+with probability 1 divided by the number of ways to choose `mines` of them: 1/2024 with 3 on 5 x 5. The horizon lowers
+it further.
 
 Rules and name are those of the computer game. Deciding whether numbers fit any layout is NP-complete (R. Kaye,
 "Minesweeper is NP-complete", 2000). Grading each opening by its exact mine probability follows published work on

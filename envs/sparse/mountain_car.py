@@ -1,48 +1,53 @@
-"""SparseMountainCar: a car too weak for its hill is paid once, at the top; auxiliary rewards advise how to get there.
+"""SparseMountainCar: a car too weak for its hill is paid once, at the top; auxiliary rewards hint at how to get there.
 
 ## Model
 A car in a valley, at position x with velocity v, pushed by u = action - 1. A step:
 
-(1) v = v + 0.001 u - 0.0025 cos(3 x), cut to [-0.07, 0.07]
+(1) v = v + 0.001 u - 0.0025 cos(3 x), clipped to [-0.07, 0.07]
 
-(2) x = x + v, cut to [-1.2, 0.6]; at -1.2 the car stops: v = 0
+(2) x = x + v, clipped to [-1.2, 0.6]; at the left wall, x = -1.2, the car stops: v = 0
 
 The dynamics are those of Sutton and Barto ("Reinforcement Learning: An Introduction"), as in Gymnasium's
-`MountainCar-v0`, which the tests follow step for step. The sparse payment, the long horizon and the auxiliary rewards
+`MountainCar-v0`; the tests compare the two step by step. The sparse payment, the long horizon and the auxiliary rewards
 are those of BARFI (Gupta et al., "Behavior Alignment via Reward Function Optimization", 2023), read from its published
-code, Dhawgupta/gupta2023behavior. That code cuts velocities from 0.07 up to 0.069999999; this does not.
+code, Dhawgupta/gupta2023behavior. That code clips velocities of 0.07 and above to 0.069999999; here they are clipped
+to 0.07.
 
 ## Players and actions
 One seat, three integer actions: 0 push left, 1 coast, 2 push right.
 
 ## Observations
-2 numbers, position over [-1.2, 0.6] and velocity over [-0.07, 0.07], each mapped to [0, 1], under every setting.
+2 numbers under every setting: position and velocity, each mapped from its range in (1) and (2) to [0, 1].
 
 ## Rewards
-1 on the step that reaches a position of 0.5, else 0. Beside it `info["reward_terms"]["aux"]` holds an auxiliary reward
-that is no part of the payoff, 0 on the last step of an episode, and on others by `aux`, c being `aux_scale`:
+1 on the step that reaches a position of 0.5, else 0. In addition `info["reward_terms"]["aux"]` holds an auxiliary
+reward, which is no part of the payoff. It is 0 on the last step of an episode, whether terminated or truncated. On all
+other steps it depends on `aux`; with c = `aux_scale` and v the velocity after the step it is
 
-- `"bang"`: c where the car was pushed the way it now moves, else -c, also where it coasts;
-- `"bang_or_nothing"`: the same with 0 for -c;
+- `"bang"`: c if the car was pushed in the direction of v, else -c: so -c if it coasted, or if v = 0, as after hitting
+  the wall;
+- `"bang_or_nothing"`: the same with 0 instead of -c;
 - `"velocity"`: c |v|.
 
 ## Starting state
-At rest, at a position uniform over [-0.6, -0.4] from the copy's own stream.
+At rest, at a position drawn uniformly from [-0.6, -0.4], with the copy's own random numbers.
 
 ## Episode end
 Terminated at a position of 0.5, truncated after `max_steps`.
 
 ## Theory
-The car is paid at most once, so no return is above 1. The reference pumps energy: it pushes the way the car moves, and
-from rest to the right. From 20,001 equally spaced starts it takes 113 to 125 steps. `optimum` plays it out from the
-given state, and where it arrives in time its return of 1 is therefore the best. It is not the fastest way, so the
-number of steps that `optimum` gives is an upper bound of the least one.
+The car is paid at most once, so no return is above 1. The reference, a scripted policy, pumps energy: it pushes in the
+direction in which the car moves, and to the right if the car is at rest. From 20,001 equally spaced starts it takes 113
+to 125 steps to the top. `optimum` plays the reference out from the given state; where it arrives in time, its return is
+1, and so the best possible. It is not the fastest policy, so the number of steps that `optimum` gives is an upper bound
+on the least number.
 
-Why pumping works: with the energy E = v^2 / 2 + (0.0025 / 3) sin(3 x), in continuous time dE/dt = 0.001 u v, which
-pushing the way of v makes as large as it can be, and the engine alone (0.001) is weaker than the slope (0.0025).
+Why pumping works: the energy E = v^2 / 2 + (0.0025 / 3) sin(3 x) changes in continuous time by dE/dt = 0.001 u v.
+Pushing in the direction of v makes this as large as possible, while pushing to the right all the time is not enough:
+the engine (0.001) is weaker than the slope (0.0025).
 
-Uniformly random play hardly ever arrives within 200 steps, and now and then within 2000; the certificate says how
-often.
+Uniformly random play hardly ever arrives within 200 steps, and now and then within 2000; the game's certificate
+(`payoff.envs.certificate`) says how often.
 
 ## Parameters
 `aux` "bang", "bang_or_nothing" or "velocity"; `aux_scale` 1, in [0, 1000]; `max_steps` 2000.
@@ -74,7 +79,7 @@ PUSH = words("left", "coast", "right")
 EVENT = events(
     began="the episode began",
     along="pushed the way it moved",
-    against="pushed against its way",
+    against="pushed against its way",  # also where the velocity is 0 after the step
     coasted="coasted",
     hit="hit the wall",
     reached="reached the top",
@@ -90,7 +95,7 @@ class SparseMountainCarParams(Params):
     """Keywords of SparseMountainCar-v0."""
 
     aux: Literal["bang", "bang_or_nothing", "velocity"] = "bang"  # auxiliary reward that is reported
-    aux_scale: float = 1.0  # its size, c
+    aux_scale: float = 1.0  # size of the auxiliary reward, c
     max_steps: int = 2000  # steps after which an episode is truncated
 
     def __post_init__(self) -> None:
@@ -131,7 +136,7 @@ def step(p: SparseMountainCarParams, s: Car, action: Array, payoff: Array) -> bo
         s.event = EVENT.coasted
     else:
         s.event = EVENT.along if agrees else EVENT.against
-    if reached or s.clock + 1.0 >= p.max_steps:
+    if reached or s.clock + 1.0 >= p.max_steps:  # the last step: terminated, or truncated after it
         s.aux = 0.0
     elif p.aux == AUX.velocity:
         s.aux = p.aux_scale * abs(s.velocity)
@@ -167,7 +172,7 @@ def pump(v: float) -> int:
 
 @jit
 def pumping(x: float, v: float, most: int) -> int:
-    """Steps that the reference takes to the top, at most ``most`` + 1."""
+    """Steps that the reference takes to the top; ``most`` + 1 if it needs more than ``most``."""
     for step in range(1, most + 1):
         x, v = drive(x, v, pump(v))
         if x >= GOAL:
@@ -176,7 +181,7 @@ def pumping(x: float, v: float, most: int) -> int:
 
 
 def optimum(params: SparseMountainCarParams, s: Car) -> tuple[float, int]:
-    """Return of the reference, and the steps it takes to the top, at most horizon + 1."""
+    """Return of the reference, and the steps it takes to the top; horizon + 1 if it needs more than the horizon."""
     steps = int(pumping(s.position, s.velocity, params.max_steps))
     return float(s.over == 0.0 and steps <= params.max_steps - s.clock), steps
 

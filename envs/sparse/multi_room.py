@@ -1,52 +1,61 @@
-"""MultiRoom: a row of rooms with doors at rows that differ from context to context; the goal is in the last one.
+"""MultiRoom: walk through a row of rooms to the goal in the last one; the doors may move from episode to episode.
 
 ## Model
 `rooms` rooms of `width` columns and `height` rows of cells lie side by side, with one column between two of them and a
-frame around all; x grows to the right, y downwards. A column between two rooms is open in one cell, its door. An
-action moves the seat one cell to the right, down, left or up. Frame and columns are lava, which ends the episode; with
-`lava=False` they are walls, and a step into them changes nothing.
+frame around all; x grows to the right, y downwards. A column between two rooms is open in one cell, its door. An action
+moves the seat one cell to the right, down, left or up. The frame and the closed cells of the columns are lava, which
+ends the episode; with `lava=False` they are walls, and a step into them changes nothing.
 
-The design is that of a study of when counting visits in an episode explores better than counting them over all
-episodes (Henaff, Jiang and Raileanu 2023): it plays MultiRoom-N6-Lava of MiniHack with 1, 3, 5, 10 or unlimited
-contexts, and argues that what contexts share decides. This is a small form of it that can be solved exactly, with
-moves instead of turns and with doors that stand open; no figures of the study are meant to be met.
+A context is one choice of start, goal and doors; each episode is played in one context. The design is that of a study
+(Henaff, Jiang and Raileanu 2023) that asks when counting the visits within an episode explores better than counting
+them over all episodes. It plays MultiRoom-N6-Lava of MiniHack with 1, 3, 5, 10 or unlimited contexts, and argues that
+the answer depends on how much the contexts share. This is a small form of that task which can be solved exactly, with
+moves instead of turns and with doors that stand open; it is not meant to reproduce any figure of the study.
 
 ## Players and actions
 One seat, four integer actions: 0 right, 1 down, 2 left, 3 up.
 
 ## Observations
-Flat, in [0, 1].
+Flat, in [0, 1]. The exit of a room is the door on its right; of the last room it is the goal. A doorway counts as
+column 0 of the room on its right, so a seat in a doorway is shown the exit of that room.
 
-- `full`: rooms + 5 numbers, the whole state: cell and goal over the last column and row of the grid; how far to the
-  right and how far below the seat the exit of the room lies (its door, in the last room the goal), d cells as 0.5 +
-  0.5 d / (1 + |d|); and the row of each door. Where copies of a batch differ in `rooms`, absent doors are 0.
-- `private` (also called `room`): width + 3 height + 6 numbers that look alike in every room: column in the room and row
-  one-hot (column 0 is the doorway), rows to the exit one-hot, columns to it as above, whether this is the last room,
-  and whether the cells to the right, below, to the left and above are wall or lava.
-- `minimal` (also called `position`): 2 numbers, the cell.
-- `cells`: the cell one-hot, column by column, for tables and linear learners; all 0 in the lava of the frame.
+- `full` (scope `symbols` of an `Observe`): rooms + 5 numbers, the whole state: column and row of the seat and of the
+  goal, divided by the last column and row of the grid; how far to the right of the seat and how far below it the exit
+  lies, d cells as 0.5 + 0.5 d / (1 + |d|); and the row of each door, divided by the last row. Where copies of a batch
+  differ in `rooms`, absent doors are 0.
+- `private` (also called `room`): width + 3 height + 6 numbers that look alike in every room: the column in the room and
+  the row, one-hot each; how many rows below the seat the exit lies, one-hot from 1 - height to height - 1; how far to
+  the right it lies, as above; whether this is the last room; and whether the cells to the right, below, to the left and
+  above are wall or lava.
+- `minimal` (also called `position`): 2 numbers, column and row of the seat, as in `full`.
+- `cells`: the cell of the seat one-hot, column by column, for tables and linear learners; all 0 in the lava of the
+  frame.
 
 ## Rewards
 1 on the step that reaches the goal, else 0.
 
 ## Starting state
-Start cell, goal cell and the row of each door make a context. The start is uniform over the first room, the goal over
-the last, and each door over the rows; all come from the copy's own stream, or with `layouts` K from K fixed contexts,
-the same for every seed; those of a smaller K are the first ones of a larger. `shared` s is how much contexts have in
-common: each of these is, with probability s and independently, that of one common layout instead of the context's own.
-At 1 there is one context; what a context shares at a small s it also shares at a larger one.
+The parts of a context are the start cell, the goal cell and the row of each door. The start is uniform over the first
+room, the goal over the last, and each door over the rows. By default each episode draws a new context from the copy's
+own random stream (a copy is one environment of a batch). With `layouts` K each episode draws one of K fixed contexts,
+which are the same for every seed; the contexts of a smaller K are the first ones of a larger.
+
+`shared` s says how much contexts have in common. There is one common layout; each part of a context is taken from it
+with probability s, independently, and is the context's own otherwise. At 1 all contexts are the same. Whatever a
+context shares at a small s it also shares at a larger one.
 
 ## Episode end
 Terminated at the goal and in the lava, truncated after `max_steps`.
 
 ## Theory
-The least number of steps left has a closed form (`payoff.envs.sparse.multi_room.remaining`): every way to the
-goal passes the doors ahead in their order, and between two of them lies an empty rectangle, in which as many steps as
-rows and columns differ are needed and enough. From any start there are at most rooms (width + height) - 2 steps, and
-`progress` in `info` is one minus the share of them that is left (0 in the lava); `progress - 1` is a potential for
-shaping that is 0 at the goal. The optimal return is 1.
+The least number of steps left has a closed form (`payoff.envs.sparse.multi_room.remaining`): every way to the goal
+passes the doors ahead in their order, and between one and the next lies an empty rectangle, which a shortest way
+crosses in as many steps as rows and columns differ. From any start there are at most rooms (width + height) - 2 steps
+to go. `progress` in `info` is 1 minus the steps to go divided by that number (0 in the lava); `progress - 1` is a
+potential for shaping that is 0 at the goal. The optimal return is 1.
 
-Uniformly random play must pass every door before it meets the lava; the certificate holds its exact success rate.
+Uniformly random play must pass every door before it meets the lava; `payoff.certificate("payoff/MultiRoom-v0")` holds
+its exact success rate, averaged over sampled starts.
 
 ## Parameters
 `rooms` 6, in 2 .. 12; `width` 3, in 1 .. 16; `height` 5, in 2 .. 16; `lava` True; `layouts` None, which is unlimited;
@@ -78,7 +87,7 @@ from payoff.envs.sparse.directions import DIRECTION, offset, x_of, y_of
 __all__ = ["SETTINGS", "V0", "MultiRoomParams", "Observe"]
 
 MOST_ROOMS = 12
-SCOPE = words("symbols", "room", "position", "cells")
+SCOPE = words("symbols", "room", "position", "cells")  # what an Observe shows; symbols: the whole state
 EVENT = events(
     began="the episode began",
     walked="walked",
@@ -87,7 +96,7 @@ EVENT = events(
     passed="went through a door",
     reached="reached the goal",
 )
-CONTEXTS = rng.seed_key(0x526F6F6D73)  # the stream whose episode 0 is the common layout and episode k + 1 is context k
+CONTEXTS = rng.seed_key(0x526F6F6D73)  # key of the fixed contexts: episode 0 is the common layout, k + 1 context k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +108,7 @@ class MultiRoomParams(Params):
     height: int = 5  # rows of cells
     lava: bool = True  # False: walls
     layouts: int | None = None  # number of fixed contexts; None: unlimited
-    shared: float = 0.0  # probability that a part of a context is that of the common layout, s
+    shared: float = 0.0  # s, probability that a part of a context is that of the common layout
     max_steps: int | None = None  # None: 4 (rooms (width + height) - 2)
 
     def __post_init__(self) -> None:
@@ -126,7 +135,7 @@ class MultiRoomParams(Params):
 
     @property
     def contexts(self) -> int:
-        """Number of fixed contexts; 0: unlimited."""
+        """``layouts`` as a number; 0: unlimited."""
         return self.layouts or 0
 
     @property
@@ -135,25 +144,29 @@ class MultiRoomParams(Params):
         return self.width + 1
 
     @property
-    def last(self) -> int:
-        """Last column, of the frame."""
+    def last_column(self) -> int:
+        """Column of the frame on the right."""
         return self.rooms * self.stride
 
 
 class MultiRoom(Copy):
-    """State of one row of rooms; no rule reads ``event``."""
+    """State of one row of rooms."""
 
-    x: float = whole(0, lambda p: p.last)  # in the lava the seat may be in the frame
+    x: float = whole(0, lambda p: p.last_column)  # in the lava the seat may be in the frame
     y: float = whole(0, lambda p: p.height + 1)
-    goal_x: float = whole(lambda p: p.last - p.width, lambda p: p.last - 1)
+    goal_x: float = whole(lambda p: p.last_column - p.width, lambda p: p.last_column - 1)
     goal_y: float = whole(1, lambda p: p.height)
-    doors: Any = whole(0, lambda p: p.height, size=MOST_ROOMS - 1)  # row of each; 0 behind the last room
+    doors: Any = whole(0, lambda p: p.height, size=MOST_ROOMS - 1)  # row of each door; unused entries are 0
     event: float = whole(0, EVENT)
 
 
 @jit
 def start(p: MultiRoomParams, s: MultiRoom) -> None:
-    """A layout from the copy's stream or from one of the fixed contexts."""
+    """A context: the common layout first, then the parts that are the context's own.
+
+    A draw is a function of ``s.key``, ``s.episode`` and ``s.counter``, and adds 1 to the counter. So to draw a fixed
+    context these three are set to its own, and afterwards put back to where the copy's stream was.
+    """
     context = rng.below(s, p.contexts) if p.contexts > 0 else -1
     key, episode, counter = s.key, s.episode, s.counter
     if p.shared > 0.0:
@@ -168,27 +181,30 @@ def start(p: MultiRoomParams, s: MultiRoom) -> None:
 
 
 @jit
-def lay_out(p: MultiRoomParams, s: MultiRoom, kept: float) -> None:
-    """Draw start, goal and doors from the stream of the moment; each stays as it is with probability ``kept``."""
-    stays = rng.uniform(s) < kept
+def lay_out(p: MultiRoomParams, s: MultiRoom, stay: float) -> None:
+    """Draw start, goal and doors, each of which stays as it is with probability ``stay``.
+
+    A part that stays is drawn all the same, so that the draws of the others do not depend on it.
+    """
+    stays = rng.uniform(s) < stay
     cell = rng.below(s, p.width * p.height)
     if not stays:
         s.x, s.y = 1 + cell // p.height, 1 + cell % p.height
-    stays = rng.uniform(s) < kept
+    stays = rng.uniform(s) < stay
     cell = rng.below(s, p.width * p.height)
     if not stays:
         s.goal_x, s.goal_y = (p.rooms - 1) * p.stride + 1 + cell // p.height, 1 + cell % p.height
     for door in range(p.rooms - 1):
-        stays = rng.uniform(s) < kept
-        own = 1 + rng.below(s, p.height)
+        stays = rng.uniform(s) < stay
+        row = 1 + rng.below(s, p.height)
         if not stays:
-            s.doors[door] = own
+            s.doors[door] = row
 
 
 @jit
 def is_border(p: MultiRoomParams, s: MultiRoom, x: int, y: int) -> bool:
     """Whether a cell is wall or lava: the frame, or a column between two rooms but for its door."""
-    if x <= 0 or y <= 0 or y > p.height or x >= p.last:
+    if x <= 0 or y <= 0 or y > p.height or x >= p.last_column:
         return True
     return x % p.stride == 0 and s.doors[x // p.stride - 1] != y
 
@@ -202,7 +218,7 @@ def step(p: MultiRoomParams, s: MultiRoom, action: Array, payoff: Array) -> bool
     if border and not p.lava:
         s.event = EVENT.bumped
         return False
-    s.x, s.y = min(max(x, 0), p.last), min(max(y, 0), p.height + 1)  # a snapshot may begin in the frame
+    s.x, s.y = min(max(x, 0), p.last_column), min(max(y, 0), p.height + 1)  # a restored state may be in the frame
     if border:
         s.event = EVENT.fell
         return True
@@ -217,7 +233,7 @@ def step(p: MultiRoomParams, s: MultiRoom, action: Array, payoff: Array) -> bool
 @jit
 def exit_x(p: MultiRoomParams, s: MultiRoom) -> int:
     """Column of the next door on the way, or of the goal."""
-    room = int(s.x) // p.stride
+    room = int(s.x) // p.stride  # from 0; a doorway belongs to the room on its right
     return (room + 1) * p.stride if room < p.rooms - 1 else int(s.goal_x)
 
 
@@ -230,7 +246,7 @@ def exit_y(p: MultiRoomParams, s: MultiRoom) -> int:
 
 @jit
 def remaining(p: MultiRoomParams, s: MultiRoom) -> int:
-    """Least number of steps from a free cell to the goal, exact; 0 at the goal."""
+    """Least number of steps to the goal, exact from every cell that is neither wall nor lava; 0 at the goal."""
     y = int(s.y)
     steps = abs(int(s.goal_x) - int(s.x))
     for door in range(int(s.x) // p.stride, p.rooms - 1):
@@ -241,7 +257,7 @@ def remaining(p: MultiRoomParams, s: MultiRoom) -> int:
 
 @jit
 def progress(p: MultiRoomParams, s: MultiRoom) -> float:
-    """One minus the share of the longest way that is left; 0 in the lava."""
+    """1 minus the steps to go, divided by the most there can be from a start; 0 in the lava."""
     lost = s.over != 0.0 and is_border(p, s, int(s.x), int(s.y))
     return 0.0 if lost else 1.0 - remaining(p, s) / p.longest
 
@@ -256,18 +272,18 @@ def policy(params: MultiRoomParams, s: MultiRoom) -> float:
     """An action that brings the goal one step nearer: to the row of the exit, then through it."""
     p = record(params)
     x, y = exit_x(p, s), exit_y(p, s)
-    if s.x % params.stride == 0 or s.y == y:  # a doorway has no rows
+    if s.x % params.stride == 0 or s.y == y:  # in a doorway only left and right are open
         return float(DIRECTION.left if x < s.x else DIRECTION.right)
     return float(DIRECTION.down if y > s.y else DIRECTION.up)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: the whole state, features of the room, the cell as two numbers, or the cell one-hot.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     scope: Literal["symbols", "room", "position", "cells"] = "symbols"
@@ -287,7 +303,7 @@ SETTINGS = {
     "position": Observe(scope="position"),
     "cells": Observe(scope="cells"),
 }
-VIEW = np.dtype([("scope", np.int64), ("doors", np.int64)], align=True)  # doors of the copy that has the most
+VIEW = np.dtype([("scope", np.int64), ("n_doors", np.int64)], align=True)  # doors of the copy with the most rooms
 
 
 def _names(scope: str, rooms: int, width: int, height: int) -> list[str]:
@@ -330,39 +346,39 @@ def plan(rows: Sequence[MultiRoomParams], layout: Layout, seats: Sequence[int], 
 def look(p: MultiRoomParams, s: MultiRoom, view: Any, seen: Array) -> None:
     """What the seat sees."""
     if view.scope == SCOPE.symbols:
-        at = see_symbols(p, s, view.doors, seen)
+        at = see_symbols(p, s, view.n_doors, seen)
     elif view.scope == SCOPE.room:
         at = see_room(p, s, seen)
     elif view.scope == SCOPE.cells:
         at = see_cells(p, s, seen)
     else:
-        seen[0], seen[1] = s.x / p.last, s.y / (p.height + 1)
+        seen[0], seen[1] = s.x / p.last_column, s.y / (p.height + 1)
         at = 2
     if seen.shape[0] > at:
         seen[at] = s.clock * (1.0 / p.horizon)
 
 
 @jit
-def see_symbols(p: MultiRoomParams, s: MultiRoom, doors: int, seen: Array) -> int:
-    """Numbers that say the whole state: cell, goal, the way to the exit, doors. Returns how many, as the others do."""
-    across, down = 1.0 / p.last, 1.0 / (p.height + 1)
+def see_symbols(p: MultiRoomParams, s: MultiRoom, n_doors: int, seen: Array) -> int:
+    """The whole state: cell, goal, the way to the exit, doors. Returns how many numbers, as the two below do."""
+    across, down = 1.0 / p.last_column, 1.0 / (p.height + 1)
     seen[0], seen[1] = s.x * across, s.y * down
     seen[2], seen[3] = s.goal_x * across, s.goal_y * down
     seen[4], seen[5] = offset(exit_x(p, s) - int(s.x)), offset(exit_y(p, s) - int(s.y))
-    for door in range(doors):
+    for door in range(n_doors):
         seen[6 + door] = s.doors[door] * down if door < p.rooms - 1 else 0.0
-    return 6 + doors
+    return 6 + n_doors
 
 
 @jit
 def see_room(p: MultiRoomParams, s: MultiRoom, seen: Array) -> int:
-    """The same in every room: place in it, where its exit lies, and the cells around."""
+    """What looks alike in every room: the place in it, where its exit lies, and the cells around."""
     x, y = int(s.x), int(s.y)
     n = p.width + 3 * p.height
     for k in range(n):
         seen[k] = 0.0
     seen[x % p.stride] = 1.0
-    if y >= 1 and y <= p.height:  # in the lava the seat may be outside
+    if y >= 1 and y <= p.height:  # in lava of the frame the seat is in no row
         seen[p.stride + y - 1] = 1.0
         seen[p.stride + 2 * p.height - 1 + exit_y(p, s) - y] = 1.0
     seen[n] = offset(exit_x(p, s) - x)
@@ -375,7 +391,7 @@ def see_room(p: MultiRoomParams, s: MultiRoom, seen: Array) -> int:
 @jit
 def see_cells(p: MultiRoomParams, s: MultiRoom, seen: Array) -> int:
     """One number for each cell inside the frame; none is 1 where the seat fell into the frame."""
-    columns = p.last - 1
+    columns = p.last_column - 1
     for k in range(columns * p.height):
         seen[k] = 0.0
     x, y = int(s.x) - 1, int(s.y) - 1
@@ -393,7 +409,7 @@ def draw(params: MultiRoomParams, s: MultiRoom) -> Array:
 
     ``(24 (height + 2), 24 (rooms (width + 1) + 1), 3)``.
     """
-    colours = np.full((params.height + 2, params.last + 1, 3), FLOOR, dtype=np.uint8)
+    colours = np.full((params.height + 2, params.last_column + 1, 3), FLOOR, dtype=np.uint8)
     colours[[0, -1]] = colours[:, :: params.stride] = DANGER if params.lava else WALL
     for i in range(1, params.rooms):
         colours[int(s.doors[i - 1]), i * params.stride] = DOOR
@@ -407,7 +423,7 @@ def draw(params: MultiRoomParams, s: MultiRoom) -> Array:
 
 V0 = Game(
     "payoff/MultiRoom-v0",
-    "A row of rooms with doors to find and lava around; what contexts share is a keyword.",
+    "A row of rooms with doors to find and lava around; how much episodes have in common is a keyword.",
     tags=("sparse", "grid", "tabular"),
     rules=Rules(
         params=MultiRoomParams,

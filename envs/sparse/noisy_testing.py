@@ -15,14 +15,14 @@ One seat; actions 0 .. m - 1 name a hypothesis, m .. m + k - 1 are the tests.
 ## Observations
 In [0, 1].
 
-- `full`: how often each test was positive (k) and negative (k), over the horizon; the exact probability of each
+- `full`: how often each test was positive (k) and negative (k), divided by the horizon; the exact probability of each
   hypothesis (m).
 - `private`: the counts alone.
 - `minimal`: the last test (k), and whether it was positive. Earlier answers have to be remembered.
 
 ## Rewards
 -c_i for a test, 1 for the right name, 0 for a wrong one. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and part of no reward:
+`info["reward_terms"]["aux"]` and never added to the reward:
 
 - `none`: 0.
 - `oracle`: 1 for an action of `oracle_action_set`, else 0 (needs a list of at most 2,000,000 balances, see below).
@@ -32,7 +32,7 @@ In [0, 1].
 `info["progress"]` is the probability of the likeliest hypothesis.
 
 ## Starting state
-The truth comes from the copy's own stream.
+The truth comes from the copy's own random stream (a copy is one environment of a batch).
 
 ## Episode end
 Terminated by a name, truncated after `max_steps`.
@@ -158,14 +158,14 @@ class NoisyTestingParams(Params):
 
 
 class NoisyTesting(Copy):
-    """State of one hunt, beside the counts of answers."""
+    """State of one episode, beside the counts of answers."""
 
     truth: float = whole(0, lambda p: p.hypotheses - 1)  # the hidden hypothesis
     last: float = whole(-1, lambda p: p.tests - 1)  # the last test; -1: none
     said: float = whole(0, 1)  # whether it was positive
     event: float = whole(0, EVENT)
     aux: float = real(lambda p: -most_gained(p), lambda p: most_gained(p))  # auxiliary reward of the last step
-    forced: float = whole(0, lambda p: p.tests + 1)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, lambda p: p.tests + 1)  # 0: the next step draws; k + 1: it must have outcome k
 
 
 def most_gained(params: NoisyTestingParams) -> float:
@@ -361,7 +361,7 @@ def oracle_action_set(params: NoisyTestingParams, s: NoisyTesting, positive: Arr
 
 
 def optimum(params: NoisyTestingParams, s: NoisyTesting, positive: Array, negative: Array) -> tuple[float, int]:
-    """Best expected return from a state within the horizon; one step, a lucky name, is the least to a payment.
+    """Best expected return within the steps left, and the least number of steps to a payment: one, by a guess.
 
     Raises:
         ValueError: there are too many balances to be solved.

@@ -1,7 +1,7 @@
 """What the reasoning games share: observation settings, names of the auxiliary rewards, and digits in pictures.
 
-Their payoff is the outcome alone. An auxiliary reward grades each step exactly; it stands in
-``info["reward_terms"]["aux"]`` and is part of no reward. ``oracle`` pays 1 for a step that the game's exact oracle
+Their payoff is the outcome alone. An auxiliary reward grades each step exactly; it is reported in
+``info["reward_terms"]["aux"]`` and never added to the reward. ``oracle`` pays 1 for a step that the game's exact oracle
 would take; ``belief_prob`` and ``belief_log`` pay what a step adds to the exact posterior probability of the truth (or
 to its logarithm), so they add up to the last probability minus the first. Process rewards of these kinds: IGPO (arXiv
 2510.14967) for the belief.
@@ -26,16 +26,16 @@ __all__ = ["AUX", "SCOPE", "SETTINGS", "Observe", "draw_digit", "see_clock", "si
 
 AUX = words("none", "oracle", "belief_prob", "belief_log")
 SCOPE = words("full", "private", "minimal")
-VIEW = np.dtype([("scope", np.int64), ("step", np.float64)], align=True)  # a step is one over the horizon
+VIEW = np.dtype([("scope", np.int64), ("step", np.float64)], align=True)  # step: 1 / horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
-        scope: what is shown, as the setting of this name.
-        clock: whether steps taken over the horizon come last.
+        scope: what is shown: the same as under the setting of this name.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     scope: Literal["full", "private", "minimal"] = "full"
@@ -59,7 +59,7 @@ def sight(look: Any, named: Callable[[Any, str], list[str]]) -> Sight:
     """What is seen of a reasoning game.
 
     Args:
-        look: compiled; its ``view`` has ``scope``, a number of SCOPE, and ``step``, one over the horizon.
+        look: compiled; its ``view`` has ``scope``, a number of SCOPE, and ``step``, 1 / horizon.
         named: (parameters, scope) -> names of the entries before the clock.
     """
 
@@ -75,7 +75,7 @@ def sight(look: Any, named: Callable[[Any, str], list[str]]) -> Sight:
 
 @inlined
 def see_clock(s: Copy, view: Any, seen: Array, at: int) -> None:
-    """Write the clock at the place ``at``, where it is seen."""
+    """Write the clock into entry ``at``, if the setting shows the clock: only then is there such an entry."""
     if seen.shape[0] > at:
         seen[at] = min(s.clock * view.step, 1.0)
 

@@ -14,7 +14,7 @@ in the disc of radius 0.5 around the base, in very many ways each: that is the r
 Twenty joints, 100 steps, an observation of the angles and a payment at the last step are those of the redundant arm of
 SERENE (Paolo, Coninx, Doncieux and Laflaquière, "Sparse Reward Exploration via Novelty Search and Emitters", 2021,
 arXiv:2102.03140) and STAX, as their published code (GPaolo/SERENE, GPaolo/STAX) sets them up. The arm itself is in a
-package that we could not read: lengths, limits, speed, start and goal are ours.
+package that we could not read: lengths, limits, speed, start and goal were chosen for this library.
 
 ## Players and actions
 One seat, n numbers, each a joint's velocity in [-`max_speed`, `max_speed`] radians per step.
@@ -48,7 +48,7 @@ fast as it can; where time is too short for that, its return is what `optimum` g
 Payment comes at the last step, so the number of steps that `optimum` gives is exact.
 
 Uniformly random play is a random walk of every joint: the arm curls up a little and hardly ever comes to the other side
-of its base, where the goal is. The certificate says how often.
+of its base, where the goal is; `payoff.certificate("payoff/RedundantArm-v0")` says how often.
 
 ## Parameters
 `joints` 20, n, in 2 .. 64; `goal_x` 0.2 and `goal_y` 0.6, within reach; `radius` 0.05, in [0.001, 1]; `max_speed` 0.05,

@@ -1,21 +1,23 @@
-"""RepeatBandit: a bandit that comes back with some probability, so that what was learnt of it may pay again.
+"""RepeatBandit: a bandit that comes back with some probability, so that what was learnt about it may pay off again.
 
 ## Model
 A task is a bandit of K = `arms` arms whose means are drawn uniformly from [0, 1]. A step pulls an arm, which pays 1
-with its mean as probability and else 0. After `pulls` pulls an inner episode ends: with probability rho = `structure`
-the task stays, else all means are drawn anew. An episode has `episodes` inner ones, and nothing announces a change.
+with a probability equal to its mean, else 0. After every `pulls` pulls an inner episode ends: with probability rho =
+`structure` the task stays, otherwise all means are drawn anew. Nothing announces a change. The whole episode lasts
+`episodes` inner episodes, unless `max_steps` sets another length.
 
 The question is that of Rentschler and Roberts (arXiv 2508.01287): does a learner that only maximises reward come to
 explore? They name three conditions, and each has a switch here:
 
-- recurring structure: rho; at 0, with one pull an inner episode, nothing can be learnt;
+- recurring structure: rho; with rho = 0 and one pull per inner episode, nothing can be learnt;
 - memory: `context_len`, the number of inner episodes that the observation looks back on beyond the last pull; a
-  recurrent learner has its own;
+  recurrent learner also has a memory of its own;
 - credit across inner episodes: the learner's discount. Here an episode is the whole sequence, and a discount gamma per
-  step gives it; to cut credit, use gamma = 0 at the last pull of each inner episode (`gamma_cross` in that paper's
+  step gives such credit; to cut it, use gamma = 0 at the last pull of each inner episode (`gamma_cross` in that paper's
   terms is a matter of the learner, so it is no keyword).
 
-Sizes and the rule of repetition are ours; how far they are the paper's has not been verified.
+The sizes and the rule by which a task repeats were chosen for this library; whether the paper's are the same has not
+been checked.
 
 ## Players and actions
 One seat; action k pulls arm k.
@@ -24,36 +26,39 @@ One seat; action k pulls arm k.
 In [0, 1]. Every setting begins with the last pull and the `context_len` x `pulls` pulls before it, newest first: the
 arm one-hot and what it paid, zeros where the episode is younger.
 
-- `full`: then, what a Bayesian would keep: paid and unpaid pulls of each arm since the task was drawn, over the
-  horizon; pulls of this inner episode, over `pulls`; and steps taken over the horizon. It thereby tells when the task
-  has changed, but never the means.
-- `private`, `minimal`: nothing else.
+- `full`: then what a Bayesian would keep: paid and unpaid pulls of each arm since the task was drawn, divided by the
+  horizon; pulls made in this inner episode, divided by `pulls`; and steps taken, divided by the horizon. It thereby
+  tells when the task has changed, but never the means.
+- `private`, `minimal`: nothing more.
 
 ## Rewards
-What the pull pays, 0 or 1.
+What the pull pays, 0 or 1. `info["regret"]` is the best arm's mean less the mean of the arm that was pulled, both as
+they were before any change of the task.
 
 ## Starting state
-Means from the copy's own stream. All draws, those of later steps too, are the copy's own.
+The means are drawn from the copy's own random stream (a copy is one environment of a batch), and so are all later
+draws: the payments, the changes, and the new means.
 
 ## Episode end
 Truncated after `max_steps`; nothing terminates.
 
 ## Theory
 `payoff.envs.sparse.repeat_bandit_theory` holds the equations. The optimum is that of a Bayesian who is told when the
-task changes, by dynamic programming over the counts of paid and unpaid pulls, exact up to rounding; for rho 0 and 1
-being told adds nothing, in between it bounds from above what the other settings allow. It is solved for up to 500,000
-states (two arms and 20 pulls are about 20,000) and refused beyond. `evaluate` gives, by the same recursion and as
-exactly, the expected payoff of every pull for the Bayes-optimal, the myopic (highest posterior mean), the Thompson and
-the uniform player, their regret, and how often they explore, that is pull an arm that has had fewer pulls than another
-one of a higher posterior mean. The myopic player never does, by definition; the Bayes-optimal one does though all it
-wants is reward, once rho is large enough.
+task changes, by dynamic programming over the counts of paid and unpaid pulls, exact up to rounding. For rho 0 and 1
+being told adds nothing; in between, this optimum is an upper bound on what can be attained under the other settings. It
+is solved for up to 500,000 states (two arms and 20 pulls are about 20,000) and refused beyond.
+
+`evaluate` gives, by the same recursion and as exactly, the expected payoff of every pull for the Bayes-optimal, the
+myopic (highest posterior mean), the Thompson and the uniform player, their regret, and how often they explore, that is,
+pull an arm that has had fewer pulls than another one with a higher posterior mean. The myopic player never does, by
+definition; the Bayes-optimal one does once rho is large enough, although it only maximises reward.
 
 At the defaults the four are worth 11.941, 11.909, 11.355 and 10. Success is a return of at least K / (K + 1) of the
-pulls, the expected payoff of one who always knows the best arm.
+pulls, the expected payoff of a player who always knows the best arm.
 
 ## Parameters
-`arms` 2, in 2 .. 10; `pulls` 1; `episodes` 20; `structure` 0.9, in [0, 1]; `context_len` 0, with at most 64 pulls;
-`max_steps` None, which is `episodes` x `pulls`.
+`arms` 2, in 2 .. 10; `pulls` 1; `episodes` 20, the number of inner episodes; `structure` 0.9, in [0, 1]; `context_len`
+0, with `context_len` x `pulls` at most 64; `max_steps` None, which is `episodes` x `pulls`.
 
 ## Version history
 v0: first version.
@@ -96,9 +101,9 @@ class RepeatBanditParams(Params):
     """Keywords of RepeatBandit-v0."""
 
     arms: int = 2  # K
-    pulls: int = 1  # pulls of an inner episode
-    episodes: int = 20  # inner episodes
-    structure: float = 0.9  # rho, probability that the task stays
+    pulls: int = 1  # pulls per inner episode
+    episodes: int = 20  # inner episodes, which set the default of max_steps
+    structure: float = 0.9  # rho, probability that the task stays after an inner episode
     context_len: int = 0  # inner episodes that the observation looks back on
     max_steps: int | None = None  # None: episodes x pulls
 
@@ -128,25 +133,28 @@ class RepeatBanditParams(Params):
 
     @property
     def bandit(self) -> Bandit:
-        """What decides the value of play."""
+        """The numbers that decide what play is worth."""
         return Bandit(int(self.arms), int(self.pulls), int(self.horizon), float(self.structure))
 
 
 class RepeatBandit(Copy):
-    """State of one bandit; the clock counts the pulls of the episode."""
+    """State of one bandit; the clock counts the pulls of the whole episode.
 
-    means: Array = real(0.0, 1.0, size=MOST_ARMS)
-    paid: Array = whole(0, lambda p: p.horizon, size=MOST_ARMS)  # pulls of each arm since the task was drawn
-    unpaid: Array = whole(0, lambda p: p.horizon, size=MOST_ARMS)
-    pull: float = whole(0, lambda p: p.pulls - 1)  # pulls of the inner episode
-    regret: float = real(0.0, 1.0)  # of the last pull
+    Of the vectors of MOST_ARMS numbers, the first K are used.
+    """
+
+    means: Array = real(0.0, 1.0, size=MOST_ARMS)  # of the arms of this task
+    paid: Array = whole(0, lambda p: p.horizon, size=MOST_ARMS)  # of each arm, pulls that paid since the task was drawn
+    unpaid: Array = whole(0, lambda p: p.horizon, size=MOST_ARMS)  # likewise, pulls that did not pay
+    pull: float = whole(0, lambda p: p.pulls - 1)  # pulls made in this inner episode
+    regret: float = real(0.0, 1.0)  # of the last pull: best mean less its arm's mean
     event: float = whole(0, EVENT)
-    memory: Array = whole(0, lambda p: 2 * p.arms, size=MOST)  # 1 + 2 x arm, + 1 where it paid
+    memory: Array = whole(0, lambda p: 2 * p.arms, size=MOST)  # last pulls: 1 + 2 x arm, + 1 if it paid
 
 
 @jit
 def start(p: RepeatBanditParams, s: RepeatBandit) -> None:
-    """A task from the copy's stream."""
+    """A first task."""
     draw_task(p, s)
 
 
@@ -160,13 +168,13 @@ def draw_task(p: RepeatBanditParams, s: RepeatBandit) -> None:
 
 @jit
 def step(p: RepeatBanditParams, s: RepeatBandit, action: Array, payoff: Array) -> bool:
-    """One pull; only the horizon ends an episode."""
+    """One pull; after the last one of an inner episode the task may change. Only the horizon ends an episode."""
     arm = int(action[0])
     paid = 1 if rng.uniform(s) < s.means[arm] else 0
     best = 0.0
     for k in range(p.arms):
         best = max(best, s.means[k])
-    s.regret = best - s.means[arm]
+    s.regret = best - s.means[arm]  # in expectation, whatever the pull paid
     if paid == 1:
         s.paid[arm] += 1.0
     else:
@@ -188,11 +196,11 @@ def step(p: RepeatBanditParams, s: RepeatBandit, action: Array, payoff: Array) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe(Setting):
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
-        counts: whether the counts of the task and the pull of the inner episode are shown.
-        clock: whether steps taken over the horizon come last.
+        counts: whether the counts of the task and the pulls made in the inner episode are shown.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     counts: bool = True
@@ -200,14 +208,15 @@ class Observe(Setting):
 
 
 SETTINGS = {"full": Observe(clock=True), "private": Observe(counts=False), "minimal": Observe(counts=False)}
-SEEN = np.dtype([("room", np.int64), ("counts", np.int64)], align=True)  # pulls that there is room for; flag
+# pulls that the copy with the longest memory shows; whether counts are shown
+SEEN = np.dtype([("n_pulls", np.int64), ("counts", np.int64)], align=True)
 
 
 @jit
 def look(p: RepeatBanditParams, s: RepeatBandit, view: Any, seen: Array) -> None:
     """The last pulls, then the counts, then the clock."""
     at = 0
-    for back in range(view.room):
+    for back in range(view.n_pulls):
         code = recall(s.memory, int(s.clock), back) if back < p.remembered else 0
         for k in range(p.arms):
             seen[at + k] = 1.0 if code > 0 and (code - 1) // 2 == k else 0.0
@@ -228,12 +237,12 @@ def look(p: RepeatBanditParams, s: RepeatBandit, view: Any, seen: Array) -> None
 def plan(rows: Sequence[RepeatBanditParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
     """Raise ValueError for an unknown name, TypeError for neither a name nor an Observe."""
     observe = chosen(setting, SETTINGS, Observe)
-    arms, room = range(rows[0].arms), max(p.remembered for p in rows)
-    names = [f"{what}[{back} ago]" for back in range(room) for what in (*(f"arm {k}" for k in arms), "paid")]
+    arms, n_pulls = range(rows[0].arms), max(p.remembered for p in rows)
+    names = [f"{what}[{back} ago]" for back in range(n_pulls) for what in (*(f"arm {k}" for k in arms), "paid")]
     if observe.counts:
         names += [f"{what}[{k}]" for what in ("paid pulls", "unpaid pulls") for k in arms]
         names.append("pull of the inner episode")
-    table = np.array([(room, observe.counts)] * len(rows), dtype=SEEN)
+    table = np.array([(n_pulls, observe.counts)] * len(rows), dtype=SEEN)
     return ObservationPlan(table, (*names, *(["clock"] if observe.clock else [])))
 
 
@@ -241,13 +250,13 @@ def plan(rows: Sequence[RepeatBanditParams], layout: Layout, seats: Sequence[int
 
 
 def known(params: RepeatBanditParams, s: RepeatBandit) -> tuple[int, Counts]:
-    """Pulls left, and counts in the order of the arms."""
+    """Pulls left, and (paid, unpaid) of each arm."""
     paid, unpaid = (counts[: params.arms].astype(int).tolist() for counts in (s.paid, s.unpaid))
     return params.horizon - int(s.clock), tuple(zip(paid, unpaid, strict=True))
 
 
 def optimum(params: RepeatBanditParams, s: RepeatBandit) -> tuple[float, int]:
-    """Bayes-optimal expected return, for which the means are not looked at, and the steps to a payment: one.
+    """Bayes-optimal expected return, given the counts but not the means; and the least steps to a payment, one.
 
     Raises:
         ValueError: the problem has too many states.
@@ -257,7 +266,7 @@ def optimum(params: RepeatBanditParams, s: RepeatBandit) -> tuple[float, int]:
 
 
 def policy(params: RepeatBanditParams, s: RepeatBandit) -> float:
-    """Bayes-optimal pull, of equally good ones the first.
+    """Bayes-optimal arm; the first of equally good ones.
 
     Raises:
         ValueError: the problem has too many states.
@@ -267,7 +276,7 @@ def policy(params: RepeatBanditParams, s: RepeatBandit) -> float:
 
 
 def as_if_known(params: RepeatBanditParams, episode: Episode, s: RepeatBandit) -> bool:
-    """Whether the return is at least what one who always knows the best arm expects."""
+    """Whether the return is at least what a player who always knows the best arm can expect."""
     return bool(episode.payoff.sum() >= params.horizon * params.arms / (params.arms + 1) - 1e-9)
 
 
@@ -275,7 +284,7 @@ _SIDE, _GAP = 200, 12  # pixels
 
 
 def draw(params: RepeatBanditParams, s: RepeatBandit) -> Array:
-    """A column an arm: the hidden mean in grey; on it, where it was pulled, its posterior mean as a blue line.
+    """One column per arm: the hidden mean in grey; on it, if the arm was pulled, its posterior mean as a blue line.
 
     A dot below the arm of the last pull is green where it paid and red where it did not.
 
@@ -301,7 +310,7 @@ def draw(params: RepeatBanditParams, s: RepeatBandit) -> Array:
 
 V0 = Game(
     "payoff/RepeatBandit-v0",
-    "A bandit that comes back with some probability, so that what was learnt of it may pay again.",
+    "A bandit that comes back with some probability, so that what was learnt about it may pay off again.",
     tags=("reasoning", "stochastic"),
     rules=Rules(
         params=RepeatBanditParams,

@@ -10,26 +10,27 @@ announces a change.
 It is the grid of the question that RepeatBandit asks (Rentschler and Roberts, arXiv 2508.01287): with structure, memory
 and credit across inner episodes, a learner that only maximises reward should come to search in order. The switches are
 the same: `structure`, `context_len`, and the learner's discount, which is no keyword here. A hidden goal in a small
-grid is the paper's second kind of task; the size and the other rules are ours, and have not been checked against it.
+grid is the paper's second kind of task; the size and the other rules were chosen for this library, and have not been
+checked against it.
 
 ## Players and actions
 One seat, four integer actions: 0 up, 1 down, 2 left, 3 right.
 
 ## Observations
-In [0, 1]. Every setting begins with row and column of the seat, each over the last one, and the last step and the
-`context_len` inner episodes of 2 `size` steps before it, newest first: the action one-hot, the cell that it led to, and
-what it paid; zeros where the episode is younger.
+In [0, 1]. Every setting begins with row and column of the seat, each divided by the last one. Then follow the last step
+and the `context_len` inner episodes of 2 `size` steps before it, newest first: the action one-hot, the cell that it led
+to, and what it paid; zeros where the episode is younger.
 
-- `full`: then, what a Bayesian would keep: the cells visited since the goal was drawn, row by row (1 outside a smaller
+- `full`: then what a Bayesian would keep: the cells visited since the goal was drawn, row by row (1 outside a smaller
   grid of a batch); whether the goal has been found, and where; steps of this inner episode and inner episodes that are
-  over, as shares; and steps taken over the horizon. It thereby tells when the goal has moved.
-- `private`, `minimal`: nothing else.
+  over, as shares; and steps taken, divided by the horizon. It thereby tells when the goal has moved.
+- `private`, `minimal`: nothing more.
 
 ## Rewards
 1 on the step that reaches the goal, else 0.
 
 ## Starting state
-The goal from the copy's own stream. All draws, those of later steps too, are the copy's own.
+The goal comes from the copy's own stream, and so does every later draw: new goals too depend on the seed alone.
 
 ## Episode end
 Terminated after `episodes` inner episodes, truncated after `max_steps`.
@@ -216,11 +217,11 @@ def step(p: RepeatMazeParams, s: RepeatMaze, action: Array, payoff: Array) -> bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe(Setting):
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         task: whether the cells visited, the goal if found, and the progress of the episode are shown.
-        clock: whether steps taken over the horizon come last.
+        clock: whether the clock, steps taken divided by the horizon, comes last.
     """
 
     task: bool = True

@@ -23,17 +23,18 @@ k its whole part, a step of 0.1 seconds with acceleration a and steering angle d
 (2) and (3) are the kinematic bicycle, with a wheelbase of 2.7 m, written in coordinates of its route. Lights stand at
 equal distances; each is red for the first 60 of its 160 steps. What is rewarded, the rules and their numbers are those
 of CaRL (Jaeger et al., "CaRL: Learning Scalable Planning Policies with Simple Rewards", 2025, arXiv:2504.17838), known
-here from notes on its published code; road, lights, traffic and scales are ours.
+here from notes on its published code; road, lights, traffic and scales were chosen for this library.
 
 ## Players and actions
 One seat, two numbers: acceleration in [-5, 5] m/s^2 and steering angle in [-0.5, 0.5] rad, to the left above 0.
 
 ## Observations
-27 numbers in [0, 1] under every setting: speed; offset over [-`lane_width`, `lane_width`]; angle over [-pi, pi]; the
-last acceleration; completion; the count of factor 5 over 60; the steps for which factors 3 and 4 (each of its limits)
-stay down, over `hold`; curvature at 0, 6, ... 42 m ahead, over [-0.1, 0.1]; speed limit at 0, 20 and 40 m; distance of
-the next light over 60 m, whether it is red, and time to its change over its cycle; distance of the next vehicle over
-60 m, and its speed. Speeds are over 20 m/s. What lies further ahead is not shown.
+27 numbers in [0, 1] under every setting: speed; offset, scaled from [-`lane_width`, `lane_width`]; angle, scaled from
+[-pi, pi]; the last acceleration; completion; the count of factor 5 divided by 60; the steps for which factors 3 and 4
+(each of its limits) stay down, divided by `hold`; curvature at 0, 6, ... 42 m ahead, scaled from [-0.1, 0.1]; speed
+limit at 0, 20 and 40 m; distance of the next light divided by 60 m, whether it is red, and time to its change divided
+by its cycle; distance of the next vehicle divided by 60 m, and its speed. Speeds are divided by 20 m/s. What lies
+further ahead is not shown.
 
 ## Rewards
 By `payoff`, g being the completion gained in the step, in points of which the whole route has 100:

@@ -18,15 +18,15 @@ One seat; action c `size` + d - 1 writes digit d into cell c, counted row by row
 In [0, 1].
 
 - `full`: `size` planes of cells, one for each digit: where it stands.
-- `private`, `minimal`: cells: the digit over `size`, 0 where blank.
+- `private`, `minimal`: cells: the digit divided by `size`, 0 where blank.
 
 ## Rewards
 1 on the step that fills the last cell, else 0. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and part of no reward:
+`info["reward_terms"]["aux"]` and never added to the reward:
 
 - `none`: 0.
 - `oracle`: 1 for a right digit in a blank cell, else 0.
-- `checks`: how many of the 3 `size` rows, columns and boxes the step completes, over their number; 1 in all.
+- `checks`: how many of the 3 `size` rows, columns and boxes the step completes, as a share; 1 in all.
 
 `info["checks"]` says which rows, columns and boxes are complete, in this order. It has 27 entries; those beyond
 3 `size` are True.
@@ -42,8 +42,8 @@ Terminated when solved, or by a wrong digit where `wrong` is `ends`; truncated a
 ## Theory
 The clues decide the solution, so a step is right or wrong beyond doubt: `oracle_action_set` are the right digits of
 all blank cells. The optimal return is 1 while no more cells are blank than steps are left. Where a wrong digit ends the
-episode, uniformly random play with time enough solves n blanks with probability `size` to the power of -n: a step that
-changes anything is right with probability 1 / `size`.
+episode, uniformly random play, given enough steps, solves n blanks with probability `size` to the power of -n: a step
+that changes anything is right with probability 1 / `size`.
 
 That each puzzle of the bank has one solution is proved by a solver in the tests. The game is the well-known one;
 grading each digit by agreement with the solution follows published work on verifiable process rewards, known here only

@@ -5,10 +5,14 @@ One of `hypotheses` m hypotheses is true, each with probability 1/m. A table tha
 features each of them has; it is drawn anew in each episode, so that no two have the same. A step, by action:
 
 1. name a hypothesis: pays 1 if it is the true one, and ends the episode either way;
-2. ask for a feature: costs `cost` c, and is answered truthfully.
+2. ask whether the true hypothesis has a feature: costs `cost` c, and is answered truthfully.
+
+A question may be asked again, or although its answer follows from earlier ones: it costs the same and tells nothing
+new, and the event says that it was known. The name is that of the parlour game; at the defaults six questions are
+enough.
 
 ## Players and actions
-One seat; actions 0 .. m - 1 name a hypothesis, m .. m + k - 1 ask for a feature.
+One seat; actions 0 .. m - 1 name a hypothesis, m .. m + k - 1 ask about a feature.
 
 ## Observations
 In [0, 1]. Each setting begins with the table, feature by feature (k m numbers).
@@ -20,38 +24,39 @@ In [0, 1]. Each setting begins with the table, feature by feature (k m numbers).
 
 ## Rewards
 -c for a question, 1 for the right name, 0 for a wrong one. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and part of no reward:
+`info["reward_terms"]["aux"]` and never added to the reward:
 
 - `none`: 0.
 - `oracle`: 1 for an action of `oracle_action_set`, else 0 (needs a table of all sets: up to 10 hypotheses).
 - `belief_prob`: what a question adds to the probability of the truth; 0 for a name.
-- `belief_log`: what it adds to its logarithm.
+- `belief_log`: what it adds to the logarithm of this probability.
 
 ## Starting state
-Features of one hypothesis after the other from the copy's own stream, uniform over all combinations that no earlier
-one has; then the truth.
+The features of one hypothesis after the other, each time uniform over all combinations that no earlier hypothesis has;
+then the truth. All are drawn from the copy's own random stream (a copy is one environment of a batch).
 
 ## Episode end
 Terminated by a name, truncated after `max_steps`.
 
 ## Theory
-All that counts is the set S of the hypotheses that fit. With time enough it is worth
+All that matters is the set S of the hypotheses that fit all answers. Given enough steps, S is worth
 
 (1) V(S) = max(1/|S|, max over j of -c + sum over answers of |S'|/|S| V(S'))
 
-where S' are the two parts into which feature j splits S. `oracle_action_set` are the actions that attain (1). The
-optimum is the same with the steps counted that are left, exact for all m up to 16: an expectation over the truths that
-fit, not over the one that is there. To ask as few questions as possible is NP-complete in general (L. Hyafil and
-R. L. Rivest, "Constructing optimal binary decision trees is NP-complete", 1976); the number of sets grows as 2 to the
-power of m.
+where the answer yes or no to a question about feature j leaves S', the part of S that fits it. `oracle_action_set` are
+the actions that attain (1). The optimum comes from the same recursion, with the number of steps left counted as well,
+and is exact for all m up to 16. It is an expectation over all hypotheses in S: it does not use which one is true. To
+ask as few questions as possible is NP-complete in general (L. Hyafil and R. L. Rivest, "Constructing optimal binary
+decision trees is NP-complete", 1976); the number of sets grows as 2 to the power of m.
 
-When every question halves S, each adds log 2 to the logarithm of the truth's probability, but to the probability
-itself 1/8, 1/4 and 1/2 from eight hypotheses on: the one spreads credit evenly, the other puts it at the end. Both add
-up to the last value minus the first, however long the episode. They follow IGPO (arXiv 2510.14967), with the exact
-belief in place of a model's.
+When every question halves S, each adds log 2 to the logarithm of the truth's probability. The probability itself, if S
+begins with eight hypotheses, rises from 1/8 to 1/4, 1/2 and 1, so the questions add 1/8, 1/4 and 1/2. So `belief_log`
+spreads credit evenly, and `belief_prob` gives most of it to the last questions. Both add up to the last value minus the
+first, however long the episode. They follow IGPO (arXiv 2510.14967), with the exact belief in place of a model's.
 
-Asking everything and then naming what is left always succeeds. Uniformly random play succeeds with probability at most
-1/m, which is short of it only where time runs out: this is a problem of credit and cost, not a sparse one.
+Asking everything and then naming what is left always succeeds. Uniformly random play names the truth with probability
+1/m if it names anything, and a few episodes are truncated before it does. So success is not rare, and the game is one
+of credit and cost rather than of a sparse reward.
 
 ## Parameters
 `hypotheses` 8, in 2 .. 16; `features` 6, up to 16 and at least log2 of `hypotheses`; `cost` 0.05, in [0, 1]; `aux`
@@ -80,7 +85,8 @@ from payoff.envs.sparse.reasoning import AUX, SCOPE, SETTINGS, Observe, see_cloc
 
 __all__ = ["SETTINGS", "V0", "Observe", "TwentyQuestionsParams", "belief", "oracle_action_set"]
 
-MOST_GRADED = 10  # hypotheses for which the values of all sets are kept in the state
+# AUX and SCOPE number the words of `aux` and of the settings, from 0, in the order of the lists above
+MOST_FOR_ORACLE = 10  # hypotheses up to which ``aux`` may be oracle: the state then holds the values of all sets
 EVENT = events(
     began="the episode began",
     yes="asked and heard yes",
@@ -107,8 +113,8 @@ class TwentyQuestionsParams(Params):
         check_integer("features", self.features, int(self.hypotheses - 1).bit_length(), 16)
         check_number("cost", self.cost, 0.0, 1.0)
         check_word("aux", self.aux, AUX._fields)
-        if self.aux == "oracle" and self.hypotheses > MOST_GRADED:
-            raise ValueError(f"aux must not be 'oracle' beyond {MOST_GRADED} hypotheses, got {self.hypotheses!r}")
+        if self.aux == "oracle" and self.hypotheses > MOST_FOR_ORACLE:
+            raise ValueError(f"aux must not be 'oracle' beyond {MOST_FOR_ORACLE} hypotheses, got {self.hypotheses!r}")
         if self.max_steps is not None:
             check_integer("max_steps", self.max_steps, 1)
 
@@ -124,26 +130,29 @@ class TwentyQuestionsParams(Params):
 
 
 class TwentyQuestions(Copy):
-    """State of one hunt, beside its table. A set of hypotheses is a number whose bit h stands for hypothesis h."""
+    """State of one episode, beside its table.
+
+    A set of hypotheses is a whole number whose bit h is 1 if hypothesis h is in it; a set of features likewise.
+    """
 
     truth: float = whole(0, lambda p: p.hypotheses - 1)  # the hidden hypothesis
-    fit: float = whole(1, lambda p: p.full_set)  # set of the hypotheses that fit the answers
-    asked: float = whole(0, lambda p: (1 << p.features) - 1)  # set of the features that were asked for
-    last: float = whole(-1, lambda p: p.features - 1)  # the last of them; -1: none
+    fit: float = whole(1, lambda p: p.full_set)  # set of the hypotheses that fit all answers
+    asked: float = whole(0, lambda p: (1 << p.features) - 1)  # set of the features that were asked about
+    last: float = whole(-1, lambda p: p.features - 1)  # the feature asked about last; -1: none
     event: float = whole(0, EVENT)
     aux: float = real(0.0, lambda p: max(1.0, math.log(p.hypotheses)))  # auxiliary reward of the last step
 
 
 STATE = State(
     TwentyQuestions,
-    feature=Cells(lambda p: (p.features,), whole(0, lambda p: p.full_set)),  # set of the hypotheses that have it
-    value=Cells(lambda p: (1 + p.full_set if p.aux == "oracle" else 0,), real(0.0, 1.0)),  # what each set is worth
+    feature=Cells(lambda p: (p.features,), whole(0, lambda p: p.full_set)),  # [j]: set of the hypotheses that have it
+    value=Cells(lambda p: (1 + p.full_set if p.aux == "oracle" else 0,), real(0.0, 1.0)),  # [S]: V(S)
 )
 
 
 @jit
 def start(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> None:
-    """Features of each hypothesis, anew until no other has the same, then the truth."""
+    """Features of each hypothesis, drawn anew while an earlier one has the same; then the truth."""
     for h in range(p.hypotheses):
         drawn = False
         while not drawn or is_taken(feature, h):
@@ -185,7 +194,7 @@ def step(
     s.aux = 0.0
     if p.aux == AUX.oracle and action_value(p, feature, fit, chosen, value) >= value[fit] - 1e-12:
         s.aux = 1.0
-    if chosen < p.hypotheses:  # 1
+    if chosen < p.hypotheses:  # 1, as numbered under Model
         right = chosen == truth
         s.event = EVENT.right if right else EVENT.wrong
         payoff[0] = 1.0 if right else 0.0
@@ -194,7 +203,7 @@ def step(
     j = chosen - p.hypotheses
     yes = has(feature, j, truth)
     after = fit & (int(feature[j]) if yes else ~int(feature[j]))
-    after |= 1 << truth  # always in it, but in a state that no play reaches
+    after |= 1 << truth  # only matters in states made by hand, where the truth may be missing from ``fit``
     s.fit, s.last, s.asked = after, j, int(s.asked) | (1 << j)
     s.event = EVENT.known if after == fit else EVENT.yes if yes else EVENT.no
     if p.aux == AUX.belief_prob:
@@ -206,7 +215,7 @@ def step(
 
 @jit
 def size_of(subset: int) -> int:
-    """Number of hypotheses in a set, of 16 at most."""
+    """Number of hypotheses in a set: of the bits that are 1, among 16."""
     subset = subset - (subset >> 1 & 0x5555)
     subset = (subset & 0x3333) + (subset >> 2 & 0x3333)
     subset = (subset + (subset >> 4)) & 0x0F0F
@@ -215,7 +224,18 @@ def size_of(subset: int) -> int:
 
 @jit
 def action_value(p: TwentyQuestionsParams, feature: Array, subset: int, action: int, value: Array) -> float:
-    """Expected return of an action at a set, when ``value`` says what sets are worth after it; -1 for a useless one."""
+    """Expected return of an action when ``subset`` fits the answers.
+
+    Args:
+        p: parameters.
+        feature: the table.
+        subset: set of hypotheses, not empty.
+        action: action.
+        value: of each smaller set, what it is worth once the action is taken.
+
+    Returns:
+        -1 for a useless action: it names what does not fit, or its answer is known.
+    """
     n = size_of(subset)
     if action < p.hypotheses:
         return 1.0 / n if subset >> action & 1 else -1.0
@@ -228,8 +248,8 @@ def action_value(p: TwentyQuestionsParams, feature: Array, subset: int, action: 
 
 
 @jit
-def worth(p: TwentyQuestionsParams, feature: Array, subset: int, value: Array) -> float:
-    """Largest expected return of an action at a set, when ``value`` says what smaller sets are worth after it."""
+def best_value(p: TwentyQuestionsParams, feature: Array, subset: int, value: Array) -> float:
+    """Largest :func:`action_value` of all actions."""
     best = 1.0 / size_of(subset)
     for j in range(p.features):
         best = max(best, action_value(p, feature, subset, p.hypotheses + j, value))
@@ -238,19 +258,24 @@ def worth(p: TwentyQuestionsParams, feature: Array, subset: int, value: Array) -
 
 @jit
 def solve(p: TwentyQuestionsParams, feature: Array, within: int, value: Array) -> None:
-    """Write what every set within a set is worth with time enough: equation (1), smaller numbers first."""
+    """Write V(S) of every subset of ``within``, given enough steps: equation (1) under Theory.
+
+    Subsets are visited in the order of their numbers (the bits read as an integer). A part of a set has a smaller
+    number than the set, so its value is there when it is needed.
+    """
     value[0] = 0.0
     subset = -within & within
     while subset:
-        value[subset] = worth(p, feature, subset, value)
+        value[subset] = best_value(p, feature, subset, value)
         subset = (subset - within) & within
 
 
 @jit
 def solve_within(p: TwentyQuestionsParams, feature: Array, within: int, steps: int, value: Array) -> None:
-    """Write what every set within a set is worth with so many steps left, a step at a time, larger numbers first.
+    """Write what every subset of ``within`` is worth with this many steps left.
 
-    So each set reads what its parts, which are smaller numbers, were worth with a step less.
+    The values of one step more replace those of one step less, from the largest number to the smallest. A part of a set
+    has a smaller number than the set, so its value is still that of one step less when it is needed.
     """
     subset = within
     value[0] = 0.0
@@ -261,7 +286,7 @@ def solve_within(p: TwentyQuestionsParams, feature: Array, within: int, steps: i
         changed = False
         subset = within
         while subset:
-            best = worth(p, feature, subset, value)
+            best = best_value(p, feature, subset, value)
             changed = changed or best > value[subset]
             value[subset] = best
             subset = (subset - 1) & within
@@ -271,7 +296,7 @@ def solve_within(p: TwentyQuestionsParams, feature: Array, within: int, steps: i
 
 @jit
 def look(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array, view: Any, seen: Array) -> None:
-    """The table, the answers or the last of them, and the belief."""
+    """The table, the answers or only the last one, and in ``full`` the belief."""
     m, k, truth, asked = p.hypotheses, p.features, int(s.truth), int(s.asked)
     if view.scope == SCOPE.minimal:
         asked = 1 << int(s.last) if s.last >= 0.0 else 0
@@ -295,7 +320,7 @@ def look(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Ar
 
 
 def named(params: TwentyQuestionsParams, scope: str) -> list[str]:
-    """Names of what is seen."""
+    """Names of the entries, in their order."""
     m, k = params.hypotheses, params.features
     names = [f"has[{j},{h}]" for j in range(k) for h in range(m)]
     names += [f"{answer}[{j}]" for answer in ("yes", "no") for j in range(k)]
@@ -304,7 +329,7 @@ def named(params: TwentyQuestionsParams, scope: str) -> list[str]:
 
 @jit
 def progress(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> float:
-    """Share of the information that is known."""
+    """Share of the information that is known: 0 if all hypotheses fit, 1 if only one does."""
     return 1.0 - math.log(size_of(int(s.fit))) / math.log(p.hypotheses)
 
 
@@ -315,8 +340,8 @@ def belief(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, va
     return share
 
 
-def values_of(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, steps: int | None) -> Array:
-    """Expected return of each action with so many steps left (None: time enough), ``(m + k,)``; -1 where useless."""
+def action_values(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, steps: int | None) -> Array:
+    """Expected return of each action with this many steps left (None: enough), ``(m + k,)``; -1 if it is useless."""
     p, fit, value = record(params), int(s.fit), np.empty(1 + params.full_set)
     if steps is None:
         solve(p, feature, fit, value)
@@ -327,22 +352,22 @@ def values_of(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array,
 
 
 def oracle_action_set(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Array:
-    """Actions that are best with time enough, in order."""
-    values = values_of(params, s, feature, None)
+    """Actions that are best given enough steps, in order."""
+    values = action_values(params, s, feature, None)
     return np.flatnonzero(values >= values.max() - 1e-12)
 
 
 def optimum(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> tuple[float, int]:
-    """Best expected return from a state within the horizon; one step, a lucky name, is the least to a payment."""
+    """Best expected return within the steps left, and the least number of steps to a payment: one, by a guess."""
     left = params.horizon - int(s.clock)
     if s.over != 0 or left <= 0:
         return 0.0, 1
-    return float(values_of(params, s, feature, left).max()), 1
+    return float(action_values(params, s, feature, left).max()), 1
 
 
 def policy(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Any:
-    """Best action within the horizon, of equally good ones the first."""
-    values = values_of(params, s, feature, params.horizon - int(s.clock))
+    """Best action within the steps that are left; the first of equally good ones."""
+    values = action_values(params, s, feature, params.horizon - int(s.clock))
     return np.argmax(values >= values.max() - 1e-12)
 
 
@@ -350,9 +375,9 @@ PAPER, PALE, BLUE, GREEN, ORANGE = (250, 250, 247), (205, 205, 200), (0, 114, 17
 
 
 def draw(params: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array) -> Array:
-    """The table, a column a hypothesis and a row a feature: blue where it has it, pale where answers rule it out.
+    """The table, one column per hypothesis and one row per feature: blue where it has the feature, pale if ruled out.
 
-    Left, the answers: green for yes, orange for no. Below, the hypotheses that fit, green.
+    On the left the answers, green for yes and orange for no; below in green the hypotheses that fit.
     """
     m, k = params.hypotheses, params.features
     bits = feature.astype(int)[:, None] >> np.arange(m) & 1
@@ -391,6 +416,6 @@ V0 = Game(
             "medium": {"hypotheses": 8, "features": 6},
             "hard": {"hypotheses": 12, "features": 8},
         },
-        noisy=True,  # the truth is hidden: what a state returns is an expectation
+        noisy=True,  # the truth is hidden, so even optimal play returns now more, now less
     ),
 )

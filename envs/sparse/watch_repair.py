@@ -28,7 +28,7 @@ One seat, two integer actions: 0 repair, 1 send away. The steps after the first 
 
 ## Observations
 Flat, in [0, 1]. `full` and `private` are the same: the brand one-hot; whether it was repaired, whether it was sent
-away; jams, flats and steps taken, each over T. `minimal`: the brand, and steps taken over T.
+away; jams, flats and steps taken, each / T. `minimal`: the brand, and steps taken / T.
 
 ## Rewards
 The settlement, on the last step. `info["progress"]` is the share of the steps that is over, and tells nothing else.
@@ -130,7 +130,7 @@ class WatchRepair(Copy):
     jams: float = whole(0, lambda p: p.max_steps)
     flats: float = whole(0, lambda p: p.max_steps)
     time: float = whole(0, lambda p: p.max_steps)
-    forced: float = whole(0, 4)  # outcome of the next step plus 1, where a model chooses it
+    forced: float = whole(0, 4)  # 0: the next step draws; k + 1: it must have outcome k
     event: float = whole(0, EVENT)
     aux: float = real()  # by how much the last step changed the expected return
 
@@ -184,7 +184,7 @@ def progress(p: WatchRepairParams, chances: Array, s: WatchRepair) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
-    """An observation setting, the same object in every view.
+    """What a seat sees: pass one as ``observe=``, to Gymnasium and PettingZoo environments alike.
 
     Attributes:
         scope: everything, or the brand and the time alone.

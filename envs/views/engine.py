@@ -250,6 +250,8 @@ class Engine:
         self._start(self.params, self._wiring, self._copies, mask, self.out, obs)
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE], self.state[b, COUNTER] = own[b, 0], own[b, 1] + 1.0, 0.0
+        if self._reads:
+            self._read(self.params, self._wiring, self._copies, self.out)
         self._seen = obs
         return obs
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from numpy import ndarray
 
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
@@ -87,11 +88,13 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         self._shape = (engine.raw[0].size if self._joint else engine.raw.shape[2],)
         self._started = False
         # looked up once: a step takes about two microseconds, and each attribute counts
-        self._fill = self._target.fill if self._target.size == 1 else None
+        self._one = (1,) if self._target.size == 1 else None  # shape of an action that is one number
+        self._fill = self._target.fill
         self._advance = engine.advance
         self._seats = engine.shape.n_agents
         self._rewarded = engine.reward[0]
-        self._reward = partial(engine.reward.item, self.seat)
+        self._reward = self._mean_reward if self._joint else partial(engine.reward.item, self.seat)
+        self._shown = render_mode == "human"
         self._ended = engine.ended[0].tolist
         self._info = payment_info(engine) if info == "minimal" else CopyInfo(engine, None if self._joint else self.seat)
 
@@ -123,28 +126,24 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         """
         if not self._started:
             raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before step()")
-        if (
-            self._fill is not None
-            and type(action) is np.ndarray
-            and action.shape == (1,)
-            and action.dtype.kind in NUMERIC
-        ):
+        if type(action) is ndarray and action.shape == self._one and action.dtype.kind in NUMERIC:
             self._fill(action.item())
         else:
             self._write(action)
         obs = self._advance()
-        if self._joint:  # the mean, without the six microseconds of ndarray.mean
-            reward = float(np.add.reduce(self._rewarded)) / self._seats
-        else:
-            reward = self._reward()
-        if self.render_mode == "human":
+        reward = self._reward()
+        if self._shown:
             self.render()
         terminated, truncated = self._ended()
         return obs[0, 0], reward, terminated != 0.0, truncated != 0.0, self._info()
 
+    def _mean_reward(self) -> float:
+        """Mean over seats, without the six microseconds of ndarray.mean."""
+        return float(np.add.reduce(self._rewarded)) / self._seats
+
     def _write(self, action: Any) -> None:
         """Write an action of any form into ``raw``."""
-        if self._fill is not None and type(action) in _INTEGERS and self.engine.format.discrete:
+        if self._one and type(action) in _INTEGERS and self.engine.format.discrete:
             self._fill(action)
             return
         if type(action) is not np.ndarray or action.shape != self._shape or action.dtype.kind not in NUMERIC:

@@ -1,5 +1,6 @@
 """Snapshots of other games, of other parameters, and with damaged numbers: refused, or harmless."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,11 @@ def same(a, b):
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("PAYOFF_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_damaged_numbers_are_refused_or_harmless(env_id, data):
     """Whatever stands in a snapshot: an error and no change, or a state that plays on inside its spaces."""
