@@ -45,8 +45,8 @@ __all__ = [
     "Each",
     "Entry",
     "Episode",
-    "Flags",
     "Game",
+    "Listed",
     "ObservationPlan",
     "Rules",
     "Shape",
@@ -176,8 +176,8 @@ class Each:
 
 
 @dataclass(frozen=True, slots=True)
-class Flags:
-    """An entry of ``info`` that is a list of fixed length: of flags, or with ``flag=False`` of any numbers.
+class Listed:
+    """An entry of ``info`` that is a list of numbers, of fixed length.
 
     Attributes:
         of: compiled ``(p, *tables, s, *parts, k) -> float``, entry k of the list, from 0.
@@ -187,7 +187,7 @@ class Flags:
 
     of: Any
     size: int
-    flag: bool = True
+    flag: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _entry(name: str, source: Any) -> Entry:
     if isinstance(source, Each):
         field = source.of if isinstance(source.of, str) else None
         return Entry(name, field, None if field else source.of, per_agent=True, flag=source.flag)
-    if isinstance(source, Flags):
+    if isinstance(source, Listed):
         return Entry(name, None, source.of, size=source.size, flag=source.flag)
     return Entry(name, None, source)
 
@@ -315,7 +315,7 @@ class Game(Generic[P]):
         sight: what is seen.
         info: what is reported besides payoffs and rewards when ``info="full"``: key -> the name of a field of the
             state; the game's events, for ``caption``, whose number the field ``event`` holds; a compiled function
-            ``(p, *tables, s, *parts) -> float``; :class:`Each`; :class:`Flags`.
+            ``(p, *tables, s, *parts) -> float``; :class:`Each`; :class:`Listed`.
         draw: ``(params, s, *parts) -> (H, W, 3)`` uint8, a picture of the state.
         theory: what is known; None where nothing is.
         more_info: further entries of ``info`` under ``info="published"``: (parameter rows, state ``(B, S)``) -> name ->

@@ -170,14 +170,29 @@ def jit(function: Callable[..., Any], *, inlined: bool = False, kept: bool = Tru
         kept: cache it on disk; what is only ever a part of other functions is kept with these.
         also: a module that the function's own does not import, and whose edits make the compiled code stale.
     """
-    before = config.CACHE_DIR
-    config.CACHE_DIR = _folder_of(
-        function.__module__, *([also] if also else [])
-    )  # read at decoration; restored: other libraries keep theirs
-    try:
-        return numba.njit(cache=kept, nogil=True, error_model="numpy", _nrt=False, forceinline=inlined)(function)
-    finally:
-        config.CACHE_DIR = before
+    made = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=inlined)(function)
+    if kept:
+        _cache_when_compiled(made, _folder_of(function.__module__, *([also] if also else [])))
+    return made
+
+
+def _cache_when_compiled(made: Any, folder: str) -> None:
+    """Have numba look into the cache once the function is first asked for.
+
+    It writes a file to try out the folder of each function, and most are asked for only while something is compiled.
+    """
+    plain = made.compile
+
+    def compile_cached(signature: Any) -> Any:
+        made.compile = plain
+        before, config.CACHE_DIR = config.CACHE_DIR, folder  # read by numba now; restored: others keep theirs
+        try:
+            made.enable_caching()
+        finally:
+            config.CACHE_DIR = before
+        return plain(signature)
+
+    made.compile = compile_cached
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -90,7 +90,7 @@ from typing import Any
 
 import numpy as np
 
-from payoff.envs.core.game import Flags, Game, Rules, Theory
+from payoff.envs.core.game import Game, Listed, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number, record
 from payoff.envs.core.state import Array, Copy, real, whole
@@ -420,7 +420,7 @@ V0 = Game(
         SETTINGS,
         velocity=("velocity[x]", "velocity[y]"),
     ),
-    info={"descriptor": Flags(descriptor, size=2, flag=False), "caption": EVENT},
+    info={"descriptor": Listed(descriptor, size=2), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "reference",

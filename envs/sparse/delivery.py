@@ -73,7 +73,7 @@ import numpy as np
 
 from payoff.envs import planning, render
 from payoff.envs.core import chance, rng
-from payoff.envs.core.game import Episode, Flags, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.game import Episode, Game, Listed, ObservationPlan, Rules, Sight, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
 from payoff.envs.core.state import Array, Cells, Copy, Layout, State, whole
@@ -417,7 +417,7 @@ V0 = Game(
         tabular=True,
     ),
     sight=Sight(look, plan, tuple(SETTINGS)),
-    info={"reward_vector": Flags(feature, len(FEATURES), flag=False), "caption": EVENT},
+    info={"reward_vector": Listed(feature, len(FEATURES)), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "exact",

@@ -79,7 +79,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from payoff.envs.core.game import Flags, Game, Rules, Theory
+from payoff.envs.core.game import Game, Listed, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number, check_word, record
 from payoff.envs.core.state import Array, Copy, real, whole
@@ -409,7 +409,7 @@ V0 = Game(
         SETTINGS,
         pose=("x", "y", "heading"),
     ),
-    info={"descriptor": Flags(descriptor, size=2, flag=False), "caption": EVENT},
+    info={"descriptor": Listed(descriptor, size=2), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "reference",

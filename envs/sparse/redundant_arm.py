@@ -67,7 +67,7 @@ from typing import Any
 
 import numpy as np
 
-from payoff.envs.core.game import Flags, Game, Rules, Theory
+from payoff.envs.core.game import Game, Listed, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number
 from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
@@ -229,7 +229,7 @@ V0 = Game(
         default_actions="unit",
     ),
     sight=numbers(look, lambda p: [f"angle[{k}]" for k in range(p.joints)]),
-    info={"descriptor": Flags(descriptor, size=2, flag=False), "caption": EVENT},
+    info={"descriptor": Listed(descriptor, size=2), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "reference",

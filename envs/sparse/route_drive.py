@@ -96,7 +96,7 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs.core import rng
-from payoff.envs.core.game import Each, Episode, Flags, Game, Rules, Theory
+from payoff.envs.core.game import Each, Episode, Game, Listed, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_number, check_word, record
 from payoff.envs.core.state import Array
@@ -413,7 +413,7 @@ V0 = Game(
         "aux": Each("aux"),
         "progress": progress,
         "factors": "factor",
-        "checks": Flags(check, len(CHECKS)),
+        "checks": Listed(check, len(CHECKS), flag=True),
         "caption": EVENT,
     },
     draw=draw,

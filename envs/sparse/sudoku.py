@@ -67,7 +67,7 @@ import numpy as np
 
 from payoff.envs import render
 from payoff.envs.core import rng
-from payoff.envs.core.game import Each, Flags, Game, Rules, Theory
+from payoff.envs.core.game import Each, Game, Listed, Rules, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_integer, check_word
 from payoff.envs.core.state import Array, Cells, Copy, State, real, whole
@@ -372,7 +372,7 @@ V0 = Game(
         alike=("size",),
     ),
     sight=sight(look, named),
-    info={"aux": Each("aux"), "progress": progress, "caption": EVENT, "checks": Flags(check, 3 * LARGEST)},
+    info={"aux": Each("aux"), "progress": progress, "caption": EVENT, "checks": Listed(check, 3 * LARGEST, flag=True)},
     draw=draw,
     theory=Theory(
         "exact",

@@ -87,7 +87,7 @@ import numpy as np
 
 from payoff.envs import render
 from payoff.envs.core import rng
-from payoff.envs.core.game import Each, Episode, Flags, Game, ObservationPlan, Rules, Sight, Theory
+from payoff.envs.core.game import Each, Episode, Game, Listed, ObservationPlan, Rules, Sight, Theory
 from payoff.envs.core.jit import jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word
 from payoff.envs.core.state import Array, Copy, Layout, real, whole
@@ -447,7 +447,7 @@ V0 = Game(
     tags=("sparse", "grid", "tabular"),
     rules=Rules(params=TamperParams, state=Tamper, start=start, step=step, actions=lambda p: len(ACT), tabular=True),
     sight=Sight(look, plan, tuple(SETTINGS)),
-    info={"aux": Each("aux"), "progress": progress, "checks": Flags(check, len(CHECKS)), "caption": EVENT},
+    info={"aux": Each("aux"), "progress": progress, "checks": Listed(check, len(CHECKS), flag=True), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "exact",

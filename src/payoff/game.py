@@ -2,7 +2,7 @@
 
 from payoff.envs import planning
 from payoff.envs.core import chance, rng
-from payoff.envs.core.game import Each, Episode, Flags, Game, ObservationPlan, Rules, Sight, Theory, paid
+from payoff.envs.core.game import Each, Episode, Game, Listed, ObservationPlan, Rules, Sight, Theory, paid
 from payoff.envs.core.jit import inlined, jit
 from payoff.envs.core.params import Params, check_flag, check_integer, check_number, check_word, record
 from payoff.envs.core.state import Array, Cells, Copy, Pair, Pairs, Seat, Seats, State, real, whole
@@ -16,8 +16,8 @@ __all__ = [
     "Copy",
     "Each",
     "Episode",
-    "Flags",
     "Game",
+    "Listed",
     "ObservationPlan",
     "Pair",
     "Pairs",
