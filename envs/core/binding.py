@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -195,10 +195,13 @@ def _source(game: Game[Any]) -> _Source:
     return _Source(rules.start, rules.step, sight.look, reads, game.state.copy.dtype, parts, (pick, step, look))
 
 
-def _bound(source: _Source, template: Callable[..., Any], name: str, inlined: bool = True, **names: Any) -> Any:
+def _bound(
+    source: _Source, template: Callable[..., Any], name: str, how: Literal["spliced", "inlined", "kept"], **names: Any
+) -> Any:
     """A compiled copy of a template in which some global names are the game's.
 
-    What is ``inlined`` becomes a part of what calls it, and is kept in the disk cache with that.
+    Kernels are ``kept`` in the disk cache; what they are put together from becomes a part of them: ``spliced`` where it
+    only hands arguments on, else ``inlined``.
     """
     file = str(sys.modules[source.module].__file__)
     assert isinstance(template, FunctionType)
@@ -206,12 +209,12 @@ def _bound(source: _Source, template: Callable[..., Any], name: str, inlined: bo
     made.__module__ = source.module
     made.__qualname__ = f"{source.name}.{name}"
     made.__doc__ = template.__doc__
-    return jit(made, inlined=inlined, kept=not inlined, also=__name__)
+    return jit(made, inlined=how == "inlined", spliced=how == "spliced", kept=how == "kept", also=__name__)
 
 
 def _reads(source: _Source, tables: Any) -> Any:
     """What writes the computed entries of ``info``, one behind the other."""
-    made = _bound(source, _read_nothing, "read.nothing")
+    made = _bound(source, _read_nothing, "read.nothing", "spliced")
     places = []
     seats = fixed = 0
     for entry in source.reads:
@@ -220,7 +223,7 @@ def _reads(source: _Source, tables: Any) -> Any:
     for entry, place in reversed(list(zip(source.reads, places, strict=True))):
         template = _read_each if entry.per_agent else _read_number if entry.size is None else _read_list
         names = {"rule": entry.of, "rest": made, "at": place, "size": entry.size or 0, "tables": tables}
-        made = _bound(source, template, f"read.{entry.name}", **names)
+        made = _bound(source, template, f"read.{entry.name}", "spliced", **names)
     return made
 
 
@@ -233,10 +236,10 @@ def kernels(game: Game[Any]) -> Kernels:
 @cache
 def _kernels(source: _Source) -> Kernels:
     pick, step, look = source.calls
-    tables = jit(pick, inlined=True)
+    tables = jit(pick, spliced=True)
 
     def made(template: Callable[..., Any], name: str, what: Any) -> Any:
-        return _bound(source, template, name, rule=what, tables=tables)
+        return _bound(source, template, name, "spliced", rule=what, tables=tables)
 
     names = {
         "COPY": source.copy,
@@ -246,15 +249,15 @@ def _kernels(source: _Source) -> Kernels:
         "game_look": made(look, "look_rule", _inlined(source, source.look, "look")),
         "game_read": _reads(source, tables),
     }
-    names["begin"] = _bound(source, loop.begin, "begin", False, **names)
+    names["begin"] = _bound(source, loop.begin, "begin", "spliced", **names)
     return Kernels(
-        start=_bound(source, loop.start, "start", False, **names),
-        transition=_bound(source, loop.transition, "transition", False, **names),
-        look=_bound(source, loop.look, "look", False, **names),
-        read=_bound(source, loop.read, "read", False, **names),
+        start=_bound(source, loop.start, "start", "kept", **names),
+        transition=_bound(source, loop.transition, "transition", "kept", **names),
+        look=_bound(source, loop.look, "look", "kept", **names),
+        read=_bound(source, loop.read, "read", "kept", **names),
     )
 
 
 def _inlined(source: _Source, function: Any, name: str) -> Any:
     """The same function, copied into the loop: a call that hands over many arrays costs more than many a rule."""
-    return _bound(source, function.py_func, name)
+    return _bound(source, function.py_func, name, "inlined")

@@ -29,7 +29,7 @@ from typing import Any
 import numba
 from numba.core import config, event
 
-__all__ = ["bind", "cache_folder", "inlined", "jit"]
+__all__ = ["bind", "cache_folder", "inlined", "jit", "spliced"]
 
 _SHARED = ("payoff.envs.core.", "payoff.envs.sight.", "payoff.game")  # what holds compiled code for all games
 _IMPORT = re.compile(
@@ -154,7 +154,14 @@ def _folder_of(*modules: str) -> str:
     return str(folder if _usable(folder) else _private_folder())
 
 
-def jit(function: Callable[..., Any], *, inlined: bool = False, kept: bool = True, also: str | None = None) -> Any:
+def jit(
+    function: Callable[..., Any],
+    *,
+    inlined: bool = False,
+    spliced: bool = False,
+    kept: bool = True,
+    also: str | None = None,
+) -> Any:
     """Compile ``function`` on first use, for floats, arrays and records only.
 
     Division follows IEEE 754 (no exception), and ``fastmath`` stays off so that results are the same bits at every
@@ -167,10 +174,13 @@ def jit(function: Callable[..., Any], *, inlined: bool = False, kept: bool = Tru
     Args:
         function: a plain function.
         inlined: copy it into every caller; a call that hands over several arrays costs more than many a rule.
+        spliced: copy its source into every caller, so that it is never compiled on its own: for a few lines that only
+            hand arguments on.
         kept: cache it on disk; what is only ever a part of other functions is kept with these.
         also: a module that the function's own does not import, and whose edits make the compiled code stale.
     """
-    made = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=inlined)(function)
+    splice = "always" if spliced else "never"
+    made = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=inlined, inline=splice)(function)
     if kept:
         _cache_when_compiled(made, _folder_of(function.__module__, *([also] if also else [])))
     return made
@@ -198,6 +208,11 @@ def _cache_when_compiled(made: Any, folder: str) -> None:
 def inlined(function: Callable[..., Any]) -> Any:
     """:func:`jit`, copied into every caller."""
     return jit(function, inlined=True)
+
+
+def spliced(function: Callable[..., Any]) -> Any:
+    """:func:`jit`, its source copied into every caller."""
+    return jit(function, spliced=True)
 
 
 class _Announcement(event.Listener):  # type: ignore[misc]

@@ -19,7 +19,7 @@ import numpy as np
 
 from payoff.envs.core import layer as reward_layer
 from payoff.envs.core import partner as partners
-from payoff.envs.core.jit import inlined, jit
+from payoff.envs.core.jit import inlined, jit, spliced
 from payoff.envs.core.layer import LAYER
 from payoff.envs.core.memory import parts_at, record_at, slice_at
 from payoff.envs.core.partner import PARTNER
@@ -131,7 +131,7 @@ def desk_size(n_agents: int, action_size: int, published: bool) -> int:
     return 2 * n_agents * action_size + (4 * n_agents if published else 0)
 
 
-@inlined
+@spliced
 def _desk(frame: Any, row: Any, out: Any) -> Any:
     n, size, at = frame.n_agents, frame.action_size, frame.desk
     more, behind = n * frame.published, at + 2 * n * size
@@ -145,7 +145,7 @@ def _desk(frame: Any, row: Any, out: Any) -> Any:
     )
 
 
-@inlined
+@spliced
 def _pick(k: int, count: int) -> int:
     """Parameter row of copy k: its own, or the only one."""
     return k if count > 1 else 0
@@ -233,7 +233,7 @@ def _clear(frame: Any, row: Any, out: Any) -> None:
         out[k] = 0.0
 
 
-@inlined
+@spliced
 def _next_episode(frame: Any, row: Any) -> None:
     """New draws, the clock at zero, and every field of the game 0."""
     row[EPISODE] += 1.0
