@@ -112,6 +112,7 @@ class Engine:
         self._allocate(frame[0], sum(e.width(n) for e in game.entries))
         self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
         self._seen = np.zeros(self._obs_shape, dtype=np.float32)
+        self._everyone = np.ones(n_copies, dtype=np.bool_)
         self._fresh = partial(np.empty, self._obs_shape, self._seen.dtype)
         self._parts = self._split(num_threads)
         self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
@@ -241,12 +242,12 @@ class Engine:
             Observations ``(B, V, O)`` float32.
         """
         # the bound kernel reads memory as it lies: a strided mask would restart other copies
-        mask = np.ones(self.n_copies, dtype=np.bool_) if mask is None else np.ascontiguousarray(mask, dtype=np.bool_)
-        own = self.state[:, [KEY, EPISODE]].copy()
-        grouped = [b for b, g in enumerate(groups or ()) if g is not None and mask[b]]
+        mask = self._everyone if mask is None else np.ascontiguousarray(mask, dtype=np.bool_)
+        grouped = [] if groups is None else [b for b, g in enumerate(groups) if g is not None and mask[b]]
+        own = self.state[:, [KEY, EPISODE]] if grouped else self.state  # fancy indexing copies
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE] = rng.group_key(groups[b]), -1.0  # type: ignore[index, arg-type]
-        obs = np.empty(self._obs_shape, dtype=np.float32)
+        obs: Array = self._fresh()
         self._start(self.params, self._wiring, self._copies, mask, self.out, obs)
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE], self.state[b, COUNTER] = own[b, 0], own[b, 1] + 1.0, 0.0
