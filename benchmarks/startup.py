@@ -1,4 +1,4 @@
-"""How long a newcomer waits: import, first reset with a cold and with a warm kernel cache, in fresh processes.
+"""How long a newcomer waits: import, first reset and step with a cold and a warm cache, in fresh processes.
 
 python benchmarks/startup.py
 """
@@ -58,7 +58,7 @@ def main(args: Args) -> None:
         for env_id in args.ids:
             with tempfile.TemporaryDirectory() as cold:
                 table.add_row(
-                    f"{env_id}: gym.make + reset, cold cache", spread([seconds(RESET.format(id=env_id), cold)], 2)
+                    f"{env_id}: gym.make + reset + step, cold cache", spread([seconds(STEP.format(id=env_id), cold)], 2)
                 )
                 warm = [seconds(RESET.format(id=env_id), cold) for _ in range(args.repeats)]
                 table.add_row(f"{env_id}: gym.make + reset, warm cache", spread(warm, 2))
