@@ -162,7 +162,8 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         """Go back to a snapshot; returns its observation and info.
 
         Raises:
-            ValueError: the snapshot is of another game or batch size.
+            ValueError: the snapshot is of another game, other parameters or another batch size, or holds a number out
+                of its range; nothing has changed.
         """
         obs = self.engine.restore(snapshot)
         self._started = True

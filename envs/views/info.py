@@ -25,7 +25,7 @@ def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[
 def seat_terms(info: dict[str, Array], seat: Any) -> tuple[dict[str, Array], Array]:
     """``reward_terms`` and ``true_reward`` of a seat (or all, with ``slice(None)``), batch first.
 
-    An auxiliary reward that the game reports moves from ``info`` to the terms; it is part of no reward.
+    An auxiliary reward that the game reports moves from ``info`` to the terms; it is never added to the reward.
     """
     payoff, reward = info["payoff"][:, seat].copy(), info["rewards"][:, seat].copy()
     terms = {"payoff": payoff, "layer": reward - payoff}

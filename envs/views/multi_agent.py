@@ -186,7 +186,8 @@ class MultiAgentVec(common.Rebuilt):
         """Go back to a snapshot; returns its observations and info.
 
         Raises:
-            ValueError: the snapshot is of another game or batch size.
+            ValueError: the snapshot is of another game, other parameters or another batch size, or holds a number out
+                of its range; nothing has changed.
         """
         obs = self.engine.restore(snapshot)
         self._started = True

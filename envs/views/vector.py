@@ -200,7 +200,8 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         """Go back to a snapshot; returns its observations and info.
 
         Raises:
-            ValueError: the snapshot is of another game or batch size.
+            ValueError: the snapshot is of another game, other parameters or another batch size, or holds a number out
+                of its range; nothing has changed.
         """
         obs = self.engine.restore(snapshot)
         self._started = True
