@@ -23,7 +23,7 @@ from payoff.envs.core.jit import inlined, jit, spliced
 from payoff.envs.core.layer import LAYER
 from payoff.envs.core.memory import parts_at, record_at, slice_at
 from payoff.envs.core.partner import PARTNER
-from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, OVER, TERMINATED, TRUNCATED, Array
+from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, MOST_PARTS, OVER, TERMINATED, TRUNCATED, Array
 from payoff.envs.core.words import words
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "FRAME",
     "LINK",
     "MODE",
-    "MOST_PARTS",
     "SEAT",
     "STEPPED_PAST_END",
     "Wiring",
@@ -49,8 +48,6 @@ AUTORESET = words("disabled", "next_step", "same_step")  # what happens to a cop
 
 FINE = -1
 STEPPED_PAST_END = -2
-
-MOST_PARTS = 8
 
 # the engine's settings, one record per engine; columns of a row unless said otherwise
 FRAME = np.dtype(

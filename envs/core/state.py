@@ -46,6 +46,7 @@ __all__ = [
     "EPISODE",
     "HEADER",
     "KEY",
+    "MOST_PARTS",
     "NEVER",
     "OVER",
     "TERMINATED",
@@ -102,6 +103,7 @@ TERMINATED = 1
 TRUNCATED = 2
 
 EXACT = 2.0**53  # whole numbers up to here are exact
+MOST_PARTS, MOST_AXES = 8, 3  # of a state, and of each part
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +230,14 @@ class State:
         copy: what a copy has once.
         **parts: what it has many of, by the name of the rules' argument: a :class:`Seat`, a :class:`Pair`, or
             :class:`Cells`.
+
+    Raises:
+        ValueError: more than eight parts.
     """
 
     def __init__(self, copy: type[Copy], **parts: type[Record] | Cells) -> None:
+        if len(parts) > MOST_PARTS:
+            raise ValueError(f"a state must have at most {MOST_PARTS} parts, got {len(parts)}: {', '.join(parts)}")
         self.copy = copy
         self.parts = parts
 
@@ -270,6 +277,8 @@ class Layout:
         for name, part in state.parts.items():
             if isinstance(part, Cells):
                 lengths = tuple(int(k) for k in part.shape(params))
+                if not 1 <= len(lengths) <= MOST_AXES:
+                    raise ValueError(f"cells {name!r} must have 1 to {MOST_AXES} lengths, got {lengths}")
                 self.shapes[name], self._column[name], self._step[name], self._field[name] = lengths, at, 1, part.field
                 self._blocks.append((at, lengths, np.dtype(np.float64)))
                 at += math.prod(lengths)
