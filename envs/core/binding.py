@@ -1,4 +1,4 @@
-"""Compiled kernels of a game: the loop's templates with the game's rules in the place of their names.
+"""The compiled loop of a game: a template with the game's rules in the place of its names.
 
 Numba finds a compiled function in its disk cache only if all that it calls stands at the top level of a module. So a
 template is not a closure: its code object is made into a new function whose globals hold the game's rules and whose
@@ -21,24 +21,7 @@ from payoff.envs.core import loop
 from payoff.envs.core.game import Entry, Game
 from payoff.envs.core.jit import jit
 
-__all__ = ["Kernels", "kernels"]
-
-
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """Compiled functions over a batch; all work in place and allocate nothing. Arguments as in the loop.
-
-    Attributes:
-        start: ``(params, wiring, rows, mask, out, obs)``: restart the masked copies, observe all.
-        transition: ``(params, wiring, rows, out, obs) -> int``: one step of every copy.
-        look: ``(params, wiring, rows, obs)``: observe without stepping.
-        read: ``(params, wiring, rows, out)``: fill in the computed entries of ``info``.
-    """
-
-    start: Any
-    transition: Any
-    look: Any
-    read: Any
+__all__ = ["kernel"]
 
 
 # -- templates: these names are the game's in the copies that `_bound` makes ------------------------------------------
@@ -140,11 +123,11 @@ def _read_each(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) ->
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """All that kernels are made of: games that agree in it, as those of one family do, share one set of kernels.
+    """All that a kernel is made of: games that agree in it, as those of one family do, share one.
 
     Attributes:
         start: the rule that begins an episode; None: every field stays 0.
-        step: the rule of a step; its module is the kernels'.
+        step: the rule of a step; its module is the kernel's.
         look: what writes observations.
         reads: computed entries of ``info``.
         copy: record of the copy.
@@ -167,7 +150,7 @@ class _Source:
 
     @property
     def name(self) -> str:
-        """Name of these kernels in the disk cache: the names of all that is in here, hashed."""
+        """Name of the kernel in the disk cache: the names of all that is in here, hashed."""
         rules = [self.start, self.step, self.look, *(e.of for e in self.reads)]
         names = [(r.py_func.__module__, r.py_func.__qualname__) for r in rules if r]
         reads = [(e.name, e.per_agent, e.size) for e in self.reads]
@@ -200,8 +183,8 @@ def _bound(
 ) -> Any:
     """A compiled copy of a template in which some global names are the game's.
 
-    Kernels are ``kept`` in the disk cache; what they are put together from becomes a part of them: ``spliced`` where it
-    only hands arguments on, else ``inlined``.
+    The loop is ``kept`` in the disk cache; what it is put together from becomes a part of it: ``spliced`` where it only
+    hands arguments on, else ``inlined``.
     """
     file = str(sys.modules[source.module].__file__)
     assert isinstance(template, FunctionType)
@@ -228,13 +211,13 @@ def _reads(source: _Source, tables: Any) -> Any:
 
 
 @cache
-def kernels(game: Game[Any]) -> Kernels:
-    """The game's kernels; made on first use, compiled when they are first bound to an engine."""
-    return _kernels(_source(game))
+def kernel(game: Game[Any]) -> Any:
+    """The game's compiled loop (:func:`payoff.envs.core.loop.run`); compiled when it is first bound to an engine."""
+    return _kernel(_source(game))
 
 
 @cache
-def _kernels(source: _Source) -> Kernels:
+def _kernel(source: _Source) -> Any:
     pick, step, look = source.calls
     tables = jit(pick, spliced=True)
 
@@ -250,12 +233,7 @@ def _kernels(source: _Source) -> Kernels:
         "game_read": _reads(source, tables),
     }
     names["begin"] = _bound(source, loop.begin, "begin", "spliced", **names)
-    return Kernels(
-        start=_bound(source, loop.start, "start", "kept", **names),
-        transition=_bound(source, loop.transition, "transition", "kept", **names),
-        look=_bound(source, loop.look, "look", "kept", **names),
-        read=_bound(source, loop.read, "read", "kept", **names),
-    )
+    return _bound(source, loop.run, "run", "kept", **names)
 
 
 def _inlined(source: _Source, function: Any, name: str) -> Any:

@@ -1,9 +1,12 @@
 """The loop around every game's rules, once: actions in, payoffs, rewards, flags, observations and reports out.
 
-:func:`transition`, :func:`start`, :func:`look` and :func:`read` are templates. They are ordinary functions that call
-the rules of a game by fixed names, and :mod:`payoff.envs.core.binding` makes a copy of them for each game in which
-these names are that game's functions. So every game checks, rewards, truncates and restarts alike, and no game writes a
-loop. Copies never touch each other: any split of a batch gives the same bits.
+:func:`run` is a template: an ordinary function that calls the rules of a game by fixed names, of which
+:mod:`payoff.envs.core.binding` makes a copy for each game in which these names are that game's functions. So every game
+checks, rewards, truncates and restarts alike, and no game writes a loop. Copies never touch each other: any split of a
+batch gives the same bits.
+
+It is one function for all that an engine asks (:data:`TASK`), because each compiled function costs seconds when it is
+first compiled and ten milliseconds whenever a program starts.
 
 A copy is one row of float64: first its state (:class:`payoff.envs.core.state.Layout`), then its desk, the numbers of
 the running step (:class:`Desk`). ``out`` is what views read after a step, ``(B, 2 N + 2 + K)``: payoffs ``(N,)``,
@@ -23,7 +26,18 @@ from payoff.envs.core.jit import inlined, jit, spliced
 from payoff.envs.core.layer import LAYER
 from payoff.envs.core.memory import parts_at, record_at, slice_at
 from payoff.envs.core.partner import PARTNER
-from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, MOST_PARTS, OVER, TERMINATED, TRUNCATED, Array
+from payoff.envs.core.state import (
+    CLOCK,
+    COUNTER,
+    EPISODE,
+    HEADER,
+    MARKED,
+    MOST_PARTS,
+    OVER,
+    TERMINATED,
+    TRUNCATED,
+    Array,
+)
 from payoff.envs.core.words import words
 
 __all__ = [
@@ -35,23 +49,27 @@ __all__ = [
     "MODE",
     "SEAT",
     "STEPPED_PAST_END",
+    "TASK",
     "Wiring",
     "first_invalid",
-    "look",
-    "read",
-    "start",
-    "transition",
+    "run",
 ]
 
 MODE = words("native", "unit", "level", "integer")  # how actions are written; level and integer: 0 .. levels - 1
 AUTORESET = words("disabled", "next_step", "same_step")  # what happens to a copy whose episode is over
+# what a call does with every copy before it observes and reports: a step, a new episode, a new episode where the copy
+# is MARKED, nothing
+TASK = words("step", "restart", "restart_marked", "show")
 
 FINE = -1
 STEPPED_PAST_END = -2
 
-# the engine's settings, one record per engine; columns of a row unless said otherwise
+# what is asked, and the engine's settings; columns of a row unless said otherwise
 FRAME = np.dtype(
     [
+        ("task", np.int64),
+        ("looks", np.int64),  # whether observations are wanted
+        ("reads", np.int64),  # whether the computed entries of info are
         ("n_agents", np.int64),
         ("action_size", np.int64),
         ("mode", np.int64),
@@ -74,7 +92,6 @@ FRAME = np.dtype(
         ("desk_end", np.int64),
         ("published", np.int64),  # whether the desk has a published game's multipliers
         ("last", np.int64),  # first column of the final state (same-step autoreset); 0: not kept
-        ("reads", np.int64),  # whether the computed entries of info are wanted
     ],
     align=True,
 )
@@ -231,6 +248,16 @@ def _clear(frame: Any, row: Any, out: Any) -> None:
 
 
 @spliced
+def _restarts(task: int, over: float) -> bool:
+    """Whether this call begins a new episode; a step does under next-step autoreset, where one is over."""
+    return (
+        task == TASK.restart
+        or (task == TASK.restart_marked and over == MARKED)
+        or (task == TASK.step and over != 0.0)
+    )
+
+
+@spliced
 def _next_episode(frame: Any, row: Any) -> None:
     """New draws, the clock at zero, and every field of the game 0."""
     row[EPISODE] += 1.0
@@ -258,34 +285,35 @@ def begin(params: Any, k: int, frame: Any, row: Any) -> None:
     game_start(params, k, s, parts_at(row, frame.parts, PARTS))
 
 
-def transition(params: Any, wiring: Any, rows: Any, out: Any, obs: Any) -> int:
-    """One step of every copy.
+def run(params: Any, wiring: Any, rows: Any, out: Any, obs: Any) -> int:
+    """Carry out the task on every copy.
 
     Args:
         params: records ``(P,)`` and tables of the rules.
         wiring: see :class:`Wiring`.
-        rows: ``(B, R)`` copies, modified in place.
+        rows: ``(B, R)`` copies, modified in place; to show them, their states are enough.
         out: ``(B, 2 N + 2 + K)``, see the module.
         obs: ``(B, V, O)`` float32.
 
     Returns:
         FINE, or what :func:`first_invalid` found; then nothing has changed.
     """
-    bad = first_invalid(wiring, rows)  # all copies checked before one changes
-    if bad != FINE:
-        return bad
     frame = wiring.frame[0]
-    n = frame.n_agents
+    n, task = frame.n_agents, frame.task
+    if task == TASK.step:
+        bad = first_invalid(wiring, rows)  # all copies checked before one changes
+        if bad != FINE:
+            return bad
     for b in range(rows.shape[0]):
         row, told = rows[b], out[b]
         k = _pick(b, wiring.seats.shape[0])
         seats, bounds = wiring.seats[k], wiring.bounds[k]
         s = record_at(row, 0, COPY)
         parts = parts_at(row, frame.parts, PARTS)
-        if s.over != 0.0:  # under next-step autoreset: this call restarts the copy
+        if _restarts(task, s.over):
             _clear(frame, row, told)
             begin(params, k, frame, row)
-        else:
+        elif task == TASK.step:
             desk = _desk(frame, row, told)
             _take_actions(frame, seats, bounds, s, row, desk)
             terminated = game_step(params, k, s, parts, desk)
@@ -298,35 +326,8 @@ def transition(params: Any, wiring: Any, rows: Any, out: Any, obs: Any) -> int:
                 for c in range(frame.state_size):
                     row[frame.last + c] = row[c]
                 begin(params, k, frame, row)
-        game_look(params, wiring.table, k, row, s, parts, obs[b])
+        if frame.looks != 0:
+            game_look(params, wiring.table, k, row, s, parts, obs[b])
         if frame.reads != 0:
             game_read(params, k, frame, s, parts, told)
     return FINE
-
-
-def start(params: Any, wiring: Any, rows: Any, mask: Any, out: Any, obs: Any) -> None:
-    """Restart the masked copies ``(B,)`` and observe all."""
-    frame = wiring.frame[0]
-    for b in range(rows.shape[0]):
-        row = rows[b]
-        k = _pick(b, wiring.seats.shape[0])
-        if mask[b]:
-            _clear(frame, row, out[b])
-            begin(params, k, frame, row)
-        game_look(params, wiring.table, k, row, record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS), obs[b])
-
-
-def look(params: Any, wiring: Any, rows: Any, obs: Any) -> None:
-    """Observe all copies; ``rows`` may end with the state."""
-    frame = wiring.frame[0]
-    for b in range(rows.shape[0]):
-        row, k = rows[b], _pick(b, wiring.seats.shape[0])
-        game_look(params, wiring.table, k, row, record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS), obs[b])
-
-
-def read(params: Any, wiring: Any, rows: Any, out: Any) -> None:
-    """The computed entries of info of all copies; ``rows`` may end with the state."""
-    frame = wiring.frame[0]
-    for b in range(rows.shape[0]):
-        row, k = rows[b], _pick(b, wiring.seats.shape[0])
-        game_read(params, k, frame, record_at(row, 0, COPY), parts_at(row, frame.parts, PARTS), out[b])

@@ -46,6 +46,7 @@ __all__ = [
     "EPISODE",
     "HEADER",
     "KEY",
+    "MARKED",
     "MOST_PARTS",
     "NEVER",
     "OVER",
@@ -95,10 +96,11 @@ CLOCK = 0  # steps taken in this episode
 KEY = 1  # random key of the copy, from its seed
 EPISODE = 2  # episodes started since that seed
 COUNTER = 3  # draws taken in this episode
-OVER = 4  # 0 while running, NEVER before the first episode, else the sum of TERMINATED and TRUNCATED
+OVER = 4  # 0 while running, NEVER before the first episode, MARKED, or the sum of TERMINATED and TRUNCATED
 HEADER = 5
 
 NEVER = -2.0
+MARKED = -1.0  # to be restarted by the next call
 TERMINATED = 1
 TRUNCATED = 2
 

@@ -23,7 +23,7 @@ from payoff.envs.core.jit import bind
 from payoff.envs.core.layer import LAYER
 from payoff.envs.core.params import Params
 from payoff.envs.core.partner import PARTNER
-from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, NEVER, OVER, Array
+from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, MARKED, NEVER, OVER, Array
 from payoff.envs.views import actions as action_formats
 from payoff.envs.views.snapshot import Snapshot, described
 
@@ -98,7 +98,7 @@ class Engine:
         self._reads = reads
         self._custom: rewards.RewardFunction | None = None
         clip = clip_actions or (game.rules.published and self.format.mode == loop.MODE.native)
-        frame = self._frame(clip, autoreset, reads)
+        frame = self._frame(clip, autoreset)
         seat_table = np.zeros((len(self.rows), n), dtype=loop.SEAT)
         seat_table["partner"] = self._partner_table(partners, n)
         seat_table["layer"], weight = self._layer_tables(reward)
@@ -112,13 +112,12 @@ class Engine:
         self._allocate(frame[0], sum(e.width(n) for e in game.entries))
         self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
         self._seen = np.zeros(self._obs_shape, dtype=np.float32)
-        self._everyone = np.ones(n_copies, dtype=np.bool_)
         self._fresh = partial(np.empty, self._obs_shape, self._seen.dtype)
         self._parts = self._split(num_threads)
         self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
         self._plain = self._pool is None and not self._functions and self._custom is None
 
-    def _frame(self, clip: bool, autoreset: str, reads: bool) -> Array:
+    def _frame(self, clip: bool, autoreset: str) -> Array:
         n, size, layout = self.shape.n_agents, self.shape.action_size, self.shape.layout
         frame = np.zeros(1, dtype=loop.FRAME)
         desk, width = layout.size, loop.desk_size(n, size, self.game.rules.published)
@@ -134,7 +133,6 @@ class Engine:
             "desk_end": desk + width,
             "published": self.game.rules.published,
             "last": desk + width if autoreset == "same_step" else 0,
-            "reads": reads,
         }
         if layout.shapes.get("action") == (n,):
             given |= {"acting": n, "at_action": layout.column("action"), "action_step": layout.steps("action")[0]}
@@ -191,38 +189,56 @@ class Engine:
         per_copy = len(self.rows) > 1
         for low, high in itertools.pairwise(edges):
             cut = slice(int(low), int(high))
-            frame, *others = self._wiring
+            frame, *others = self._asked(loop.TASK.step)
             wiring = loop.Wiring(frame, *(w[cut] if per_copy else w for w in others))
             parts.append((tuple(p[cut] if per_copy else p for p in self.params), wiring, cut))
         return parts
 
-    # the kernels, bound to this engine's array types; compiled or loaded on first use
+    # the game's compiled loop, for each task with all that is the same at every call
 
     @cached_property
-    def _start(self) -> Any:
-        mask = np.ones(1, dtype=np.bool_)
-        return bind(
-            binding.kernels(self.game).start, self.params, self._wiring, self._copies, mask, self.out, self._seen
-        )
+    def _run(self) -> Any:
+        """The loop, bound to the types of this engine's arrays; compiled or loaded on first use."""
+        return bind(binding.kernel(self.game), self.params, self._wiring, self._copies, self.out, self._seen)
+
+    def _asked(self, task: int, *, looks: bool = True, reads: bool | None = None) -> loop.Wiring:
+        """The wiring, with what a call is to do."""
+        frame = self._wiring.frame.copy()
+        frame["task"], frame["looks"], frame["reads"] = task, looks, self._reads if reads is None else reads
+        return self._wiring._replace(frame=frame)
+
+    def _whole_batch(self, task: int) -> Any:
+        return partial(self._run, self.params, self._asked(task), self._copies, self.out)
 
     @cached_property
-    def _transition(self) -> Any:
-        return bind(
-            binding.kernels(self.game).transition, self.params, self._wiring, self._copies, self.out, self._seen
-        )
+    def _step(self) -> Any:
+        return self._whole_batch(loop.TASK.step)
 
     @cached_property
-    def _step_all(self) -> Any:
-        """One step of the whole batch, all but the observations given."""
-        return partial(self._transition, self.params, self._wiring, self._copies, self.out)
+    def _restart(self) -> Any:
+        return self._whole_batch(loop.TASK.restart)
 
     @cached_property
-    def _look(self) -> Any:
-        return bind(binding.kernels(self.game).look, self.params, self._wiring, self._copies, self._seen)
+    def _restart_marked(self) -> Any:
+        return self._whole_batch(loop.TASK.restart_marked)
 
     @cached_property
-    def _read(self) -> Any:
-        return bind(binding.kernels(self.game).read, self.params, self._wiring, self._copies, self.out)
+    def _looking(self) -> loop.Wiring:
+        return self._asked(loop.TASK.show, reads=False)
+
+    @cached_property
+    def _reading(self) -> loop.Wiring:
+        return self._asked(loop.TASK.show, looks=False, reads=True)
+
+    def _look(self, wiring: loop.Wiring, rows: Array, seats: int, size: int) -> Array:
+        """Observations ``(B, seats, size)`` of copies, or of states alone."""
+        obs = np.empty((len(rows), seats, size), dtype=np.float32)
+        self._run(self.params, wiring, rows, np.empty((len(rows), self.out.shape[1])), obs)
+        return obs
+
+    def _read(self, rows: Array, out: Array) -> None:
+        """Write the computed entries of ``info`` of copies, or of states alone."""
+        self._run(self.params, self._reading, rows, out, np.empty((len(rows), *self._obs_shape[1:]), np.float32))
 
     # -- episodes ----------------------------------------------------------------------------------------------
 
@@ -241,20 +257,25 @@ class Engine:
         Returns:
             Observations ``(B, V, O)`` float32.
         """
-        # the bound kernel reads memory as it lies: a strided mask would restart other copies
-        mask = self._everyone if mask is None else np.ascontiguousarray(mask, dtype=np.bool_)
+        obs: Array = self._fresh()
+        if mask is None and groups is None:
+            self._restart(obs)
+        else:
+            mask = np.ones(self.n_copies, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_)
+            self._restart_some(mask, groups, obs)
+        self._seen = obs
+        return obs
+
+    def _restart_some(self, mask: Array, groups: Sequence[int | None] | None, obs: Array) -> None:
         grouped = [] if groups is None else [b for b, g in enumerate(groups) if g is not None and mask[b]]
         own = self.state[:, [KEY, EPISODE]] if grouped else self.state  # fancy indexing copies
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE] = rng.group_key(groups[b]), -1.0  # type: ignore[index, arg-type]
-        obs: Array = self._fresh()
-        self._start(self.params, self._wiring, self._copies, mask, self.out, obs)
+        restart = self._restart_marked  # compiled, if need be, before anything changes
+        self.state[mask, OVER] = MARKED
+        restart(obs)
         for b in grouped:
             self.state[b, KEY], self.state[b, EPISODE], self.state[b, COUNTER] = own[b, 0], own[b, 1] + 1.0, 0.0
-        if self._reads:
-            self._read(self.params, self._wiring, self._copies, self.out)
-        self._seen = obs
-        return obs
 
     def advance(self) -> Array:
         """One step of every copy with the actions in ``raw``.
@@ -268,7 +289,7 @@ class Engine:
         """
         obs: Array = self._fresh()
         if self._plain:
-            bad = self._step_all(obs)
+            bad = self._step(obs)
             if bad != loop.FINE:
                 self._refuse(bad)
         else:
@@ -282,11 +303,11 @@ class Engine:
             self._ask_functions()
         before = self.snapshot() if self._custom is not None else None
         if self._pool is None:
-            bad = self._step_all(obs)
+            bad = self._step(obs)
         else:
             bad = loop.first_invalid(self._wiring, self._copies)
             if bad == loop.FINE:
-                list(self._pool.map(lambda part: self._run(part, obs), self._parts))
+                list(self._pool.map(lambda part: self._step_part(part, obs), self._parts))
         if bad != loop.FINE:
             self._refuse(bad)
         if before is not None:
@@ -296,9 +317,9 @@ class Engine:
                 self._put_back(before)
                 raise
 
-    def _run(self, part: tuple[Any, Any, slice], obs: Array) -> None:
+    def _step_part(self, part: tuple[Any, Any, slice], obs: Array) -> None:
         params, wiring, cut = part
-        self._transition(params, wiring, self._copies[cut], self.out[cut], obs[cut])
+        self._run(params, wiring, self._copies[cut], self.out[cut], obs[cut])
 
     def _ask_functions(self) -> None:
         """Fill the actions of partners that are functions, once the learner's are known to be good."""
@@ -378,9 +399,7 @@ class Engine:
     def look(self, state: Array | None = None) -> Array:
         """Observations ``(B, V, O)`` of ``state`` (the current one when None)."""
         rows = self._copies if state is None else np.ascontiguousarray(state)
-        obs = np.empty((len(rows), *self._obs_shape[1:]), dtype=np.float32)
-        self._look(self.params, self._wiring, rows, obs)
-        return obs
+        return self._look(self._looking, rows, *self._obs_shape[1:])
 
     @property
     def global_size(self) -> int:
@@ -391,9 +410,7 @@ class Engine:
         """What an observer of everything sees ``(B, S)``: the full observation of the first seat, float32 in [0, 1]."""
         if (self.state[:, OVER] == NEVER).any():
             raise ResetNeeded(f"{self.game.id}: call reset() before state()")
-        obs = np.empty((self.n_copies, 1, self.global_size), dtype=np.float32)
-        self._look(self.params, self._wiring._replace(table=self._global.table), self._copies, obs)
-        return obs[:, 0]
+        return self._look(self._looking._replace(table=self._global.table), self._copies, 1, self.global_size)[:, 0]
 
     def check_seat(self, seat: int, action: Array) -> None:
         """Write a seat's action ``(A,)`` of a batch of one into ``raw``.
@@ -469,7 +486,7 @@ class Engine:
         else:
             rows = self._copies if state is None else np.ascontiguousarray(state)
             out = np.empty((len(rows), self.out.shape[1]))
-            self._read(self.params, self._wiring, rows, out)
+            self._read(rows, out)
             entries = self.entries(state, out)
         found = {name: view != 0.0 if flag else view.copy() for name, view, flag in entries}
         return found | self.published(state) if self.publishes else found
@@ -496,7 +513,7 @@ class Engine:
         self.state[...], self.action[...] = snapshot.state, snapshot.action
         self.payoff[...], self.reward[...], self.ended[...] = snapshot.payoff, snapshot.reward, snapshot.ended
         if self._reads:
-            self._read(self.params, self._wiring, self._copies, self.out)
+            self._read(self._copies, self.out)
 
     def restore(self, snapshot: Snapshot) -> Array:
         """Go back to a snapshot of the same game, parameters and batch size, and observe.

@@ -4,17 +4,17 @@ import pytest
 
 import payoff
 from payoff.envs import registry
-from payoff.envs.core.binding import kernels
+from payoff.envs.core.binding import kernel
 
 PUBLISHED = [i for i in registry.ids() if registry.GAMES[i].startswith("payoff.envs.coopetition")]
 
 
-def test_all_share_two_sets_of_kernels():
+def test_all_share_two_kernels():
     """With the payoff of the TR-3 theory among the entries of info, and without."""
     shared = {}
     for env_id in PUBLISHED:
         game = registry.load(env_id)
-        shared.setdefault(kernels(game), []).append("theory_payoff" in game.info)
+        shared.setdefault(kernel(game), []).append("theory_payoff" in game.info)
     assert sorted(map(len, shared.values())) == [5, 15]
     assert all(len(set(has)) == 1 for has in shared.values())
 
