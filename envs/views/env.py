@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -84,18 +83,18 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         self.observation_space = gym.spaces.Box(*engine.plan.bounds)
         self.action_space = engine.format.joint_space() if self._joint else engine.format.space(self.seat)
         # the entries of `raw` that the caller writes, as one flat view
-        self._target = engine.raw[0] if self._joint else engine.raw[0, self.seat]
-        self._shape = (engine.raw[0].size if self._joint else engine.raw.shape[2],)
+        self._raw = (engine.raw[0] if self._joint else engine.raw[0, self.seat]).reshape(-1)
+        self._shape = self._raw.shape
         self._started = False
-        # looked up once: a step takes about two microseconds, and each attribute counts
-        self._one = (1,) if self._target.size == 1 else None  # shape of an action that is one number
-        self._fill = self._target.fill
+        # looked up once, and single numbers as memory: a step takes about two microseconds, and each attribute counts
+        self._single = self._raw.size == 1
+        self._whole = self._single and engine.format.discrete
+        self._number = memoryview(self._raw)
         self._advance = engine.advance
-        self._seats = engine.shape.n_agents
-        self._rewarded = engine.reward[0]
-        self._reward = self._mean_reward if self._joint else partial(engine.reward.item, self.seat)
+        self._rewards = engine.reward[0]
+        self._own_reward = memoryview(self._rewards[self.seat : self.seat + 1])
+        self._ended = memoryview(engine.ended[0])
         self._shown = render_mode == "human"
-        self._ended = engine.ended[0].tolist
         self._info = payment_info(engine) if info == "minimal" else CopyInfo(engine, None if self._joint else self.seat)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
@@ -106,16 +105,19 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
             options: ``{"group": g}`` starts like every other copy of group g.
         """
         groups = common.start_groups(options, 1)
-        seeds = common.copy_seeds(seed, 1)
-        super().reset(seed=seed)
-        if seeds[0] is None and not self._started:
-            seeds = [int(self.np_random.integers(2**32))]
-        if seeds[0] is not None:
-            self.engine.seed(0, seeds[0])
-        self._started = True
+        if seed is not None or not self._started:
+            self._seed(seed)
         obs = self.engine.reset(groups=groups)
-        self.show_if_human()
+        if self._shown:
+            self.render()
         return obs[0, 0], self._info()
+
+    def _seed(self, seed: int | None) -> None:
+        """Start a stream: that of the seed, or one from entropy."""
+        own = common.copy_seeds(seed, 1)[0]
+        super().reset(seed=seed)
+        self.engine.seed(0, int(self.np_random.integers(2**32)) if own is None else own)
+        self._started = True
 
     def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One step.
@@ -126,29 +128,22 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
         """
         if not self._started:
             raise gym.error.ResetNeeded(f"{self.engine.game.id}: call reset() before step()")
-        if type(action) is ndarray and action.shape == self._one and action.dtype.kind in NUMERIC:
-            self._fill(action.item())
+        kind, ended = type(action), self._ended
+        if kind is ndarray and action.shape == self._shape and action.dtype.kind in NUMERIC:
+            if self._single:
+                self._number[0] = action.item()
+            else:
+                self._raw[...] = action
+        elif self._whole and kind in _INTEGERS:
+            self._number[0] = action
         else:
-            self._write(action)
+            self._raw[...] = self.engine.format.read(action, self._shape, self.engine.game.id)
         obs = self._advance()
-        reward = self._reward()
+        # without the six microseconds of ndarray.mean
+        reward = float(np.add.reduce(self._rewards)) / len(self._rewards) if self._joint else self._own_reward[0]
         if self._shown:
             self.render()
-        terminated, truncated = self._ended()
-        return obs[0, 0], reward, terminated != 0.0, truncated != 0.0, self._info()
-
-    def _mean_reward(self) -> float:
-        """Mean over seats, without the six microseconds of ndarray.mean."""
-        return float(np.add.reduce(self._rewarded)) / self._seats
-
-    def _write(self, action: Any) -> None:
-        """Write an action of any form into ``raw``."""
-        if self._one and type(action) in _INTEGERS and self.engine.format.discrete:
-            self._fill(action)
-            return
-        if type(action) is not np.ndarray or action.shape != self._shape or action.dtype.kind not in NUMERIC:
-            action = self.engine.format.read(action, self._shape, self.engine.game.id)
-        self._target[...] = action if not self._joint else action.reshape(self._target.shape)
+        return obs[0, 0], reward, ended[0] != 0.0, ended[1] != 0.0, self._info()
 
     def caption(self, code: int) -> str:
         """Text of a caption code (vector views report codes)."""

@@ -58,8 +58,8 @@ class CopyInfo:
     """
 
     def __init__(self, engine: Engine, seat: int | None) -> None:
-        self._engine = engine
         self._seat = seat
+        self._published = engine.published if engine.publishes else None
         self._captions = engine.game.captions
         self._paid, self._rewarded = engine.payoff[0], engine.reward[0]
         self._getters: list[tuple[str, Callable[[], Any]]] = [
@@ -80,8 +80,8 @@ class CopyInfo:
         info = {name: get() for name, get in self._getters}
         if self._captions:
             info["caption"] = self._captions[int(info["caption"])]
-        if self._engine.publishes:
-            info.update({k: v[0] if v.ndim > 1 else v.item(0) for k, v in self._engine.published().items()})
+        if self._published is not None:
+            info.update({k: v[0] if v.ndim > 1 else v.item(0) for k, v in self._published().items()})
         if self._seat is not None:
             paid, reward = self._paid.item(self._seat), self._rewarded.item(self._seat)
         else:
