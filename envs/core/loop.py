@@ -251,9 +251,7 @@ def _clear(frame: Any, row: Any, out: Any) -> None:
 def _restarts(task: int, over: float) -> bool:
     """Whether this call begins a new episode; a step does under next-step autoreset, where one is over."""
     return (
-        task == TASK.restart
-        or (task == TASK.restart_marked and over == MARKED)
-        or (task == TASK.step and over != 0.0)
+        task == TASK.restart or (task == TASK.restart_marked and over == MARKED) or (task == TASK.step and over != 0.0)
     )
 
 
