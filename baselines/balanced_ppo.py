@@ -28,8 +28,8 @@ Example: ``python -m payoff.baselines.balanced_ppo --env-id payoff/Delivery-v0 -
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -37,22 +37,34 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from payoff.baselines import checkpoint, networks, session
-from payoff.baselines.networks import ActorCritic, Ensemble, NetworkPolicy, NetworkShape
-from payoff.baselines.ppo import Learner, clip_gradients, surrogate
-from payoff.baselines.result import CURVES, Result
-from payoff.baselines.returns import ReturnScale, gae
-from payoff.baselines.rollout import Episodes, Rollout, SeatEnv, Step, collect, in_unit_box, make_one_seat
-from payoff.baselines.session import JsonObject
-from payoff.baselines.settings import Settings
+from payoff.baselines.networks import Adam, Ensemble, NetworkShape, check_finite, clip_gradients, threads_of_torch
+from payoff.baselines.policies import Policy
+from payoff.baselines.ppo import (
+    ActorCritic,
+    Logged,
+    NetworkPolicy,
+    PPOArgs,
+    collect,
+    improve,
+    logged,
+    losses,
+    transitions,
+)
+from payoff.baselines.result import Result
+from payoff.baselines.returns import ReturnScale
+from payoff.baselines.rewriting import methods
+from payoff.baselines.rollout import Play, SeatEnv, Step, check_actions, make_one_seat
+from payoff.baselines.training import Generator, JsonObject, OnProgress, TrainingRun, part_of
 from payoff.envs.core.params import check_number, check_word
 from payoff.wrappers.objectives.min_norm import min_norm_weights
 
-__all__ = ["Args", "BalancedLearner", "VectorCritic", "VectorSeat", "load_policy", "train"]
+__all__ = ["VIEW", "Args", "Balance", "VectorCritic", "VectorSeat", "load_policy", "train"]
+
+VIEW: Literal["multi", "single"] = "single"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args(Settings):
+class Args(PPOArgs):
     """Settings of PPO on several rewards."""
 
     balance: Literal["min_norm", "fixed", "weighted_sum"] = "min_norm"
@@ -161,12 +173,13 @@ class VectorSeat:
         self._ended = []
         return {f"objective/{name}": value for name, value in zip(self.names, ended.mean(axis=0).tolist(), strict=True)}
 
-    def resume(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Go back to where a checkpoint was written; returns the observations there."""
-        self.running, self._over = tensors["objectives"].copy(), tensors["done"].copy()
-        own = {name.removeprefix("env."): x for name, x in tensors.items() if name.startswith("env.")}
-        obs, _ = self.env.restore(type(self.env.snapshot()).from_arrays(own))
-        return obs
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Sums so far, for a checkpoint; the environment is kept beside them."""
+        return {"running": self.running, "over": self._over}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Inverse of :meth:`arrays`."""
+        self.running, self._over = arrays["running"].copy(), arrays["over"].copy()
 
 
 class VectorCritic(ActorCritic):
@@ -190,87 +203,61 @@ class VectorCritic(ActorCritic):
         return self.critic(inputs.expand(self.size, -1, -1))[..., 0]
 
 
-class BalancedLearner(Learner):
-    """PPO's learner with K advantages.
+class Balance:
+    """How K policy losses become one step: equation (2), (3) or (4).
 
     Args:
         args: settings.
-        shape: sizes of the networks.
-        seed: where its randomness comes from.
         weights: ``(K,)`` of the objectives.
     """
 
-    args: Args
-    net: VectorCritic
+    def __init__(self, args: Args, weights: np.ndarray) -> None:
+        self.args, self.weights = args, weights
+        self._steps: list[tuple[np.ndarray, float]] = []
 
-    def __init__(self, args: Args, shape: NetworkShape, seed: np.random.SeedSequence, weights: np.ndarray) -> None:
-        super().__init__(args, shape, seed)
-        size = 1 if args.balance == "weighted_sum" else len(weights)
-        self.net = VectorCritic(shape, int(seed.generate_state(1)[0]), size)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=args.learning_rate, eps=1e-5, fused=True)
-        self.returns = ReturnScale(size)
-        self.weights = weights
-        self._balances: list[tuple[np.ndarray, float]] = []
+    def rewards(self, vectors: np.ndarray) -> np.ndarray:
+        """What each critic learns from objectives ``(T, B, K)``."""
+        return (vectors @ self.weights)[..., None] if self.args.balance == "weighted_sum" else vectors
 
-    def learn(self, rollout: Rollout, vectors: np.ndarray, left: float) -> dict[str, float]:
-        """One update on objectives ``(T, B, K)``; see :meth:`Learner.improve`, whose steps it takes."""
-        args, net = self.args, self.net
-        if args.balance == "weighted_sum":
-            vectors = (vectors @ self.weights)[..., None]
-        for group in self.optimizer.param_groups:
-            group["lr"] = args.learning_rate * left
-        with torch.inference_mode():
-            seen = net.inputs(rollout.obs.reshape(-1, *rollout.obs.shape[2:]))
-            values = net.unfold(net.value(seen)).reshape(*rollout.obs.shape[:2], net.size)
-        values = self.returns.from_critic(values)
-        ended = rollout.terminated | (rollout.truncated & (args.on_truncation == "terminal"))
-        advantages = gae(vectors, values, ended, rollout.truncated, args.gamma, args.lam)
-        self.returns.update((advantages + values[:-1])[rollout.valid])
-        data = self._table(rollout, values[:-1], advantages)
-        self._balances, stats, rows = [], [], data["inputs"].shape[1]
-        for _ in range(args.epochs):
-            for part in np.array_split(self.rng.permutation(rows), args.minibatches):
-                index = torch.from_numpy(part)
-                stats.append(self._step({name: x[:, index] for name, x in data.items()}, args.ent_coef * left))
-        names = ("loss/policy", "loss/value", "loss/entropy", "update/kl", "update/clipped")
-        means = torch.stack(stats).mean(dim=0).tolist()
-        return {**dict(zip(names, means, strict=True)), "update/learning_rate": args.learning_rate * left}
-
-    def balances(self) -> tuple[np.ndarray, float]:
-        """Means over the gradient steps of the last update: lambda ``(K,)``, and the norm of the merged gradient."""
-        return np.mean([x for x, _ in self._balances], axis=0), float(np.mean([norm for _, norm in self._balances]))
-
-    def _step(self, batch: dict[str, Tensor], ent_coef: float) -> Tensor:
-        args, net = self.args, self.net
-        losses, stats = surrogate(net, batch, clip=args.clip, clip_value=args.clip_value)
-        chosen = self._balance(losses["policy"])
-        policy = (losses["policy"] * torch.from_numpy(chosen).float()).sum()
-        loss = policy + args.value_coef * losses["value"].sum() - ent_coef * losses["entropy"].sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        clip_gradients(net.actor, args.max_grad_norm)
-        clip_gradients(net.critic, args.max_grad_norm)
-        self.optimizer.step()
-        return torch.stack([*(x.detach().mean() for x in losses.values()), *stats])
-
-    def _balance(self, losses: Tensor) -> np.ndarray:
-        """Weights lambda ``(K,)`` of the policy losses ``(K,)``, by equation (2), (3) or (4)."""
-        parameters = list(self.net.actor.parameters())
+    def choose(self, losses: Tensor, actor: Ensemble) -> np.ndarray:
+        """Weights lambda ``(K,)`` of the policy losses ``(K,)``."""
+        parameters = list(actor.parameters())
         rows = [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
         gradients = torch.stack([torch.cat([g.reshape(-1) for g in row]) for row in rows]).double().numpy()
         if self.args.balance == "min_norm":
             chosen = min_norm_weights(gradients @ gradients.T)
         else:
             chosen = self.weights / self.weights.sum() if self.args.balance == "fixed" else np.ones(1)
-        self._balances.append((chosen, float(np.linalg.norm(chosen @ gradients))))
+        self._steps.append((chosen, float(np.linalg.norm(chosen @ gradients))))
         return chosen
+
+    def means(self) -> tuple[np.ndarray, float]:
+        """Means over the gradient steps since the last time: lambda ``(K,)``, and the norm of the merged gradient."""
+        steps, self._steps = self._steps, []
+        return np.mean([x for x, _ in steps], axis=0), float(np.mean([norm for _, norm in steps]))
+
+
+def descend(
+    args: Args, net: VectorCritic, adam: Adam, balance: Balance, left: float, batch: Mapping[str, Tensor]
+) -> Logged:
+    """One gradient step on a minibatch; returns what is logged."""
+    found, told = losses(net, batch, clip=args.clip, clip_value=args.clip_value)
+    chosen = balance.choose(found["policy"], net.actor)
+    policy = (found["policy"] * torch.from_numpy(chosen).float()).sum()
+    loss = policy + args.value_coef * found["value"].sum() - args.ent_coef * left * found["entropy"].sum()
+    adam.zero_grad(set_to_none=True)
+    loss.backward()
+    clip_gradients(net.actor, args.max_grad_norm)
+    clip_gradients(net.critic, args.max_grad_norm)
+    adam.step()
+    return logged(found, told)
 
 
 def train(
     args: Args,
     *,
     wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
-    on_progress: session.OnProgress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Result:
     """Train one seat, or one controller of all seats.
 
@@ -284,88 +271,69 @@ def train(
         ``value`` has an entry for each objective.
 
     Raises:
-        payoff.baselines.session.NotFiniteError: a loss or a weight is not finite.
+        payoff.baselines.training.NotFiniteError: a loss or a weight is not finite.
         ValueError: a setting that is not allowed, an environment without ``reward_vector``, or a checkpoint that is
             damaged or was made with other settings.
         TypeError: an unknown keyword in ``env_params``.
     """
     env = make_one_seat(args.env_id, args.num_envs, {"info": "full", **args.keywords()}, wrapper or (lambda env: env))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(args.torch_threads)
     try:
-        if env.num_actions is None and not in_unit_box(env):
-            got = args.keywords().get("actions")
-            raise ValueError(f"actions must be 'unit' or 'discrete:K' for a trainer, got {got!r}")
-        with session.Session("balanced_ppo", args) as outer:
-            return _loop(outer, args, VectorSeat(env, args), on_progress)
+        check_actions(env, args.keywords())
+        return _optimise(args, VectorSeat(env, args), on_progress)
     finally:
-        torch.set_num_threads(threads)
         env.close()
 
 
-def _loop(outer: session.Session, args: Args, env: VectorSeat, on_progress: session.OnProgress | None) -> Result:
+def _optimise(args: Args, env: VectorSeat, on_progress: OnProgress | None) -> Result:
     own, of_env = np.random.SeedSequence(args.seed).spawn(2)
-    obs, _ = env.reset(seed=int(of_env.generate_state(1)[0]))
-    shape = NetworkShape(1, env.obs_size, env.action_size, env.num_actions, args.hidden)
-    learner, episodes = BalancedLearner(args, shape, own, env.weights), Episodes(args.num_envs)
-    balanced = [] if args.balance == "weighted_sum" else [f"balance/{name}" for name in env.names]
-    extra = (*(f"objective/{name}" for name in env.names), *balanced)
-    curve: dict[str, list[float]] = {name: [] for name in (*CURVES, *extra)}
-    done, update = np.zeros(args.num_envs, dtype=np.bool_), 0
-    if (found := outer.resume()) is not None:
-        tensors, meta = found
-        learner.load(tensors, meta["rng"])
-        learner.net.temperature = meta["temperature"]  # counts where nothing is left to train
-        curve = {name: tensors[f"curve.{name}"].tolist() for name in curve}
-        done, episodes.running, update = tensors["done"], tensors["episodes"], meta["update"]
-        obs = env.resume(tensors)
-        if update * args.batch_size > args.last_step:
-            raise ValueError(f"{args.checkpoint} is at step {update * args.batch_size}, past {args.total_steps=}")
-    while update * args.batch_size < args.last_step:
-        before = outer.seconds[0]
-        left = 1.0 - update * args.batch_size / args.last_step
-        learner.net.temperature = args.final_temperature ** (1.0 - left)
-        rollout = collect(env, learner.act, args.num_steps, obs, done, episodes)
-        metrics = learner.learn(rollout, env.taken(), left)
-        obs, done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
-        update, step = update + 1, (update + 1) * args.batch_size
-        learner.check_finite(update, step, metrics)
-        means, (chosen, norm) = episodes.means(), learner.balances()
-        told = {**env.means(), **dict(zip(balanced, chosen.tolist(), strict=bool(balanced)))}
-        for name, value in {"step": float(step), **means, **told}.items():
-            curve[name].append(value)
-        metrics |= {"balance/norm": norm, "time/steps_per_second": args.batch_size / (outer.seconds[0] - before)}
-        outer.log(step, {**metrics, **told, **{f"episode/{name}": value for name, value in means.items()}})
-        if args.checkpoint is not None and (update % args.checkpoint_every == 0 or step >= args.last_step):
-            tensors = {"done": done, "episodes": episodes.running, "objectives": env.running, **learner.arrays()}
-            tensors |= {f"env.{name}": value for name, value in env.snapshot().arrays().items()}
-            tensors |= {f"curve.{name}": np.array(values) for name, values in curve.items()}
-            of_policy = {"vector_shape": networks.save_shape(shape), "names": env.names, "size": learner.net.size}
-            own_meta = {"rng": learner.rng.bit_generator.state, "temperature": learner.net.temperature}
-            outer.save(tensors, {"update": update, **of_policy, **own_meta})
-        if on_progress is not None:
-            on_progress(step, args.last_step)
-    arrays = {name: np.array(values) for name, values in curve.items()}
-    policy = NetworkPolicy(learner.net, learner.returns)
-    return Result(policy, arrays, *outer.seconds, update * args.batch_size, args)
+    play = Play(env, seed=int(of_env.generate_state(1)[0]))
+    weighted = args.balance == "weighted_sum"
+    objectives = tuple(f"objective/{name}" for name in env.names)
+    balances = () if weighted else tuple(f"balance/{name}" for name in env.names)
+    shape, size = NetworkShape(1, env.obs_size, env.action_size, env.num_actions, args.hidden), len(env.names)
+    size = 1 if weighted else size
+    run = TrainingRun(
+        "balanced_ppo",
+        args,
+        on_progress,
+        last_step=args.last_step,
+        checkpoint_every=args.checkpoint_every,
+        curves=(*objectives, *balances),
+    )
+    with threads_of_torch(args.torch_threads), run:
+        net = VectorCritic(shape, int(own.generate_state(1)[0]), size)
+        adam, returns, rng = Adam(net, args.learning_rate), ReturnScale(size), Generator(own)
+        balance = Balance(args, env.weights)
+        run.about |= {"shape": asdict(shape), "names": list(env.names), "size": size, **methods(None, env)}
+        run.keep(net=net, adam=adam, returns=returns, rng=rng, play=play, objectives=env)
+        run.resume()
+        act = partial(net.act, rng=rng.numpy)
+        while run.step < args.last_step:
+            left = run.left
+            net.temperature = args.final_temperature ** (1.0 - left)
+            adam.param_groups[0]["lr"] = args.learning_rate * left
+            rollout = collect(play, act, args.num_steps)
+            rollout = replace(rollout, rewards=balance.rewards(env.taken()))
+            table = transitions(args, net, returns, rollout)
+            metrics = improve(args, table, rng.numpy, partial(descend, args, net, adam, balance, left))
+            check_finite(net, metrics, run.update + 1, run.step + args.batch_size)
+            chosen, norm = balance.means()
+            metrics |= {"balance/norm": norm, "update/learning_rate": args.learning_rate * left}
+            told = {**env.means(), **dict(zip(balances, chosen.tolist(), strict=bool(balances)))}
+            run.record(args.batch_size, metrics, {**play.episodes.means(), **told})
+        return run.result(NetworkPolicy(net, returns))
 
 
-def load_policy(path: str | Path) -> tuple[NetworkPolicy, dict[str, Any]]:
-    """Policy of a checkpoint of this trainer, and the metadata that was saved with it (``args`` and ``names`` in it).
-
-    Raises:
-        ValueError: the file is damaged, or another trainer's.
-        FileNotFoundError: there is no such file.
-    """
-    tensors, meta = checkpoint.load(path)
-    if meta.get("trainer") != "balanced_ppo":
-        raise ValueError(f"{path} is a checkpoint of {meta.get('trainer')}, not of balanced_ppo")
-    net, returns = VectorCritic(networks.read_shape(meta["vector_shape"]), 0, meta["size"]), ReturnScale(meta["size"])
-    networks.load_network(net, tensors)
-    net.temperature = meta["temperature"]
-    returns.load(tensors)
-    return NetworkPolicy(net, returns), meta
+def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Policy:
+    """Policy of a checkpoint of this trainer (:func:`payoff.baselines.checkpoint.load` reads it)."""
+    shape = NetworkShape(**{**meta["shape"], "hidden": tuple(meta["shape"]["hidden"])})
+    net, returns = VectorCritic(shape, 0, meta["size"]), ReturnScale(meta["size"])
+    net.load(part_of(tensors, "net"))
+    returns.load(part_of(tensors, "returns"))
+    return NetworkPolicy(net, returns)
 
 
 if __name__ == "__main__":
-    session.script(Args, train, "single", __doc__)
+    from payoff.baselines.script import script
+
+    script(Args, train, VIEW, __doc__)

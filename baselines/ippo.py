@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from payoff.baselines import session
-from payoff.baselines.ppo import run
+from payoff.baselines.ppo import PPOArgs, load_policy, optimise
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import info_level
 from payoff.baselines.rollout import make_all_seats
-from payoff.baselines.settings import Settings
+from payoff.baselines.training import OnProgress
 from payoff.wrappers.redistribution.base import RewardTransform
 
-__all__ = ["Args", "train"]
+__all__ = ["VIEW", "Args", "load_policy", "train"]
+
+VIEW: Literal["multi", "single"] = "multi"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args(Settings):
+class Args(PPOArgs):
     """Settings of independent PPO."""
 
     share_parameters: bool = False
@@ -41,7 +42,7 @@ def train(
     *,
     transform: RewardTransform | None = None,
     wrapper: Callable[[Any], Any] | None = None,
-    on_progress: session.OnProgress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Result:
     """Train all seats.
 
@@ -53,15 +54,21 @@ def train(
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:
-        payoff.baselines.session.NotFiniteError: a loss or a weight is not finite.
+        payoff.baselines.training.NotFiniteError: a loss or a weight is not finite.
         ValueError: a setting that is not allowed, or a checkpoint that is damaged or was made with other settings.
         TypeError: an unknown keyword in ``env_params``.
     """
     keywords = {"info": info_level(transform, wrapper), **args.keywords()}
     around = (lambda env: env) if wrapper is None else wrapper
     env = make_all_seats(args.env_id, args.num_envs, keywords, around)
-    return run("ippo", args, env, shared=args.share_parameters, transform=transform, on_progress=on_progress)
+    try:
+        shared = args.share_parameters
+        return optimise("ippo", args, env, shared=shared, transform=transform, on_progress=on_progress)
+    finally:
+        env.close()
 
 
 if __name__ == "__main__":
-    session.script(Args, train, "multi", __doc__)
+    from payoff.baselines.script import script
+
+    script(Args, train, VIEW, __doc__)

@@ -1,8 +1,7 @@
-"""Actor and critic networks for all seats at once.
+"""Building blocks of trainers in torch: distributions of actions, stacked networks, what a checkpoint keeps of them.
 
-N separate networks cost one call: their weights are stacked, ``(N, inputs, outputs)``, and one batched product
-evaluates them. With shared parameters there is a single network, told which seat it plays by a one-hot vector. Either
-way a layer works on ``(M, rows, features)``, M networks that never meet: network m's gradient comes from its own rows.
+N separate networks cost one call: their weights are stacked, ``(M, inputs, outputs)``, and one batched product
+evaluates them. A layer works on ``(M, rows, features)``; networks never meet: network m learns from its own rows.
 
 Bounded actions are drawn from a Beta distribution, which has all its mass inside the bounds (Chou, Maturana and
 Scherer, ICML 2017). A Gaussian that is clipped puts mass on the bounds, where its gradient is flat.
@@ -11,45 +10,31 @@ Scherer, ICML 2017). A Gaussian that is clipped puts mass on the bounds, where i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from payoff.baselines import checkpoint
-from payoff.baselines.policies import Policy
-from payoff.baselines.returns import ReturnScale
+from payoff.baselines.training import NotFiniteError
 
-__all__ = ["ActorCritic", "Beta", "Categorical", "Ensemble", "NetworkPolicy", "NetworkShape", "load_policy"]
+__all__ = [
+    "Adam",
+    "Beta",
+    "Categorical",
+    "Ensemble",
+    "KeptModule",
+    "NetworkShape",
+    "check_finite",
+    "clip_gradients",
+    "threads_of_torch",
+]
 
 _MARGIN = 1e-6  # a draw of exactly 0 or 1 has no logarithm
-
-
-@dataclass(frozen=True)
-class NetworkShape:
-    """What decides the sizes of the networks.
-
-    Attributes:
-        num_agents: seats N.
-        obs_size: entries of a seat's observation O.
-        action_size: entries of a seat's action A.
-        num_actions: number of integer actions of each entry, None where actions are continuous in [-1, 1].
-        hidden: widths of the hidden layers, of the actor and of the critic.
-        shared: one network for all seats instead of one each.
-    """
-
-    num_agents: int
-    obs_size: int
-    action_size: int
-    num_actions: int | None
-    hidden: tuple[int, ...]
-    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,8 +117,29 @@ class Categorical:
         return (self.log_probs + torch.from_numpy(rng.gumbel(size=self.log_probs.shape))).argmax(-1)
 
 
+@dataclass(frozen=True)
+class NetworkShape:
+    """What decides the sizes of the networks.
+
+    Attributes:
+        num_agents: seats N.
+        obs_size: entries of a seat's observation O.
+        action_size: entries of a seat's action A.
+        num_actions: number of integer actions of each entry, None where actions are continuous in [-1, 1].
+        hidden: widths of the hidden layers, of the actor and of the critic.
+        shared: one network for all seats instead of one each.
+    """
+
+    num_agents: int
+    obs_size: int
+    action_size: int
+    num_actions: int | None
+    hidden: tuple[int, ...]
+    shared: bool = False
+
+
 class Ensemble(nn.Module):
-    """M multilayer perceptrons with tanh, evaluated together.
+    """M multilayer perceptrons with tanh, evaluated together: stacked weights, one batched product.
 
     Args:
         members: M.
@@ -162,127 +168,74 @@ class Ensemble(nn.Module):
         return x
 
 
-class ActorCritic(nn.Module):
-    """Actors and critics of all seats, apart from each other.
+class KeptModule(nn.Module):
+    """A module whose weights a checkpoint can hold."""
 
-    Args:
-        shape: sizes.
-        seed: seed of the initial weights.
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights by name."""
+        return {name: p.detach().numpy().copy() for name, p in self.named_parameters()}
 
-    Attributes:
-        temperature: how freely the actors draw; 1 is what the networks say, towards 0 their best guess. Best guesses do
-            not depend on it.
-    """
-
-    def __init__(self, shape: NetworkShape, seed: int) -> None:
-        super().__init__()
-        self.shape, self.temperature = shape, 1.0
-        members = 1 if shape.shared else shape.num_agents
-        inputs = shape.obs_size + (shape.num_agents if shape.shared else 0)
-        outputs = shape.action_size * (shape.num_actions or 2)
-        generator = torch.Generator().manual_seed(seed)
-        # nearly equal first outputs for all observations: no action is preferred before something was learned
-        self.actor = Ensemble(members, (inputs, *shape.hidden, outputs), 0.01, generator)
-        self.critic = Ensemble(members, (inputs, *shape.hidden, 1), 1.0, generator)
-
-    def fold(self, x: np.ndarray) -> Tensor:
-        """Seats to networks: ``(rows, N, ...)`` -> ``(M, R, ...)``; R is rows, or rows * N where it is shared."""
-        array = x.reshape(1, -1, *x.shape[2:]) if self.shape.shared else x.swapaxes(0, 1)
-        return torch.from_numpy(np.ascontiguousarray(array))
-
-    def unfold(self, x: Tensor) -> np.ndarray:
-        """Inverse of :meth:`fold`."""
-        array = x.detach().numpy()
-        return array.reshape(-1, self.shape.num_agents, *array.shape[2:]) if self.shape.shared else array.swapaxes(0, 1)
-
-    def inputs(self, obs: np.ndarray) -> Tensor:
-        """Network inputs of observations ``(rows, N, O)``."""
-        obs = np.asarray(obs, dtype=np.float32)
-        if self.shape.shared:
-            seats = np.eye(self.shape.num_agents, dtype=np.float32)
-            obs = np.concatenate([obs, np.broadcast_to(seats, (len(obs), *seats.shape))], axis=-1)
-        return self.fold(obs)
-
-    def policy(self, inputs: Tensor) -> Beta | Categorical:
-        """Action distributions ``(M, R)``."""
-        output, choices = self.actor(inputs), self.shape.num_actions
-        if choices is None:
-            return Beta.from_output(output, self.temperature)
-        return Categorical.from_output(output, choices, self.temperature)
-
-    def value(self, inputs: Tensor) -> Tensor:
-        """Values ``(M, R)``, in the critic's units."""
-        return self.critic(inputs)[..., 0]
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Inverse of :meth:`arrays`."""
+        with torch.no_grad():
+            for name, p in self.named_parameters():
+                p.copy_(torch.from_numpy(arrays[name]))
 
 
-class NetworkPolicy:
-    """The trained actors as a :class:`payoff.baselines.policies.Policy`.
+class Adam(torch.optim.Adam):
+    """Adam whose moments a checkpoint can hold.
 
     Args:
         net: the networks.
-        returns: what the critic's numbers mean in units of the reward.
-        seed: seed of the draws when ``deterministic=False``.
+        learning_rate: at the start.
     """
 
-    def __init__(self, net: ActorCritic, returns: ReturnScale, seed: int = 0) -> None:
-        self.net, self.returns = net, returns
-        self._rng = np.random.default_rng(seed)
+    def __init__(self, net: nn.Module, learning_rate: float) -> None:
+        super().__init__(net.parameters(), lr=learning_rate, eps=1e-5, fused=True)
+        self._names = dict(net.named_parameters())
 
-    def act(self, obs: np.ndarray, *, deterministic: bool = True) -> np.ndarray:
-        """Actions ``(B, N, A)``: in [-1, 1], or whole numbers."""
-        with torch.inference_mode():
-            policy = self.net.policy(self.net.inputs(obs))
-            return self.net.unfold(policy.mode() if deterministic else policy.sample(self._rng))
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Steps and moments of every weight."""
+        of = self.state
+        return {f"{key}.{name}": x.numpy().copy() for name, p in self._names.items() for key, x in of[p].items()}
 
-    def value(self, obs: np.ndarray) -> np.ndarray:
-        """Discounted sum of future rewards that each seat's critic expects, ``(B, N)``, in units of the reward."""
-        with torch.inference_mode():
-            return self.returns.from_critic(self.net.unfold(self.net.value(self.net.inputs(obs))))
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Inverse of :meth:`arrays`."""
+        for name, p in self._names.items():
+            keys = ("step", "exp_avg", "exp_avg_sq")
+            self.state[p] = {key: torch.from_numpy(arrays[f"{key}.{name}"].copy()) for key in keys}
 
 
-def load_policy(path: str | Path) -> tuple[Policy, dict[str, Any]]:
-    """Policy of a trainer's checkpoint, and the metadata that was saved with it (``args`` among it).
+def clip_gradients(net: nn.Module, largest: float) -> None:
+    """Scale the gradient of each network down to the given norm; its neighbours' gradients do not matter.
 
-    Raises:
-        ValueError: the file is damaged, or no checkpoint of a trainer.
-        FileNotFoundError: there is no such file.
+    Args:
+        net: a module whose parameters are all stacked, ``(M, ...)``.
+        largest: norm that is allowed.
     """
-    tensors, meta = checkpoint.load(path)
-    if meta.get("trainer") == "sb3":
-        from payoff.baselines import sb3
-
-        return sb3.load_policy(tensors, meta), meta
-    if meta.get("trainer") == "balanced_ppo":
-        from payoff.baselines import balanced_ppo
-
-        return balanced_ppo.load_policy(path)
-    if "shape" not in meta:
-        raise ValueError(f"{path} is a checkpoint without a policy in it")
-    shape = read_shape(meta["shape"])
-    net, returns = ActorCritic(shape, seed=0), ReturnScale(shape.num_agents)
-    load_network(net, tensors)
-    net.temperature = meta["temperature"]
-    returns.load(tensors)
-    return NetworkPolicy(net, returns), meta
+    grads = [p.grad for p in net.parameters() if p.grad is not None]
+    norm = torch.stack([g.flatten(1).pow(2).sum(dim=1) for g in grads]).sum(dim=0).sqrt()
+    factor = (largest / (norm + 1e-6)).clamp(max=1.0)
+    for g in grads:
+        g.mul_(factor.view(-1, *[1] * (g.dim() - 1)))
 
 
-def save_shape(shape: NetworkShape) -> dict[str, Any]:
-    """JSON values of a shape."""
-    return asdict(shape)
+def check_finite(net: nn.Module, metrics: Mapping[str, float], update: int, step: int) -> None:
+    """Raise :class:`payoff.baselines.training.NotFiniteError` where a loss or a weight is not finite."""
+    for name, value in metrics.items():
+        if name.startswith("loss/") and not np.isfinite(value):
+            raise NotFiniteError(update, step, name)
+    for name, p in net.named_parameters():
+        if not torch.isfinite(p).all():
+            raise NotFiniteError(update, step, f"the weight {name}")
 
 
-def read_shape(values: Mapping[str, Any]) -> NetworkShape:
-    """Inverse of :func:`save_shape`."""
-    return NetworkShape(**{**values, "hidden": tuple(values["hidden"])})
-
-
-def network_arrays(net: ActorCritic) -> dict[str, np.ndarray]:
-    """Weights by name, for a checkpoint."""
-    return {f"net.{name}": p.detach().numpy().copy() for name, p in net.named_parameters()}
-
-
-def load_network(net: ActorCritic, arrays: Mapping[str, np.ndarray]) -> None:
-    """Copy the weights of a checkpoint into ``net``."""
-    with torch.no_grad():
-        for name, p in net.named_parameters():
-            p.copy_(torch.from_numpy(arrays[f"net.{name}"]))
+@contextmanager
+def threads_of_torch(number: int) -> Iterator[None]:
+    """So many threads, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,20 +1,21 @@
 """Proximal policy optimisation (Schulman et al., arXiv 1707.06347) for one seat, or one controller of all seats.
 
-Read from the bottom: ``train`` makes the environment, ``run`` is the loop, ``Learner`` the algorithm. Everything has a
-seat axis N, which is 1 here; :mod:`payoff.baselines.ippo` runs the same loop with N networks that never meet.
+Read from top to bottom: settings, networks, playing, advantages, the loss, the loop. Arrays have a seat axis N, which
+is 1 here; :mod:`payoff.baselines.ippo` runs the same loop with N networks that never meet. What surrounds a training
+(checkpoints, curves, logs) is :class:`payoff.baselines.training.TrainingRun`.
 
 What differs from common implementations, and why:
 
-- actions are bounded and drawn from a Beta distribution (:mod:`payoff.baselines.networks`);
+- actions are bounded and drawn from a Beta distribution (:class:`payoff.baselines.networks.Beta`);
 - truncation bootstraps from the last observation of the episode unless it is taken for an end, and critics learn
-  standardised returns (:mod:`payoff.baselines.returns`);
+  standardised returns (:class:`payoff.baselines.returns.ReturnScale`);
 - log probabilities and values of a rollout are computed in one batch at its end, since no weight changes within it;
 - gradients are clipped for each network by itself;
-- rewards may be rewritten between playing and learning: ``rollout="episodes"`` plays one whole episode a copy, and the
-  ``transform`` of :func:`train` gives its steps other rewards (:mod:`payoff.wrappers.redistribution.base`);
+- rewards may be rewritten between playing and learning: ``rollout="episodes"`` plays one whole episode per copy, and
+  the ``transform`` of :func:`train` gives its steps other rewards (:mod:`payoff.wrappers.redistribution.base`);
 - exploration ends: the entropy bonus and the learning rate fall linearly to 0, the temperature of the policies falls
-  geometrically. What is best with noise may be far from what is best without: where low contributions destroy trust, a
-  noisy learner stays well above the line, and so does its best guess, which is what is evaluated.
+  geometrically. The best policy under noise may be far from the best without it: where low contributions destroy
+  trust, a noisy learner stays well above the line, and so does its best guess, which is what is evaluated.
 
 Logged to TensorBoard, every update:
 
@@ -32,29 +33,135 @@ Example: ``python -m payoff.baselines.ppo --env-id payoff/KeyRoom-v0 --shaping p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
+from torch import Tensor
 
-from payoff.baselines import networks, session
-from payoff.baselines.networks import ActorCritic, NetworkPolicy, NetworkShape
-from payoff.baselines.result import CURVES, Result
+from payoff.baselines.networks import (
+    Adam,
+    Beta,
+    Categorical,
+    Ensemble,
+    KeptModule,
+    NetworkShape,
+    check_finite,
+    clip_gradients,
+    threads_of_torch,
+)
+from payoff.baselines.policies import Policy
+from payoff.baselines.result import Result
 from payoff.baselines.returns import ReturnScale, gae
-from payoff.baselines.rewriting import check_same, info_level, methods, play_episodes
-from payoff.baselines.rollout import Episodes, Rollout, SeatEnv, collect, in_unit_box, make_one_seat
-from payoff.baselines.settings import Settings
+from payoff.baselines.rewriting import KeptTransform, info_level, methods, play_episodes
+from payoff.baselines.rollout import Play, Rollout, SeatEnv, check_actions, make_one_seat
+from payoff.baselines.training import Generator, OnProgress, RunArgs, TrainingRun, part_of
+from payoff.envs.core.params import check_word
 from payoff.wrappers import PotentialShaping, from_info, wrap
 from payoff.wrappers.redistribution.base import RewardTransform
 
-__all__ = ["Args", "Learner", "clip_gradients", "run", "surrogate", "train"]
+__all__ = ["VIEW", "ActorCritic", "Args", "NetworkPolicy", "load_policy", "optimise", "train"]
+
+VIEW: Literal["multi", "single"] = "single"
+
+Logged: TypeAlias = dict[str, Tensor]
+
+
+# -- settings --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args(Settings):
+class PPOArgs(RunArgs):
+    """Settings of PPO for any number of seats."""
+
+    total_steps: int = 500_000
+    """environment steps, all copies together; rounded down to whole updates, but to one at least, and with
+    rollout='episodes' up: the update that reaches it is the last"""
+    num_envs: int = 32
+    """copies that play at once"""
+    num_steps: int = 100
+    """steps per copy between updates; with rollout='episodes' the most that an episode may take"""
+    rollout: Literal["steps", "episodes"] = "steps"
+    """what is played between updates: so many steps, or one whole episode per copy"""
+    group_size: int = 1
+    """copies that start alike, with rollout='episodes'"""
+    on_truncation: Literal["bootstrap", "terminal"] = "bootstrap"
+    """what follows where an episode is cut off: the value of its last observation, or nothing, for returns over a
+    finite horizon; without discounting only the second has values that are finite"""
+    epochs: int = 4
+    """passes over a rollout"""
+    minibatches: int = 4
+    """gradient steps per pass"""
+    learning_rate: float = 2e-3
+    """of Adam, at the start; falls linearly to 0"""
+    gamma: float = 0.99
+    """discount"""
+    lam: float = 0.95
+    """lambda of the advantage estimates"""
+    clip: float = 0.2
+    """how far a probability ratio may move"""
+    clip_value: bool = False
+    """clip the change of the values as well"""
+    ent_coef: float = 0.01
+    """weight of the entropy bonus at the start; falls linearly to 0"""
+    final_temperature: float = 0.02
+    """temperature of the policies at the end, 1 at the start; actions are drawn from densities to the power 1 / it"""
+    value_coef: float = 0.5
+    """weight of the value loss"""
+    max_grad_norm: float = 0.5
+    """largest norm of a network's gradient"""
+    hidden: tuple[int, ...] = (64, 64)
+    """widths of the hidden layers"""
+    torch_threads: int = 1
+    """threads of torch"""
+    checkpoint_every: int = 20
+    """updates between checkpoints; the last update always writes one"""
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        super().__post_init__()
+        self.check_counts(
+            "num_envs", "num_steps", "group_size", "epochs", "minibatches", "torch_threads", "checkpoint_every"
+        )
+        for name, words in {"rollout": ("steps", "episodes"), "on_truncation": ("bootstrap", "terminal")}.items():
+            check_word(name, getattr(self, name), words)
+        if self.num_steps < 2:  # one call may do no more than restart the copies
+            raise ValueError(f"num_steps must be at least 2, got {self.num_steps}")
+        if self.minibatches > self.batch_size // 2:  # at worst every other call restarts a copy
+            raise ValueError(f"minibatches must be at most half the {self.batch_size} steps, got {self.minibatches}")
+        if self.rollout == "steps" and self.group_size != 1:
+            raise ValueError(f"group_size must be 1 unless rollout='episodes', got {self.group_size}")
+        if self.num_envs % self.group_size:
+            raise ValueError(f"group_size must divide the {self.num_envs} copies, got {self.group_size}")
+        if self.group_size > 1 and self.seed >= 2**31:  # start groups are int64, and no two seeds share any
+            raise ValueError(f"seed must be below 2**31 where group_size is above 1, got {self.seed}")
+        if self.rollout == "episodes" and self.minibatches > self.num_envs:  # at worst an episode is one step
+            raise ValueError(f"minibatches must be at most the {self.num_envs} episodes, got {self.minibatches}")
+        for name in ("gamma", "lam"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        for name in ("learning_rate", "clip", "max_grad_norm", "final_temperature"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+
+    @property
+    def batch_size(self) -> int:
+        """Environment steps between updates; with whole episodes the most there can be."""
+        return self.num_envs * self.num_steps
+
+    @property
+    def last_step(self) -> int:
+        """Steps after which the training is over; whole updates, where an update is so many steps."""
+        if self.rollout == "episodes":
+            return self.total_steps
+        return max(1, self.total_steps // self.batch_size) * self.batch_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args(PPOArgs):
     """Settings of PPO; who plays the other seats is said in ``env_params`` (``agent``, ``partners``, ``control``)."""
 
     shaping: Literal["none", "progress"] = "none"
@@ -63,141 +170,177 @@ class Args(Settings):
     """units of reward for the whole progress"""
 
 
-class Learner:
-    """Networks, optimiser and return scale of M networks for N seats.
+# -- networks --------------------------------------------------------------------------------------------------------
+
+
+class ActorCritic(KeptModule):
+    """Actors and critics of all seats, apart from each other.
+
+    There are M networks for N seats: M = N, or M = 1 with shared parameters, told which seat it plays by a one-hot
+    vector. Network m's gradient comes from its own rows, so networks never meet.
 
     Args:
-        args: settings.
-        shape: sizes of the networks.
-        seed: where its randomness comes from.
+        shape: sizes.
+        seed: seed of the initial weights.
+
+    Attributes:
+        temperature: how freely the actors draw; 1 is what the networks say, towards 0 their best guess. Best guesses do
+            not depend on it.
     """
 
-    def __init__(self, args: Settings, shape: NetworkShape, seed: np.random.SeedSequence) -> None:
-        self.args = args
-        self.net = ActorCritic(shape, seed=int(seed.generate_state(1)[0]))
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=args.learning_rate, eps=1e-5, fused=True)
-        self.returns = ReturnScale(shape.num_agents)
-        self.rng = np.random.Generator(np.random.PCG64(seed))
+    def __init__(self, shape: NetworkShape, seed: int) -> None:
+        super().__init__()
+        self.shape, self.temperature = shape, 1.0
+        members = 1 if shape.shared else shape.num_agents
+        inputs = shape.obs_size + (shape.num_agents if shape.shared else 0)
+        outputs = shape.action_size * (shape.num_actions or 2)
+        generator = torch.Generator().manual_seed(seed)
+        # nearly equal first outputs for all observations: no action is preferred before something was learned
+        self.actor = Ensemble(members, (inputs, *shape.hidden, outputs), 0.01, generator)
+        self.critic = Ensemble(members, (inputs, *shape.hidden, 1), 1.0, generator)
 
-    def act(self, obs: np.ndarray) -> np.ndarray:
-        """Draw actions ``(B, N, A)`` for observations ``(B, N, O)``."""
+    def fold(self, x: np.ndarray) -> Tensor:
+        """Seats to networks: ``(rows, N, ...)`` -> ``(M, R, ...)``; R is rows, or rows * N where it is shared."""
+        array = x.reshape(1, -1, *x.shape[2:]) if self.shape.shared else x.swapaxes(0, 1)
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+    def unfold(self, x: Tensor) -> np.ndarray:
+        """Inverse of :meth:`fold`."""
+        array = x.detach().numpy()
+        return array.reshape(-1, self.shape.num_agents, *array.shape[2:]) if self.shape.shared else array.swapaxes(0, 1)
+
+    def inputs(self, obs: np.ndarray) -> Tensor:
+        """Network inputs ``(M, R, I)`` of observations ``(rows, N, O)``."""
+        obs = np.asarray(obs, dtype=np.float32)
+        if self.shape.shared:
+            seats = np.eye(self.shape.num_agents, dtype=np.float32)
+            obs = np.concatenate([obs, np.broadcast_to(seats, (len(obs), *seats.shape))], axis=-1)
+        return self.fold(obs)
+
+    def policy(self, inputs: Tensor) -> Beta | Categorical:
+        """Action distributions ``(M, R)``."""
+        output, choices = self.actor(inputs), self.shape.num_actions
+        if choices is None:
+            return Beta.from_output(output, self.temperature)
+        return Categorical.from_output(output, choices, self.temperature)
+
+    def value(self, inputs: Tensor) -> Tensor:
+        """Values ``(M, R)``, in the critics' units."""
+        return self.critic(inputs)[..., 0]
+
+    def act(self, obs: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Actions ``(rows, N, A)`` for observations ``(rows, N, O)``: a draw, or the best guess without a generator."""
         with torch.inference_mode():
-            return self.net.unfold(self.net.policy(self.net.inputs(obs)).sample(self.rng))
-
-    def improve(self, rollout: Rollout, left: float) -> dict[str, float]:
-        """One update: advantages, then clipped gradient steps.
-
-        Args:
-            rollout: what was played with the present weights.
-            left: share of the training that is left, 1 at the start.
-
-        Returns:
-            Metrics; see the module.
-        """
-        args, net = self.args, self.net
-        for group in self.optimizer.param_groups:
-            group["lr"] = args.learning_rate * left
-        with torch.inference_mode():
-            seen = net.inputs(rollout.obs.reshape(-1, *rollout.obs.shape[2:]))
-            values = net.unfold(net.value(seen)).reshape(*rollout.obs.shape[:3])
-        values = self.returns.from_critic(values)
-        cut, ended = rollout.truncated, rollout.terminated
-        ended = ended | cut if args.on_truncation == "terminal" else ended
-        advantages = gae(rollout.rewards, values, ended, cut, args.gamma, args.lam)
-        self.returns.update((advantages + values[:-1])[rollout.valid])
-        data = self._table(rollout, values[:-1], advantages)
-        stats = []
-        rows = data["inputs"].shape[1]
-        for _ in range(args.epochs):
-            for part in np.array_split(self.rng.permutation(rows), args.minibatches):
-                index = torch.from_numpy(part)
-                stats.append(self._step({name: x[:, index] for name, x in data.items()}, args.ent_coef * left))
-        means = torch.stack(stats).mean(dim=0).tolist()
-        names = ("loss/policy", "loss/value", "loss/entropy", "update/kl", "update/clipped")
-        variance = float(data["returns"].var())
-        explained = 1.0 - float((data["returns"] - data["values"]).var()) / variance if variance > 0.0 else float("nan")
-        return {
-            **dict(zip(names, means, strict=True)),
-            "update/explained_variance": explained,
-            "update/learning_rate": args.learning_rate * left,
-        }
-
-    def _table(self, rollout: Rollout, values: np.ndarray, advantages: np.ndarray) -> dict[str, Tensor]:
-        """The transitions of a rollout as ``(M, R, ...)``, advantages normalised for each network."""
-        net, valid = self.net, rollout.valid
-        table = {
-            "inputs": net.inputs(rollout.obs[:-1][valid]),
-            "actions": net.fold(rollout.actions[valid]),
-            "advantages": net.fold(advantages[valid]).float(),
-            "returns": net.fold(self.returns.to_critic(advantages + values)[valid]).float(),
-            "values": net.fold(self.returns.to_critic(values)[valid]).float(),
-        }
-        with torch.inference_mode():
-            table["log_probs"] = net.policy(table["inputs"]).log_prob(table["actions"])
-        a = table["advantages"]
-        table["advantages"] = (a - a.mean(dim=1, keepdim=True)) / (a.std(dim=1, keepdim=True, unbiased=False) + 1e-8)
-        return table
-
-    def _step(self, batch: dict[str, Tensor], ent_coef: float) -> Tensor:
-        """One gradient step on ``(M, R, ...)``; returns the five averages that are logged."""
-        args = self.args
-        losses, stats = surrogate(self.net, batch, clip=args.clip, clip_value=args.clip_value)
-        loss = losses["policy"] + args.value_coef * losses["value"] - ent_coef * losses["entropy"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.sum().backward()  # a sum: each network's gradient is that of its own loss
-        clip_gradients(self.net, args.max_grad_norm)
-        self.optimizer.step()
-        return torch.stack([*(x.detach().mean() for x in losses.values()), *stats])
+            policy = self.policy(self.inputs(obs))
+            return self.unfold(policy.mode() if rng is None else policy.sample(rng))
 
     def log_probs(self, rollout: Rollout) -> np.ndarray:
         """Log probabilities ``(T, B, N)`` of the actions of a rollout under the present weights."""
         actions = rollout.actions
         with torch.inference_mode():
-            policy = self.net.policy(self.net.inputs(rollout.obs[:-1].reshape(-1, *rollout.obs.shape[2:])))
-            found = policy.log_prob(self.net.fold(actions.reshape(-1, *actions.shape[2:])))
-        return self.net.unfold(found).reshape(actions.shape[:3])
+            policy = self.policy(self.inputs(rollout.obs[:-1].reshape(-1, *rollout.obs.shape[2:])))
+            found = policy.log_prob(self.fold(actions.reshape(-1, *actions.shape[2:])))
+        return self.unfold(found).reshape(actions.shape[:3])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything that is an array: weights, moments of Adam, return scale."""
-        found = {**networks.network_arrays(self.net), **self.returns.arrays()}
-        for name, p in self.net.named_parameters():
-            for key, value in self.optimizer.state[p].items():
-                found[f"adam.{key}.{name}"] = value.numpy().copy()
-        return found
+        """Weights and temperature, for a checkpoint."""
+        return {**super().arrays(), "temperature": np.array(self.temperature)}
 
-    def load(self, arrays: Mapping[str, np.ndarray], rng_state: dict[str, Any]) -> None:
-        """Inverse of :meth:`arrays`, and the state of its random numbers."""
-        networks.load_network(self.net, arrays)
-        self.returns.load(arrays)
-        for name, p in self.net.named_parameters():
-            keys = ("step", "exp_avg", "exp_avg_sq")
-            self.optimizer.state[p] = {k: torch.from_numpy(arrays[f"adam.{k}.{name}"].copy()) for k in keys}
-        self.rng.bit_generator.state = rng_state
-
-    def check_finite(self, update: int, step: int, metrics: Mapping[str, float]) -> None:
-        """Raise :class:`payoff.baselines.session.NotFiniteError` where a loss or a weight is not finite."""
-        for name in ("loss/policy", "loss/value", "loss/entropy"):
-            if not np.isfinite(metrics[name]):
-                raise session.NotFiniteError(update, step, name)
-        for name, p in self.net.named_parameters():
-            if not torch.isfinite(p).all():
-                raise session.NotFiniteError(update, step, f"the weight {name}")
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Inverse of :meth:`arrays`."""
+        super().load(arrays)
+        self.temperature = float(arrays["temperature"])
 
 
-def surrogate(
+class NetworkPolicy:
+    """The trained actors as a :class:`payoff.baselines.policies.Policy`.
+
+    Args:
+        net: the networks.
+        returns: what the critic's numbers mean in units of the reward.
+        seed: seed of the draws when ``deterministic=False``.
+    """
+
+    def __init__(self, net: ActorCritic, returns: ReturnScale, seed: int = 0) -> None:
+        self.net, self.returns = net, returns
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, obs: np.ndarray, *, deterministic: bool = True) -> np.ndarray:
+        """Actions ``(B, N, A)``: in [-1, 1], or whole numbers."""
+        return self.net.act(obs, None if deterministic else self._rng)
+
+    def value(self, obs: np.ndarray) -> np.ndarray:
+        """Discounted sum of future rewards that each seat's critic expects, ``(B, N)``, in units of the reward."""
+        with torch.inference_mode():
+            return self.returns.from_critic(self.net.unfold(self.net.value(self.net.inputs(obs))))
+
+
+# -- playing ---------------------------------------------------------------------------------------------------------
+
+
+def collect(play: Play, act: Callable[[np.ndarray], np.ndarray], num_steps: int) -> Rollout:
+    """Play so many calls, wherever episodes begin and end in them.
+
+    Args:
+        play: the environment and where it stands.
+        act: observations ``(B, N, O)`` -> actions ``(B, N, A)``.
+        num_steps: calls T.
+    """
+    rollout = Rollout.blank(play.env, num_steps, play.obs)
+    for t in range(num_steps):
+        rollout.valid[t] = ~play.done  # where an episode ended at the call before, this one only restarts the copy
+        rollout.actions[t] = act(play.obs)
+        rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = play.step(rollout.actions[t])
+        rollout.obs[t + 1] = play.obs
+    return rollout
+
+
+# -- learning --------------------------------------------------------------------------------------------------------
+
+
+def transitions(args: PPOArgs, net: ActorCritic, returns: ReturnScale, rollout: Rollout) -> dict[str, Tensor]:
+    """Advantages and returns of a rollout, and all that the loss needs: one row for each transition that was one.
+
+    Returns:
+        ``inputs`` ``(M, R, I)``, ``actions`` ``(M, R, A)``, and ``(M, R)``: ``advantages`` (normalised for each
+        network), ``returns`` and ``values`` (in the critics' units), ``log_probs`` of the networks that played.
+    """
+    with torch.inference_mode():
+        seen = net.inputs(rollout.obs.reshape(-1, *rollout.obs.shape[2:]))
+        values = net.unfold(net.value(seen))
+    values = returns.from_critic(values.reshape(*rollout.obs.shape[:2], -1))
+    ended = rollout.terminated | (rollout.truncated & (args.on_truncation == "terminal"))
+    advantages = gae(rollout.rewards, values, ended, rollout.truncated, args.gamma, args.lam)
+    targets, values = advantages + values[:-1], values[:-1]
+    valid = rollout.valid
+    returns.update(targets[valid])
+    table = {
+        "inputs": net.inputs(rollout.obs[:-1][valid]),
+        "actions": net.fold(rollout.actions[valid]),
+        "advantages": net.fold(advantages[valid]).float(),
+        "returns": net.fold(returns.to_critic(targets)[valid]).float(),
+        "values": net.fold(returns.to_critic(values)[valid]).float(),
+    }
+    with torch.inference_mode():
+        table["log_probs"] = net.policy(table["inputs"]).log_prob(table["actions"])
+    a = table["advantages"]
+    table["advantages"] = (a - a.mean(dim=1, keepdim=True)) / (a.std(dim=1, keepdim=True, unbiased=False) + 1e-8)
+    return table
+
+
+def losses(
     net: ActorCritic, batch: Mapping[str, Tensor], *, clip: float, clip_value: bool
-) -> tuple[dict[str, Tensor], list[Tensor]]:
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Losses of each network on its own rows.
 
     Args:
         net: the networks.
-        batch: ``inputs`` ``(M, R, I)``, ``actions`` ``(M, R, A)``, and ``(M, R)``: ``advantages``, ``returns``, and
-            ``values`` and ``log_probs`` of the networks that played.
+        batch: rows of :func:`transitions`.
         clip: how far a probability ratio may move.
         clip_value: clip the change of the values as well, by the same amount.
 
     Returns:
-        ``policy``, ``value``, ``entropy``, each ``(M,)``; divergence and share of clipped ratios.
+        ``policy``, ``value``, ``entropy``, each ``(M,)``; and what is worth logging: ``kl``, ``clipped``.
     """
     policy, value = net.policy(batch["inputs"]), net.value(batch["inputs"])
     log_ratio = policy.log_prob(batch["actions"]) - batch["log_probs"]
@@ -207,139 +350,103 @@ def surrogate(
     if clip_value:
         near = batch["values"] + (value - batch["values"]).clamp(-clip, clip)
         error = torch.maximum(error, (near - batch["returns"]) ** 2)
-    losses = {
+    found = {
         "policy": -clipped.mean(dim=1),
         "value": 0.5 * error.mean(dim=1),
         "entropy": policy.entropy().mean(dim=1),
     }
     with torch.no_grad():
-        divergence = (ratio - 1.0 - log_ratio).mean()
-        return losses, [divergence, ((ratio - 1.0).abs() > clip).float().mean()]
+        told = {"kl": (ratio - 1.0 - log_ratio).mean(), "clipped": ((ratio - 1.0).abs() > clip).float().mean()}
+    return found, told
 
 
-def clip_gradients(net: nn.Module, largest: float) -> None:
-    """Scale the gradient of each network down to the given norm; its neighbours' gradients do not matter.
-
-    Args:
-        net: a module whose parameters are all stacked, ``(M, ...)``.
-        largest: norm that is allowed.
-    """
-    grads = [p.grad for p in net.parameters() if p.grad is not None]
-    norm = torch.stack([g.flatten(1).pow(2).sum(dim=1) for g in grads]).sum(dim=0).sqrt()
-    factor = (largest / (norm + 1e-6)).clamp(max=1.0)
-    for g in grads:
-        g.mul_(factor.view(-1, *[1] * (g.dim() - 1)))
+def descend(args: PPOArgs, net: ActorCritic, adam: Adam, left: float, batch: Mapping[str, Tensor]) -> Logged:
+    """One gradient step on a minibatch; returns what is logged."""
+    found, told = losses(net, batch, clip=args.clip, clip_value=args.clip_value)
+    loss = found["policy"] + args.value_coef * found["value"] - args.ent_coef * left * found["entropy"]
+    adam.zero_grad(set_to_none=True)
+    loss.sum().backward()  # a sum: each network's gradient is that of its own loss
+    clip_gradients(net, args.max_grad_norm)
+    adam.step()
+    return logged(found, told)
 
 
-def run(
+def logged(found: Mapping[str, Tensor], told: Mapping[str, Tensor]) -> Logged:
+    """Numbers of a gradient step under the names of the log."""
+    means = {f"loss/{name}": x.detach().mean() for name, x in found.items()}
+    return means | {f"update/{name}": x for name, x in told.items()}
+
+
+def improve(
+    args: PPOArgs, table: Mapping[str, Tensor], rng: np.random.Generator, step: Callable[[Mapping[str, Tensor]], Logged]
+) -> dict[str, float]:
+    """Several passes over the rows in random minibatches, a gradient ``step`` on each; returns metrics."""
+    steps = []
+    for _ in range(args.epochs):
+        for part in np.array_split(rng.permutation(table["inputs"].shape[1]), args.minibatches):
+            rows = torch.from_numpy(part)
+            steps.append(step({name: x[:, rows] for name, x in table.items()}))
+    metrics = {name: float(torch.stack([told[name] for told in steps]).mean()) for name in steps[0]}
+    variance = float(table["returns"].var())
+    missed = float((table["returns"] - table["values"]).var())
+    return {**metrics, "update/explained_variance": 1.0 - missed / variance if variance > 0.0 else float("nan")}
+
+
+# -- training --------------------------------------------------------------------------------------------------------
+
+
+def optimise(
     trainer: str,
-    args: Settings,
+    args: PPOArgs,
     env: SeatEnv,
     *,
     shared: bool = False,
     transform: RewardTransform | None = None,
-    on_progress: session.OnProgress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Result:
     """Train networks for all seats of an environment, from the start or from a checkpoint.
 
     Args:
         trainer: name of the trainer, kept in the checkpoint.
         args: settings.
-        env: the environment, in next-step autoreset mode; closed at the end.
+        env: the environment, in next-step autoreset mode.
         shared: one network for all seats.
         transform: what rewrites the rewards of whole episodes; its state is part of the checkpoint.
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:
-        payoff.baselines.session.NotFiniteError: a loss or a weight is not finite.
+        payoff.baselines.training.NotFiniteError: a loss or a weight is not finite.
         ValueError: the checkpoint is damaged or was made with other settings, or another class of transform or wrapper
             (what these were made with is not compared); or there is a transform and ``args.rollout`` is not "episodes".
     """
     if transform is not None and args.rollout != "episodes":
         raise ValueError(f"a transform needs whole episodes: rollout must be 'episodes', got {args.rollout!r}")
-    if env.num_actions is None and not in_unit_box(env):
-        raise ValueError(
-            f"actions must be 'unit' or 'discrete:K' for a trainer, got {args.keywords().get('actions')!r}"
-        )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(args.torch_threads)
-    try:
-        with session.Session(trainer, args) as outer:
-            return _loop(outer, args, env, shared, transform, on_progress)
-    finally:
-        torch.set_num_threads(threads)
-        env.close()
-
-
-def _loop(
-    outer: session.Session,
-    args: Settings,
-    env: SeatEnv,
-    shared: bool,
-    transform: RewardTransform | None,
-    on_progress: session.OnProgress | None,
-) -> Result:
-    own, of_env = np.random.SeedSequence(args.seed).spawn(2)
+    check_actions(env, args.keywords())
     shape = NetworkShape(env.num_agents, env.obs_size, env.action_size, env.num_actions, args.hidden, shared)
-    learner, episodes = Learner(args, shape, own), Episodes(args.num_envs)
-    curve: dict[str, list[float]] = {name: [] for name in CURVES}
-    obs, _ = env.reset(seed=int(of_env.generate_state(1)[0]))
-    done, update, step = np.zeros(args.num_envs, dtype=np.bool_), 0, 0
-    if (found := outer.resume()) is not None:
-        tensors, meta = found
-        check_same(args.checkpoint, meta, transform, env)
-        learner.load(tensors, meta["rng"])
-        learner.net.temperature = meta["temperature"]  # counts where nothing is left to train
-        curve = {name: tensors[f"curve.{name}"].tolist() for name in CURVES}
-        done, episodes.running, update, step = tensors["done"], tensors["episodes"], meta["update"], meta["step"]
-        obs = _restore(env, tensors)
-        if transform is not None:
-            transform.load_state_dict(_part(tensors, "transform."))
-        if update > 1 and curve["step"][-2] >= args.last_step:  # the last update was one too many
-            raise ValueError(f"{args.checkpoint} is at step {step}, past {args.total_steps=}")
-
-    while step < args.last_step:
-        before = outer.seconds[0]
-        left = 1.0 - step / args.last_step
-        learner.net.temperature = args.final_temperature ** (1.0 - left)
-        if args.rollout == "steps":
-            rollout = collect(env, learner.act, args.num_steps, obs, done, episodes)
-        else:
-            rollout = play_episodes(args, env, learner.act, learner.log_probs, episodes, transform, update)
-        metrics = learner.improve(rollout, left)
-        obs, done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
-        made = args.batch_size if args.rollout == "steps" else int(rollout.valid.sum())
-        update, step = update + 1, step + made
-        learner.check_finite(update, step, metrics)
-        means = episodes.means()
-        for name, value in {"step": float(step), **means}.items():
-            curve[name].append(value)
-        metrics["time/steps_per_second"] = made / (outer.seconds[0] - before)
-        outer.log(step, {**metrics, **{f"episode/{name}": value for name, value in means.items()}})
-        if args.checkpoint is not None and (update % args.checkpoint_every == 0 or step >= args.last_step):
-            tensors = {"done": done, "episodes": episodes.running, **learner.arrays()}
-            tensors |= {f"env.{name}": value for name, value in env.snapshot().arrays().items()}
-            tensors |= {f"curve.{name}": np.array(values) for name, values in curve.items()}
-            tensors |= {} if transform is None else {f"transform.{k}": v for k, v in transform.state_dict().items()}
-            own_meta = {"rng": learner.rng.bit_generator.state, "temperature": learner.net.temperature}
-            counts = {"update": update, "step": step, "shape": networks.save_shape(shape)}
-            outer.save(tensors, {**counts, **own_meta, **methods(transform, env)})
-        if on_progress is not None:
-            on_progress(step, max(step, args.last_step))
-
-    arrays = {name: np.array(values) for name, values in curve.items()}
-    policy = NetworkPolicy(learner.net, learner.returns)
-    return Result(policy, arrays, *outer.seconds, step, args)
-
-
-def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
-
-
-def _restore(env: SeatEnv, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Put the environment where the checkpoint left it; returns the observations there."""
-    obs, _ = env.restore(type(env.snapshot()).from_arrays(_part(tensors, "env.")))
-    return obs
+    own, of_env = np.random.SeedSequence(args.seed).spawn(2)
+    run = TrainingRun(trainer, args, on_progress, last_step=args.last_step, checkpoint_every=args.checkpoint_every)
+    with threads_of_torch(args.torch_threads), run:
+        net = ActorCritic(shape, seed=int(own.generate_state(1)[0]))
+        adam, returns, rng = Adam(net, args.learning_rate), ReturnScale(env.num_agents), Generator(own)
+        play = Play(env, seed=int(of_env.generate_state(1)[0]))
+        run.about |= {"shape": asdict(shape), **methods(transform, env)}
+        run.keep(net=net, adam=adam, returns=returns, rng=rng, play=play, transform=KeptTransform.of(transform))
+        run.resume()
+        act = partial(net.act, rng=rng.numpy)
+        while run.step < args.last_step:
+            left = run.left
+            net.temperature = args.final_temperature ** (1.0 - left)
+            adam.param_groups[0]["lr"] = args.learning_rate * left
+            if args.rollout == "steps":
+                rollout, steps = collect(play, act, args.num_steps), args.batch_size
+            else:
+                rollout = play_episodes(args, play, act, net.log_probs, transform, run.update)
+                steps = int(rollout.valid.sum())
+            table = transitions(args, net, returns, rollout)
+            metrics = improve(args, table, rng.numpy, partial(descend, args, net, adam, left))
+            check_finite(net, metrics, run.update + 1, run.step + steps)
+            run.record(steps, {**metrics, "update/learning_rate": args.learning_rate * left}, play.episodes.means())
+        return run.result(NetworkPolicy(net, returns))
 
 
 def train(
@@ -347,7 +454,7 @@ def train(
     *,
     transform: RewardTransform | None = None,
     wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
-    on_progress: session.OnProgress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Result:
     """Train one seat, or one controller of all seats.
 
@@ -363,7 +470,7 @@ def train(
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:
-        payoff.baselines.session.NotFiniteError: a loss or a weight is not finite.
+        payoff.baselines.training.NotFiniteError: a loss or a weight is not finite.
         ValueError: a setting that is not allowed, or a checkpoint that is damaged or was made with other settings.
         TypeError: an unknown keyword in ``env_params``.
     """
@@ -371,20 +478,30 @@ def train(
     keywords = {"info": "full" if shaped else info_level(transform, wrapper), **args.keywords()}
 
     def around(env: VectorEnv) -> VectorEnv:
-        env = _shape(args, env) if shaped else env
+        if shaped:  # where a truncated episode bootstraps from its last observation's value, it keeps its potential too
+            scale = args.shaping_scale
+            potential = from_info("progress")
+            shaping = PotentialShaping(potential, gamma=args.gamma, on_truncation=args.on_truncation, scale=scale)
+            env = wrap(env, shaping)
         return env if wrapper is None else wrapper(env)
 
     env = make_one_seat(args.env_id, args.num_envs, keywords, around)
-    return run("ppo", args, env, transform=transform, on_progress=on_progress)
+    try:
+        return optimise("ppo", args, env, transform=transform, on_progress=on_progress)
+    finally:
+        env.close()
 
 
-def _shape(args: Args, env: VectorEnv) -> VectorEnv:
-    # where a truncated episode bootstraps from the value of its last observation, it keeps its potential as well
-    shaping = PotentialShaping(
-        from_info("progress"), gamma=args.gamma, on_truncation=args.on_truncation, scale=args.shaping_scale
-    )
-    return wrap(env, shaping)
+def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Policy:
+    """Policy of a checkpoint that :func:`optimise` wrote (:func:`payoff.baselines.checkpoint.load` reads it)."""
+    shape = NetworkShape(**{**meta["shape"], "hidden": tuple(meta["shape"]["hidden"])})
+    net, returns = ActorCritic(shape, seed=0), ReturnScale(shape.num_agents)
+    net.load(part_of(tensors, "net"))
+    returns.load(part_of(tensors, "returns"))
+    return NetworkPolicy(net, returns)
 
 
 if __name__ == "__main__":
-    session.script(Args, train, "single", __doc__)
+    from payoff.baselines.script import script
+
+    script(Args, train, VIEW, __doc__)

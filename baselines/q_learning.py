@@ -34,8 +34,8 @@ import numpy as np
 import tyro
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from payoff.baselines.session import JsonObject, OnProgress
 from payoff.baselines.tabular import Curve, States
+from payoff.baselines.training import JsonObject, OnProgress
 from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.wrappers.base import Transition
 from payoff.wrappers.potential.advice import Advice, of_all_actions

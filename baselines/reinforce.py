@@ -38,7 +38,7 @@ import tyro
 from gymnasium.vector import VectorEnv
 
 from payoff.baselines.rollout import make_vector
-from payoff.baselines.session import JsonObject, NotFiniteError, OnProgress
+from payoff.baselines.training import JsonObject, NotFiniteError, OnProgress
 from payoff.envs.core.params import check_integer, check_number, check_word
 
 __all__ = [

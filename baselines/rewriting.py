@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from payoff.baselines.rollout import Episodes, OneSeat, Rollout, SeatEnv, shares
-from payoff.baselines.settings import Settings
+from payoff.baselines.rollout import Episodes, OneSeat, Play, Rollout, SeatEnv, shares
 from payoff.wrappers.redistribution.base import RewardTransform
 from payoff.wrappers.rows import BatchInfo, vector_info
 
-__all__ = ["check_same", "collect_episodes", "entries_needed", "entry", "info_level", "methods", "play_episodes"]
+__all__ = ["KeptTransform", "collect_episodes", "entries_needed", "entry", "info_level", "methods", "play_episodes"]
 
 _OURS = ("log_prob",)  # what the trainer knows by itself
 
@@ -35,23 +34,45 @@ def entries_needed(transform: RewardTransform | None) -> tuple[str, ...]:
     return () if transform is None else tuple(name for name in transform.needs if name not in _OURS)
 
 
+class KeptTransform:
+    """A transform as a part of a checkpoint.
+
+    Args:
+        transform: the transform.
+    """
+
+    def __init__(self, transform: RewardTransform) -> None:
+        self.transform = transform
+
+    @classmethod
+    def of(cls, transform: RewardTransform | None) -> KeptTransform | None:
+        """None where there is no transform."""
+        return None if transform is None else cls(transform)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its state."""
+        return dict(self.transform.state_dict())
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Inverse of :meth:`arrays`."""
+        self.transform.load_state_dict(dict(arrays))
+
+
 def play_episodes(
-    args: Settings,
-    env: SeatEnv,
+    args: Any,
+    play: Play,
     act: Callable[[np.ndarray], np.ndarray],
     log_probs: Callable[[Rollout], np.ndarray],
-    episodes: Episodes,
     transform: RewardTransform | None,
     update: int,
 ) -> Rollout:
-    """One episode a copy for a trainer, with the rewards that ``transform`` gives it.
+    """One episode per copy for a trainer, with the rewards that ``transform`` gives it.
 
     Args:
-        args: ``num_steps``, ``group_size`` and ``seed`` count.
-        env: in next-step autoreset mode.
+        args: ``num_envs``, ``num_steps``, ``group_size`` and ``seed`` count.
+        play: what is played.
         act: observations ``(B, N, O)`` -> actions ``(B, N, A)``.
         log_probs: log probabilities ``(T, B, N)`` of the actions of a rollout, for transforms that need them.
-        episodes: where the payments are added.
         transform: what rewrites the rewards, or None.
         update: updates so far; each has start groups of its own.
     """
@@ -59,7 +80,9 @@ def play_episodes(
     if args.group_size > 1:  # starts that no other update, and no run of another seed, sees
         groups = args.num_envs // args.group_size
         group = (args.seed * 2**32 + update * groups + np.arange(groups)).repeat(args.group_size)
-    rollout = collect_episodes(env, act, args.num_steps, episodes, record=entries_needed(transform), group=group)
+    needed = entries_needed(transform)
+    rollout = collect_episodes(play.env, act, args.num_steps, play.episodes, record=needed, group=group)
+    play.obs, play.done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
     if transform is None:
         return rollout
     batch = rollout.batch(group)
@@ -168,10 +191,3 @@ def methods(transform: RewardTransform | None, env: SeatEnv) -> dict[str, Any]:
             names.append(type(method).__qualname__)
         layer = getattr(layer, "env", None)
     return {"transform": None if transform is None else type(transform).__qualname__, "wrappers": names}
-
-
-def check_same(path: str | None, meta: Mapping[str, Any], transform: RewardTransform | None, env: SeatEnv) -> None:
-    """Raise ValueError unless a checkpoint was made with such a transform and such wrappers."""
-    for name, now in methods(transform, env).items():
-        if meta[name] != now:
-            raise ValueError(f"{path} cannot go on with other {name}: it was trained with {meta[name]!r}, not {now!r}")

@@ -7,8 +7,8 @@ Under next-step autoreset the observation that comes with ``truncated`` or ``ter
 episode, which is what bootstrapping needs. The call after it restarts the copy: no action was taken and nothing was
 paid, so that entry of a rollout is no transition, and ``Rollout.valid`` says so.
 
-:func:`collect` plays so many calls, wherever episodes begin and end in them; :mod:`payoff.baselines.rewriting` plays
-one whole episode a copy.
+Trainers play so many calls, wherever episodes begin and end in them (:func:`payoff.baselines.ppo.collect`), or one
+whole episode per copy (:mod:`payoff.baselines.rewriting`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from payoff.wrappers.redistribution.base import EpisodeBatch
 __all__ = [
     "Episodes",
     "OneSeat",
+    "Play",
     "Rollout",
     "SeatEnv",
-    "collect",
+    "check_actions",
     "in_unit_box",
     "make_all_seats",
     "make_one_seat",
@@ -193,6 +194,12 @@ def in_unit_box(env: SeatEnv) -> bool:
     return env.num_actions is None and bool((env.action_low == -1.0).all() and (env.action_high == 1.0).all())
 
 
+def check_actions(env: SeatEnv, keywords: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a trainer can play: whole numbers, or numbers in [-1, 1]."""
+    if env.num_actions is None and not in_unit_box(env):
+        raise ValueError(f"actions must be 'unit' or 'discrete:K' for a trainer, got {keywords.get('actions')!r}")
+
+
 def shares(env: SeatEnv, actions: np.ndarray) -> np.ndarray:
     """Actions ``(B, N, A)`` as shares of the endowment ``(B, N)``, NaN in games whose actions are not amounts."""
     if env.endowment is None:
@@ -304,31 +311,42 @@ class Episodes:
         return dict(zip(self._NAMES, ended.mean(axis=1).tolist(), strict=True))
 
 
-def collect(
-    env: SeatEnv,
-    act: Callable[[np.ndarray], np.ndarray],
-    num_steps: int,
-    obs: np.ndarray,
-    done: np.ndarray,
-    episodes: Episodes,
-) -> Rollout:
-    """Play.
+class Play:
+    """An environment that is being played, and where it stands; a checkpoint holds it.
 
     Args:
         env: in next-step autoreset mode, with ``payoff`` in its info.
-        act: observations ``(B, N, O)`` -> actions ``(B, N, A)``.
-        num_steps: calls T.
+        seed: of the first episodes.
+
+    Attributes:
+        env: the environment.
         obs: ``(B, N, O)`` the present observations.
-        done: ``(B,)`` copies whose episode ended at the call before.
-        episodes: where the payments are added.
+        done: ``(B,)`` copies whose episode ended at the call before, so that the next one restarts them.
+        episodes: sums over the running episodes.
     """
-    r = Rollout.blank(env, num_steps, obs)
-    for t in range(num_steps):
-        r.valid[t] = ~done
-        r.actions[t] = act(obs)
-        obs, r.rewards[t], r.terminated[t], r.truncated[t], info = env.step(r.actions[t])
-        r.obs[t + 1] = obs
-        done = r.terminated[t] | r.truncated[t]
-        share = shares(env, r.actions[t]).mean(axis=1)
-        episodes.add(r.valid[t], info["payoff"].sum(axis=1), r.rewards[t].sum(axis=1), share, done)
-    return r
+
+    def __init__(self, env: SeatEnv, seed: int) -> None:
+        self.env = env
+        self.obs, _ = env.reset(seed=seed)
+        self.done = np.zeros(env.num_envs, dtype=np.bool_)
+        self.episodes = Episodes(env.num_envs)
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One call with actions ``(B, N, A)``: rewards ``(B, N)``, terminated and truncated ``(B,)``."""
+        valid = ~self.done
+        self.obs, rewards, terminated, truncated, info = self.env.step(actions)
+        self.done = terminated | truncated
+        share = shares(self.env, actions).mean(axis=1)
+        self.episodes.add(valid, info["payoff"].sum(axis=1), rewards.sum(axis=1), share, self.done)
+        return rewards, terminated, truncated
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For a checkpoint: state of the environment, and the sums so far."""
+        state = {f"env.{name}": value for name, value in self.env.snapshot().arrays().items()}
+        return {"done": self.done, "episodes": self.episodes.running, **state}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Inverse of :meth:`arrays`."""
+        state = {name.removeprefix("env."): x for name, x in arrays.items() if name.startswith("env.")}
+        self.obs, _ = self.env.restore(type(self.env.snapshot()).from_arrays(state))
+        self.done, self.episodes.running = arrays["done"], arrays["episodes"]

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import importlib
 import json
+import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,14 +23,12 @@ from payoff.baselines.measure import View, measure, view_of
 from payoff.baselines.pool import Report
 from payoff.baselines.result import CURVES
 from payoff.baselines.results import RunConfig
+from payoff.baselines.script import progress
 from payoff.envs import registry
 from payoff.envs.core.params import unknown_keyword
 from payoff.extras import require
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from payoff.baselines.policies import Policy
 
 __all__ = [
@@ -39,6 +37,7 @@ __all__ = [
     "checkpoint_path",
     "configure",
     "execute",
+    "load_checkpoint",
     "load_policy",
     "progress",
     "record_failure",
@@ -224,7 +223,7 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
     if kind not in ("random", "constant"):
         if not Path(name).is_file():
             raise FileNotFoundError(f"policy must be random, constant:LEVEL or a checkpoint, and {name} is no file")
-        return _load_checkpoint(name, env_id, env_params)
+        return _named_checkpoint(name, env_id, env_params)
     if env_id is None:
         raise ValueError(f"which environment? {name} plays any: name one with --env")
     chosen = registry.full_id(env_id)
@@ -242,37 +241,32 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
     return Named(constant, chosen, dict(env_params), "multi")
 
 
-def _load_checkpoint(path: str, env_id: str | None, env_params: Mapping[str, Any]) -> Named:
+def load_checkpoint(path: str | Path) -> tuple[Policy, dict[str, Any]]:
+    """Policy of a trainer's checkpoint, and the metadata that was saved with it (``args`` and ``trainer`` among it).
+
+    A checkpoint is data: it names its trainer, but only ours and modules that are imported already are asked.
+
+    Raises:
+        ValueError: the file is damaged, no checkpoint of a trainer, or of one that cannot load policies.
+        FileNotFoundError: there is no such file.
+    """
     from payoff.baselines import checkpoint
 
-    algo = checkpoint.load(path)[1].get("trainer", "")
-    if algo not in TRAINERS:
+    tensors, meta = checkpoint.load(path)
+    algo = meta.get("trainer", "")
+    if algo not in TRAINERS and algo not in sys.modules:
         raise ValueError(f"{path} is a checkpoint of {algo or 'no trainer'}, not of {', '.join(TRAINERS)}")
-    trainer(algo)  # names what is not installed
-    from payoff.baselines import networks
+    module = trainer(algo)  # names what is not installed
+    if not hasattr(module, "load_policy"):
+        raise ValueError(f"trainer {algo!r} has no load_policy(tensors, meta), so {path} cannot be played")
+    return module.load_policy(tensors, meta), meta
 
-    policy, meta = networks.load_policy(path)
+
+def _named_checkpoint(path: str, env_id: str | None, env_params: Mapping[str, Any]) -> Named:
+    policy, meta = load_checkpoint(path)
     trained = meta["args"]
     chosen = registry.full_id(env_id or trained["env_id"])
-    return Named(policy, chosen, {**trained["env_params"], **env_params}, view_of(algo))
-
-
-@contextlib.contextmanager
-def progress(console: Console) -> Iterator[Progress]:
-    """A bar with the time left; where the console is no terminal it is silent until it ends."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console) as bar:
-        yield bar
+    return Named(policy, chosen, {**trained["env_params"], **env_params}, view_of(meta["trainer"]))
 
 
 def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own: Any) -> Any:

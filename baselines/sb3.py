@@ -15,8 +15,8 @@ Example: ``python -m payoff.baselines.sb3 --env-id payoff/TrustDilemma-v0 --rewa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -27,31 +27,32 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from payoff.baselines import session
 from payoff.baselines.evaluation import evaluate, score, yardsticks
 from payoff.baselines.result import CURVES, Result
 from payoff.baselines.rewriting import entry
 from payoff.baselines.rollout import Episodes, OneSeat, make_vector, shares
 from payoff.baselines.sb3_transform import RewardTransformCallback
+from payoff.baselines.training import NotFiniteError, OnProgress, RunArgs, TrainingRun, part_of
 from payoff.wrappers.rows import BatchInfo, vector_info
 
-__all__ = ["Args", "NativeVecEnv", "PayoffCallback", "RewardTransformCallback", "SB3Policy", "make_sb3", "train"]
+__all__ = [
+    "VIEW",
+    "Args",
+    "NativeVecEnv",
+    "PayoffCallback",
+    "RewardTransformCallback",
+    "SB3Policy",
+    "make_sb3",
+    "train",
+]
+
+VIEW: Literal["multi", "single"] = "single"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(RunArgs):
     """Settings of PPO as Stable-Baselines3 names them; who plays the other seats is said in ``env_params``."""
 
-    env_id: str = "payoff/TrustDilemma-v0"
-    """environment"""
-    reward: str | None = None
-    """reward layer to train on; the game's default when left out"""
-    env_params: session.JsonObject = field(default_factory=dict)
-    """game parameters and view settings, as a JSON object"""
-    seed: int = 1
-    """seed of everything"""
-    total_steps: int = 500_000
-    """environment steps, all copies together"""
     num_envs: int = 64
     """copies that play at once"""
     n_steps: int = 100
@@ -70,16 +71,6 @@ class Args:
     """logarithm of the first standard deviation, in a box of width 2"""
     torch_threads: int = 1
     """threads of torch"""
-    log_dir: str | None = None
-    """folder for TensorBoard"""
-    checkpoint: str | None = None
-    """file for the trained policy"""
-    resume: bool = True
-    """return the policy of that file, where the training is finished already"""
-
-    def keywords(self) -> dict[str, Any]:
-        """Keywords of the environment."""
-        return {**self.env_params, **({} if self.reward is None else {"reward": self.reward})}
 
 
 class NativeVecEnv(VecEnv):
@@ -255,23 +246,19 @@ class PayoffCallback(BaseCallback):
 class _Recorder(BaseCallback):
     """Learning curve, progress, and the check that all weights are finite, once a rollout."""
 
-    def __init__(self, episodes: Episodes, on_progress: session.OnProgress | None) -> None:
+    def __init__(self, run: TrainingRun, episodes: Episodes) -> None:
         super().__init__()
-        self.episodes, self.on_progress = episodes, on_progress
-        self.curve: dict[str, list[float]] = {name: [] for name in CURVES}
+        self.run, self.episodes = run, episodes
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        step = self.num_timesteps
+        run, step = self.run, self.num_timesteps
         for name, p in self.model.policy.named_parameters():
             if not torch.isfinite(p).all():
-                raise session.NotFiniteError(len(self.curve["step"]), step, f"the weight {name}")
-        for name, value in {"step": float(step), **self.episodes.means()}.items():
-            self.curve[name].append(value)
-        if self.on_progress is not None:
-            self.on_progress(step, max(step, self.model._total_timesteps))
+                raise NotFiniteError(run.update, step, f"the weight {name}")
+        run.record(step - run.step, {}, self.episodes.means())
 
 
 def make_sb3(
@@ -316,7 +303,7 @@ def make_sb3(
     return PPO("MlpPolicy", scaled, seed=seed, **chosen)
 
 
-def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Result:
+def train(args: Args, *, on_progress: OnProgress | None = None) -> Result:
     """Train one seat, or one controller of all seats.
 
     Args:
@@ -324,7 +311,7 @@ def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Resul
         on_progress: called after every rollout with (steps done, steps in all).
 
     Raises:
-        payoff.baselines.session.NotFiniteError: a weight is not finite.
+        payoff.baselines.training.NotFiniteError: a weight is not finite.
         ValueError: a setting that is not allowed, or a checkpoint that is damaged or was made with other settings.
         TypeError: an unknown keyword in ``env_params``.
     """
@@ -345,30 +332,27 @@ def train(args: Args, *, on_progress: session.OnProgress | None = None) -> Resul
         tensorboard_log=args.log_dir,
     )
     try:
-        with session.Session("sb3", args) as outer:
-            return _learn(outer, args, model, on_progress)
+        with TrainingRun("sb3", args, on_progress) as run:
+            return _learn(run, args, model)
     finally:
         torch.set_num_threads(threads)
         _native(model).close()
 
 
-def _learn(outer: session.Session, args: Args, model: PPO, on_progress: session.OnProgress | None) -> Result:
-    if (found := outer.resume()) is not None:
+def _learn(run: TrainingRun, args: Args, model: PPO) -> Result:
+    if (found := run.stored()) is not None:
         tensors, meta = found
         if meta["args"]["total_steps"] == args.total_steps:
             _load_weights(model.policy, tensors)
             curve = {name: tensors[f"curve.{name}"] for name in CURVES}
-            return Result(SB3Policy(model.policy), curve, *outer.seconds, meta["steps"], args)
+            return Result(SB3Policy(model.policy), curve, *run.seconds, meta["step"], args)
     native = _native(model)
-    recorder = _Recorder(native.episodes, on_progress)
+    recorder = _Recorder(run, native.episodes)
     model.learn(args.total_steps, callback=recorder)
-    curve = {name: np.array(values) for name, values in recorder.curve.items()}
     weights = {f"policy.{name}": p.detach().numpy().copy() for name, p in model.policy.state_dict().items()}
     sizes = {name: getattr(native.seat, name) for name in ("obs_size", "action_size", "num_actions")}
-    outer.save(
-        {**weights, **{f"curve.{name}": x for name, x in curve.items()}}, {"steps": model.num_timesteps, **sizes}
-    )
-    return Result(SB3Policy(model.policy), curve, *outer.seconds, model.num_timesteps, args)
+    run.save(weights, {"step": model.num_timesteps, **sizes})
+    return run.result(SB3Policy(model.policy))
 
 
 def _native(model: PPO) -> NativeVecEnv:
@@ -386,11 +370,10 @@ def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> S
 
 
 def _load_weights(policy: ActorCriticPolicy, tensors: Mapping[str, np.ndarray]) -> None:
-    own = {
-        name.removeprefix("policy."): torch.from_numpy(x) for name, x in tensors.items() if name.startswith("policy.")
-    }
-    policy.load_state_dict(own)
+    policy.load_state_dict({name: torch.from_numpy(x) for name, x in part_of(tensors, "policy").items()})
 
 
 if __name__ == "__main__":
-    session.script(Args, train, "single", __doc__)
+    from payoff.baselines.script import script
+
+    script(Args, train, VIEW, __doc__)

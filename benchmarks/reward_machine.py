@@ -26,7 +26,7 @@ from rich.table import Table
 import payoff
 from payoff.baselines import ppo
 from payoff.baselines.result import Result
-from payoff.baselines.rollout import Episodes, collect, make_one_seat
+from payoff.baselines.rollout import Play, make_one_seat
 from payoff.wrappers import PotentialShaping, wrap
 from payoff.wrappers.objectives.augment import augment
 from payoff.wrappers.objectives.labels import Labels, caption_is
@@ -97,9 +97,7 @@ def run(args: Args, wrapper: Callable[[Any], Any] | None, seed: int) -> tuple[Re
         wrapper=wrapper,
     )
     env = make_one_seat(KEY_ROOM, args.episodes, {**keywords, "info": "full"}, wrapper or (lambda env: env))
-    episodes, nobody = Episodes(args.episodes), np.zeros(args.episodes, dtype=np.bool_)
-    obs, _ = env.reset(seed=UNSEEN)
-    rollout = collect(env, result.policy.act, 8 * args.size, obs, nobody, episodes)
+    rollout = ppo.collect(Play(env, seed=UNSEEN), result.policy.act, 8 * args.size)
     env.close()
     first = np.cumsum(rollout.terminated | rollout.truncated, axis=0) == 0  # before the first end, of each copy
     reached = rollout.terminated & np.vstack([np.ones_like(first[:1]), first[:-1]])

@@ -11,10 +11,11 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 import payoff  # noqa: F401  # registers the ids
-from payoff.baselines import balanced_ppo, networks, ppo
-from payoff.baselines.balanced_ppo import Args, BalancedLearner
+from payoff.baselines import balanced_ppo, ppo
+from payoff.baselines.balanced_ppo import Args, Balance, VectorCritic
 from payoff.baselines.networks import NetworkShape
-from payoff.baselines.ppo import surrogate
+from payoff.baselines.ppo import losses as losses_of
+from payoff.baselines.run import load_checkpoint
 from tests.baselines.fixtures import StubSnapshot
 
 SMALL = {"num_envs": 8, "num_steps": 12, "hidden": (16,), "minibatches": 2, "epochs": 2}
@@ -120,14 +121,14 @@ def test_step_of_the_policy_goes_against_no_objective(seed):
     """Three random, conflicting advantages: the merged gradient has no negative product with any, and a short step
     along it lowers every loss; the gradients' plain mean raises one in some of the cases (see the next test).
     """
-    learner, batch = conflict(seed)
-    losses, gradients = losses_and_gradients(learner, batch)
-    chosen = learner._balance(losses)
+    net, batch = conflict(seed)
+    losses, gradients = losses_and_gradients(net, batch)
+    chosen = Balance(Args(env_id="stub/Aims-v0"), np.ones(3)).choose(losses, net.actor)
     merged = torch.from_numpy(chosen).float() @ gradients
     products = gradients @ merged
     assert (products >= merged @ merged - 1e-5 * gradients.abs().max() ** 2).all()
-    step(learner, merged, 1e-2 / merged.norm())
-    after, _ = losses_and_gradients(learner, batch)
+    step(net, merged, 1e-2 / merged.norm())
+    after, _ = losses_and_gradients(net, batch)
     assert (after < losses).all()
 
 
@@ -140,34 +141,33 @@ def test_plain_mean_of_gradients_goes_against_some():
 
 
 def conflict(seed):
-    """A learner of three objectives, and a batch of 200 rows whose advantages are far apart in size, in conflict."""
+    """Networks for three objectives, and a batch of 200 rows whose advantages are far apart in size, in conflict."""
     shape = NetworkShape(1, 4, 2, None, (16,))
-    args = Args(env_id="stub/Aims-v0")
-    learner = BalancedLearner(args, shape, np.random.SeedSequence(seed), np.ones(3))
+    net = VectorCritic(shape, seed, 3)
     rng = np.random.default_rng(seed)
     inputs = torch.from_numpy(rng.normal(size=(1, 200, 4)).astype(np.float32))
     with torch.no_grad():
-        policy = learner.net.policy(inputs)
+        policy = net.policy(inputs)
         actions = policy.sample(rng)
         log_probs = policy.log_prob(actions)
     u = actions[0].numpy()
     advantages = np.stack([10 * u[:, 0], u[:, 1] - 0.9 * u[:, 0], 0.1 * (u[:, 1] + u[:, 0])])
     batch = {"inputs": inputs, "actions": actions, "log_probs": log_probs}
     batch["advantages"] = torch.from_numpy((advantages - advantages.mean(axis=1, keepdims=True)).astype(np.float32))
-    return learner, batch | {"returns": torch.zeros(3, 200), "values": torch.zeros(3, 200)}
+    return net, batch | {"returns": torch.zeros(3, 200), "values": torch.zeros(3, 200)}
 
 
-def losses_and_gradients(learner, batch):
-    losses = surrogate(learner.net, batch, clip=0.2, clip_value=False)[0]["policy"]
-    parameters = list(learner.net.actor.parameters())
+def losses_and_gradients(net, batch):
+    losses = losses_of(net, batch, clip=0.2, clip_value=False)[0]["policy"]
+    parameters = list(net.actor.parameters())
     rows = [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
     return losses, torch.stack([torch.cat([g.reshape(-1) for g in row]) for row in rows])
 
 
-def step(learner, direction, size):
+def step(net, direction, size):
     at = 0
     with torch.no_grad():
-        for p in learner.net.actor.parameters():
+        for p in net.actor.parameters():
             p -= size * direction[at : at + p.numel()].view_as(p)
             at += p.numel()
 
@@ -210,17 +210,13 @@ def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path):
     for name, values in whole.curve.items():
         np.testing.assert_array_equal(resumed.curve[name], values)
     assert balanced_ppo.train(args).policy.net.temperature == whole.policy.net.temperature < 1.0
-    policy, meta = balanced_ppo.load_policy(args.checkpoint)
+    policy, meta = load_checkpoint(args.checkpoint)
     obs = np.full((1, 1, 1), 0.5, dtype=np.float32)
     assert meta["names"] == ["0", "1"]
     np.testing.assert_array_equal(policy.act(obs), whole.policy.act(obs))
     np.testing.assert_array_equal(policy.value(obs), whole.policy.value(obs))
-    np.testing.assert_array_equal(networks.load_policy(args.checkpoint)[0].act(obs), whole.policy.act(obs))
     with pytest.raises(ValueError, match="is a checkpoint of balanced_ppo, not of ppo"):
         ppo.train(ppo.Args(**{**AIMS, **SMALL}, total_steps=96, checkpoint=args.checkpoint))
-    ppo.train(ppo.Args(**{**AIMS, **SMALL}, total_steps=96, checkpoint=str(tmp_path / "other")))
-    with pytest.raises(ValueError, match="is a checkpoint of ppo, not of balanced_ppo"):
-        balanced_ppo.load_policy(tmp_path / "other")
 
 
 def test_a_game_with_a_reward_vector():

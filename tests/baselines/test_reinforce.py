@@ -15,7 +15,7 @@ import torch
 from payoff.baselines import reinforce
 from payoff.baselines.reinforce import Args, EpisodeBuffer, FourierBasis, Minibatch
 from payoff.baselines.rollout import make_vector
-from payoff.baselines.session import NotFiniteError
+from payoff.baselines.training import NotFiniteError
 from payoff.wrappers import PotentialShaping, RewardMethod, wrap
 from tests.baselines.fixtures import Match, Stub, StubVectorEnv
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from payoff.baselines import checkpoint, ippo, networks, ppo
+from payoff.baselines import checkpoint, ippo, ppo
 from payoff.baselines.evaluation import evaluate
+from payoff.baselines.run import load_checkpoint
 
 SMALL = {"num_envs": 8, "num_steps": 30, "hidden": (16,), "minibatches": 2, "checkpoint_every": 2}
 UPDATES, KILLED_AFTER = 7, 5  # the last checkpoint before that is of update 4
@@ -160,7 +161,7 @@ def test_settings_that_json_cannot_say_are_refused_at_the_start(tmp_path):
 def test_the_policy_of_a_checkpoint_plays_like_the_trained_one(name, view, tmp_path):
     trainer, args = settings(name, tmp_path / "state")
     result = trainer.train(args)
-    policy, meta = networks.load_policy(args.checkpoint)
+    policy, meta = load_checkpoint(args.checkpoint)
     assert meta["trainer"] == trainer.__name__.rpartition(".")[2]
     assert meta["args"]["env_id"] == args.env_id
     ours, theirs = (
@@ -175,5 +176,5 @@ def test_the_policy_of_a_checkpoint_plays_like_the_trained_one(name, view, tmp_p
 
 def test_a_file_without_a_policy(tmp_path):
     checkpoint.save(tmp_path / "x", {}, {})
-    with pytest.raises(ValueError, match="without a policy"):
-        networks.load_policy(tmp_path / "x")
+    with pytest.raises(ValueError, match="checkpoint of no trainer"):
+        load_checkpoint(tmp_path / "x")

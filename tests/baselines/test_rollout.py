@@ -6,10 +6,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from payoff.baselines.ppo import collect
 from payoff.baselines.rollout import (
-    Episodes,
     OneSeat,
-    collect,
+    Play,
     in_unit_box,
     make_all_seats,
     make_one_seat,
@@ -24,9 +24,7 @@ def half(obs):
 
 
 def test_calls_that_restart_a_copy_are_no_transitions():
-    env, episodes = Match(3, 2, horizon=4), Episodes(3)
-    obs, _ = env.reset(0)
-    r = collect(env, half, 12, obs, np.zeros(3, dtype=bool), episodes)
+    r = collect(Play(Match(3, 2, horizon=4), 0), half, 12)
     # four steps, one call that restarts, four steps, ...
     expected = np.ones(12, dtype=bool)
     expected[[4, 9]] = False
@@ -38,32 +36,30 @@ def test_calls_that_restart_a_copy_are_no_transitions():
 
 
 def test_a_rollout_goes_on_where_the_last_one_stopped():
-    whole, parts = Match(3, 2, horizon=4), Match(3, 2, horizon=4)
-    nobody = np.zeros(3, dtype=bool)
-    expected = collect(whole, half, 10, whole.reset(0)[0], nobody, Episodes(3))
-    first = collect(parts, half, 4, parts.reset(0)[0], nobody, Episodes(3))
-    second = collect(parts, half, 6, first.obs[-1], first.terminated[-1] | first.truncated[-1], Episodes(3))
+    expected = collect(Play(Match(3, 2, horizon=4), 0), half, 10)
+    parts = Play(Match(3, 2, horizon=4), 0)
+    first, second = collect(parts, half, 4), collect(parts, half, 6)
     assert (np.concatenate([first.obs[:-1], second.obs]) == expected.obs).all()
     for name in ("actions", "rewards", "truncated", "valid"):
         assert (np.concatenate([getattr(first, name), getattr(second, name)]) == getattr(expected, name)).all()
 
 
 def test_episodes_are_summed_across_rollouts():
-    env, episodes = Endless(3, 2, horizon=4), Episodes(3)
-    obs, done = env.reset(0)[0], np.zeros(3, dtype=bool)
-    first = collect(env, half, 3, obs, done, episodes)
+    play = Play(Endless(3, 2, horizon=4), 0)
+    episodes = play.episodes
+    collect(play, half, 3)
     assert np.isnan(list(episodes.means().values())).all()
-    collect(env, half, 3, first.obs[-1], first.truncated[-1], episodes)
+    collect(play, half, 3)
     # two seats, four steps, 1 a step; an action of 0 in [-1, 1] is half the endowment
     assert episodes.means() == {"welfare": 8.0, "reward": 8.0, "cooperation": 0.5, "episode_length": 4.0}
     assert np.isnan(episodes.means()["welfare"])
 
 
 def test_trust_dilemma_pays_what_the_formula_says():
-    env, episodes = make_all_seats("payoff/TrustDilemma-v0", 2, {"reward": "private"}), Episodes(2)
+    play = Play(make_all_seats("payoff/TrustDilemma-v0", 2, {"reward": "private"}), 0)
     forty = lambda obs: np.full((2, 2, 1), 2 * 0.4 - 1)  # noqa: E731
-    collect(env, forty, 101, env.reset(seed=0)[0], np.zeros(2, dtype=bool), episodes)
-    means = episodes.means()
+    collect(play, forty, 101)
+    means = play.episodes.means()
     per_step = (100 - 40) + 20 * np.log(41) + 0.35 * 40
     assert means["welfare"] == pytest.approx(2 * 100 * per_step, rel=1e-12)
     assert means["reward"] == pytest.approx(means["welfare"], rel=1e-12)

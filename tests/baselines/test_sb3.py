@@ -9,10 +9,11 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecNormalize
 
-from payoff.baselines import networks, sb3
+from payoff.baselines import sb3
 from payoff.baselines.evaluation import evaluate
 from payoff.baselines.rollout import make_vector
-from payoff.baselines.session import NotFiniteError
+from payoff.baselines.run import load_checkpoint
+from payoff.baselines.training import NotFiniteError
 
 TRUST, KEYS = "payoff/TrustDilemma-v0", "payoff/KeyRoom-v0"
 SMALL = {"num_envs": 8, "n_steps": 32, "batch_size": 64}
@@ -90,7 +91,7 @@ def test_a_finished_checkpoint_is_returned_and_plays_the_same(game, params, tmp_
     assert result.steps == 512
     assert result.curve["step"].tolist() == [256, 512]
     again = sb3.train(args)
-    loaded, meta = networks.load_policy(args.checkpoint)
+    loaded, meta = load_checkpoint(args.checkpoint)
     assert meta["args"]["env_id"] == game
     payoffs = [
         evaluate(policy, game, episodes=3, seed=0, env_kwargs=params, view="single").payoffs

@@ -14,7 +14,7 @@ import torch
 import payoff
 from payoff.baselines import ippo, ppo
 from payoff.baselines.evaluation import evaluate
-from payoff.baselines.session import NotFiniteError
+from payoff.baselines.training import NotFiniteError
 from payoff.envs import registry
 from tests.baselines.fixtures import Broken, Endless, Match, Name, StubVectorEnv
 
