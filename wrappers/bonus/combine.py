@@ -16,11 +16,10 @@ import numpy as np
 
 from payoff.envs.core.params import check_number
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.base import Bonus
+from payoff.wrappers.bonus.base import Bonus, Part
 from payoff.wrappers.bonus.count import Count
 from payoff.wrappers.bonus.first_visit import FirstVisit
 from payoff.wrappers.bonus.keys import Key
-from payoff.wrappers.bonus.parts import Part
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["Combination", "Product", "Scale", "Sum", "global_times_episodic"]

@@ -37,9 +37,9 @@ from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 from payoff.wrappers.transforms.signals import RewardSignal, Signal, as_signal, evaluate
 
-__all__ = ["SHAPES", "GroupPreference", "PreferenceAsReward", "Shape", "preference", "reference_returns", "sigmoid"]
+__all__ = ["SHAPES", "GroupPreference", "PreferenceAsReward", "ShapeName", "preference", "reference_returns", "sigmoid"]
 
-Shape: TypeAlias = Literal["sigmoid", "tanh", "arctan", "polynomial", "linear", "logsigmoid", "shifted"]
+ShapeName: TypeAlias = Literal["sigmoid", "tanh", "arctan", "polynomial", "linear", "logsigmoid", "shifted"]
 Reference: TypeAlias = Callable[[Batch, BatchInfo], Array]
 
 
@@ -74,7 +74,7 @@ SHAPES: dict[str, Callable[[Array], Array]] = {
 
 
 def preference(
-    reward: Array, reference: Array, *, k: float = 1.0, shape: Shape = "sigmoid", quantile: float = 0.85
+    reward: Array, reference: Array, *, k: float = 1.0, shape: ShapeName = "sigmoid", quantile: float = 0.85
 ) -> Array:
     """Equation (1).
 
@@ -148,7 +148,7 @@ class PreferenceAsReward(RowMethod):
         *,
         at: Literal["end", "step"],
         k: float = 1.0,
-        shape: Shape = "sigmoid",
+        shape: ShapeName = "sigmoid",
         samples: int | None = None,
         quantile: float = 0.85,
         proxy: Signal | None = None,
@@ -174,7 +174,7 @@ class PreferenceAsReward(RowMethod):
         super().__init__()
         self.at = at
         self.k = k
-        self.shape: Shape = shape
+        self.shape: ShapeName = shape
         self.quantile = quantile
         self.proxy = RewardSignal() if proxy is None else as_signal("proxy", proxy)
 
@@ -241,13 +241,13 @@ class GroupPreference(RewardTransform):
     """
 
     def __init__(
-        self, reference: Mapping[int, Array] | None = None, *, k: float = 1.0, shape: Shape = "sigmoid"
+        self, reference: Mapping[int, Array] | None = None, *, k: float = 1.0, shape: ShapeName = "sigmoid"
     ) -> None:
         check_number("k", k, 0.0, open_low=True)
         check_word("shape", shape, SHAPES)
         self.reference = reference
         self.k = k
-        self.shape: Shape = shape
+        self.shape: ShapeName = shape
 
     def rewrite(self, batch: EpisodeBatch) -> Array:
         """New rewards ``(T, B)``.
