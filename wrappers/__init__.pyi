@@ -5,12 +5,13 @@ from payoff.wrappers.adapters.parallel import ParallelRewardWrapper as ParallelR
 from payoff.wrappers.adapters.runner import WrapperSnapshot as WrapperSnapshot
 from payoff.wrappers.adapters.single import RewardWrapper as RewardWrapper
 from payoff.wrappers.adapters.vector import VectorRewardWrapper as VectorRewardWrapper
-from payoff.wrappers.adapters.wrap import wrap as wrap
+from payoff.wrappers.adapters.wrapping import wrap as wrap
 from payoff.wrappers.base import RewardMethod as RewardMethod
 from payoff.wrappers.base import RowMethod as RowMethod
 from payoff.wrappers.base import Transition as Transition
 from payoff.wrappers.bonus.base import Bonus as Bonus
 from payoff.wrappers.bonus.bebold import BeBold as BeBold
+from payoff.wrappers.bonus.bonus_model import BonusLearning as BonusLearning
 from payoff.wrappers.bonus.combine import Product as Product
 from payoff.wrappers.bonus.combine import Scale as Scale
 from payoff.wrappers.bonus.combine import Sum as Sum
@@ -21,7 +22,6 @@ from payoff.wrappers.bonus.e3b import E3B as E3B
 from payoff.wrappers.bonus.first_visit import FirstVisit as FirstVisit
 from payoff.wrappers.bonus.icm import ICM as ICM
 from payoff.wrappers.bonus.keys import key_from_info as key_from_info
-from payoff.wrappers.bonus.networks import BonusLearning as BonusLearning
 from payoff.wrappers.bonus.noveld import NovelD as NovelD
 from payoff.wrappers.bonus.reward import BonusReward as BonusReward
 from payoff.wrappers.bonus.reward import PaidBonus as PaidBonus

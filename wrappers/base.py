@@ -26,7 +26,8 @@ class Transition:
             says ``reads_obs = False``.
         action: ``(R, ...)`` actions, as the environment took them.
         reward: ``(R,)`` float64, read-only: the reward so far.
-        next_obs: ``(R, ...)`` what came of it; at an episode's end its last observation, not the next one's first.
+        next_obs: ``(R, ...)`` observations after the step; at the end of an episode its last, not the first of the
+            next.
         terminated: ``(R,)`` bool.
         truncated: ``(R,)`` bool; both may be true.
         info: entries of the same moment as ``next_obs``, with the row axis in front.
@@ -91,7 +92,7 @@ class RewardMethod:
         return self._user is not None and self._user() is not None
 
     def attach(self, adapter: object) -> Self:
-        """Object that serves ``adapter``, and no other one, from now on: two environments would mix their rows.
+        """The object that serves ``adapter`` from now on, and no other: two environments would mix their rows.
 
         Raises:
             ValueError: another environment uses this object.
@@ -104,7 +105,7 @@ class RewardMethod:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the user: a copy is free."""
+        """Everything but the adapter that uses it: a copy is free to be attached."""
         return {k: v for k, v in self.__dict__.items() if k != "_user"}
 
 

@@ -17,7 +17,7 @@ __all__ = ["MethodRunner", "WrapperSnapshot", "add_term", "snapshot_source"]
 
 @dataclass(frozen=True, slots=True)
 class WrapperSnapshot:
-    """Everything that a wrapped environment needs to go on from here.
+    """Everything that a wrapped environment needs to resume from here.
 
     Attributes:
         inner: arrays of the snapshot of the environment inside.
@@ -57,7 +57,7 @@ class WrapperSnapshot:
 
 
 class MethodRunner:
-    """One method on one batch: remembers the last observations and which rows are between episodes.
+    """Runs one method on one batch: keeps the last observations, and which rows are between episodes.
 
     Args:
         method: what changes the reward.

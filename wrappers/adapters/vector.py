@@ -1,4 +1,4 @@
-"""A method around a Gymnasium ``VectorEnv``, and the autoreset rules, which the multi-agent batch shares."""
+"""A method around a Gymnasium ``VectorEnv``, and the autoreset rules, which multi-agent batches share."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ __all__ = ["Combination", "Product", "Scale", "Sum", "global_times_episodic"]
 
 
 class Combination(Bonus):
-    """Base of bonuses that are made of others; every part sees every step, whatever the others say.
+    """Base of bonuses that are made of others; every part sees every step, whatever the others score.
 
     Args:
         *bonuses: parts; their state is in ``state_dict`` under ``"0."``, ``"1."`` and so on.
@@ -88,7 +88,7 @@ class Product(Combination):
 
 
 class Sum(Combination):
-    """b = b_1 + b_2 + ...; weigh the parts by :class:`Scale`."""
+    """b = b_1 + b_2 + ...; weight the parts with :class:`Scale`."""
 
     def score(self, t: Transition) -> Array:
         """The sum."""

@@ -76,7 +76,7 @@ class FixedFeatures:
         return {}
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
-        """Nothing but nothing is accepted."""
+        """Accept an empty state only."""
         if state:
             raise ValueError(f"given features keep no state, got {', '.join(state)}")
         return lambda: None

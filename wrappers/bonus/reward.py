@@ -1,4 +1,4 @@
-"""What of a bonus is paid: normalised, clipped, weighed, and usually not at the end of an episode.
+"""Paying a bonus: r' = r + b', with b' normalised, clipped, weighted, and by default 0 on terminal steps.
 
 (1) b' = w_n clip(b / d, -c, c)    (2) w_n = coef decay^n, n the row's steps before this one
 
@@ -29,9 +29,9 @@ __all__ = ["BonusReward", "PaidBonus", "RunningDeviation"]
 
 
 class BonusReward(CompositeMethod):
-    """r' = r + coef * bonus, normalised, clipped and fading as asked for; not paid on terminal steps by default.
+    """r' = r + coef * bonus, normalised, clipped and fading on request; by default not on terminal steps.
 
-    The method runs a fork of the bonus: it has episodes of its own, and shares what the bonus remembers for ever
+    The method runs a fork of the bonus: it has episodes of its own, and shares what the bonus remembers across episodes
     (unless that is kept for each row). So a bonus may be given to several methods, and a method to several
     environments; they count, and learn, together. To make the bonus neutral, so that no policy gains by it over a whole
     episode, give a :class:`payoff.wrappers.bonus.reward.PaidBonus` to
@@ -113,11 +113,11 @@ class PaidBonus(Bonus):
         decay: factor on the weight after every step of a row, in (0, 1].
         normalise: None pays the bonus as it is; ``"std"`` divides it by the running deviation of all bonuses so far,
             ``"return"`` by that of their discounted sum. Bonuses that are not paid count as 0 in it. A bonus that
-            hardly varies has hardly a deviation, and what is paid of it grows without end, as the root of the number
-            of steps where it is constant: say ``clip`` then.
+            hardly varies has hardly any deviation, and what is paid grows without bound, as the root of the number of
+            steps where it is constant: give ``clip`` then.
         clip: largest size of a bonus after normalisation, above 0; None: no limit. The reward itself is not clipped.
         on_terminal: whether the step that terminates an episode is paid its bonus. By default it is not, since that
-            rewards dying in new places. Truncated steps always are. Either way the step enters the bonus's memory.
+            rewards dying in new places; truncated steps always are. Either way the step enters the bonus's memory.
         gamma: discount of ``normalise="return"``, in [0, 1); required there, and only allowed there.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Another method for every agent, such as a potential of its own.
+"""One method per agent, such as a potential of its own for each.
 
-A function of rows cannot tell whose row it sees, unless the observation says so; here each agent's rows go to that
-agent's method. In a general-sum game shaping every agent's reward by a potential of its own keeps the set of Nash
-equilibria (Devlin and Kudenko 2011 and 2012, unverified in detail); which of them learners reach may change.
+A function of rows cannot tell whose row it sees, unless the observation says so; here each agent's rows go to its own
+method. In a general-sum game shaping every agent's reward by a potential of its own keeps the set of Nash equilibria
+(Devlin and Kudenko 2011 and 2012, unverified in detail); which of them learners reach may change.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MethodPerAgent(RewardMethod):
         default: method of the agents that are not named; None: none.
 
     Raises:
-        TypeError: something that is no RewardMethod, or a method that looks at all agents of a copy.
+        TypeError: a method is no RewardMethod, or looks at all agents of a copy.
         ValueError: no method at all, or methods of different terms (of ``info["reward_terms"]``).
 
     >>> from payoff.wrappers import PotentialShaping, from_info

@@ -3,11 +3,11 @@
 Snapshots are taken before and after a step; then, for each agent in turn, the first is restored, the step is played
 with that agent's action replaced by its default, and the sum of payoffs is read; then the second is restored.
 ``info["counterfactual"]`` holds G(z_{-i} U c_i) for each agent i, zeros at a start. Random draws are the same in all of
-these steps, so what differs is what the agent did. A step costs N + 1 steps and as many restores.
-Put it right around the game: layers inside are copied each time too, with all that a bonus has counted or learned.
+these steps, so what differs is what the agent did. A step costs N + 1 steps and as many restores. Put it right around
+the game: layers inside it are copied at every step too, with all that a bonus has counted or learned.
 
-It is the counterfactual of one step: what the default would have led to afterwards is not looked at. An agent cannot be
-left out of a game that has a seat for it; its default is the nearest thing (contribute nothing, stay where you are).
+It is the counterfactual of one step: what the default would have led to later is left out. An agent cannot be left out
+of a game that has a seat for it; its default is the nearest thing (contribute nothing, stay where you are).
 
 Methods such as :class:`payoff.wrappers.multi_agent.difference.DifferenceReward` go around it::
 

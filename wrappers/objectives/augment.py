@@ -32,9 +32,9 @@ def augment(env: Any, method: MemoryMethod) -> Any: ...
 def augment(env: Any, method: MemoryMethod) -> Any:
     """As :func:`payoff.wrappers.wrap`, with the method's memory appended to each observation.
 
-    A flat observation becomes longer; a dict of observations gets the entry ``"memory"``. ``info`` gets what the method
-    tells, such as ``rm_state``. In same-step autoreset ``final_obs`` and ``final_info`` hold the memory at the end of
-    the episode.
+    A flat observation becomes longer; a dict of observations gets the entry ``"memory"``. ``info`` gets the entries
+    that the method reports, such as ``rm_state``. In same-step autoreset ``final_obs`` and ``final_info`` hold the
+    memory at the end of the episode.
 
     Args:
         env: a Gymnasium ``Env`` or ``VectorEnv``, a PettingZoo ``ParallelEnv``, or a multi-agent batch
@@ -178,7 +178,7 @@ class MemoryMultiAgentVec(MultiAgentVecRewardWrapper):
 
 
 class MemoryParallelEnv(ParallelRewardWrapper):
-    """See :func:`payoff.wrappers.objectives.augment.augment`: each agent sees its own memory.
+    """A method with a memory around a ``ParallelEnv``; see :func:`augment`. Each agent sees its own memory.
 
     Args:
         env: the environment, with a fixed list ``possible_agents``.

@@ -47,7 +47,7 @@ class MachineReward(MemoryMethod):
         mode: ``"replace"`` the environment's reward, or ``"add"`` to it.
         coef: factor on the machine's reward.
         on_truncation: whether ``machine.final`` is paid at a truncation: not with ``"bootstrap"``, where the learner
-            goes on in thought, but with ``"terminal"``. Needed where ``final`` is not all zero.
+            continues from the value there, but with ``"terminal"``. Needed where ``final`` is not all zero.
 
     Raises:
         TypeError: ``machine`` or ``labels`` is something else.

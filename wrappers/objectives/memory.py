@@ -22,7 +22,7 @@ KEY = "memory"  # of the entry that a dict of observations gets
 
 
 class MemoryMethod(RowMethod):
-    """A RowMethod that can show its memory.
+    """A RowMethod that can show its memory to the learner.
 
     ``__call__`` hands the memory after the transition to :meth:`remember`.
 

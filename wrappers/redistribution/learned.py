@@ -1,7 +1,7 @@
 """What decompositions with a network share: a memory of finished episodes, gradient steps, and state.
 
-What is learned of an episode is its return G, or G / T, in units of the root mean square of that over the memory, so
-rewards may have any size.
+The target of an episode is its return G, or G / T, in units of the root mean square of that over the memory, so rewards
+may have any size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeLearning:
-    """How a network is built and learns; the defaults are ours, for small problems.
+    """How a network that learns from whole episodes is built and trained; the defaults are ours, for small problems.
 
     Attributes:
         hidden: widths of the hidden layers.

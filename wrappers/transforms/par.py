@@ -1,4 +1,4 @@
-"""Preference as reward (PAR): how probably this is better than a reference, in the place of how good it is.
+"""Preference as reward (PAR): the probability of beating a reference, in place of the reward itself.
 
 With a proxy reward r and M reference rewards from the same start,
 
@@ -11,14 +11,14 @@ reward x = k (r - ref) are those it was compared with:
 - ``sigmoid``     1 / (1 + e^-x)                                            in (0, 1)
 - ``tanh``        tanh x                                                    in (-1, 1)
 - ``arctan``      2/pi arctan x                                             in (-1, 1)
-- ``polynomial``  1/2 + x/4 - x^3/48 + x^5/480, cut to [0, 1]               in [0, 1]
+- ``polynomial``  1/2 + x/4 - x^3/48 + x^5/480, clipped to [0, 1]           in [0, 1]
 - ``linear``      x                                                         unbounded
 - ``logsigmoid``  log sigmoid(r - q), q a quantile of the references        below 0, unbounded
 - ``shifted``     sigmoid(x - 3 k)                                          in (0, 1)
 
 No g that rises turns an order: what fools the proxy into a higher reward stays better, only by less. |r'| <= 1 gives
 returns a variance of at most 1 / (1 - gamma)^2. Learners that divide by a group's standard deviation
-see no affine change of a reward: for them only the bend of g matters.
+see no affine change of a reward: for them only the curvature of g matters.
 
 Source: Fu et al., "Reward shaping to mitigate reward hacking in RLHF", arXiv 2502.18770. unverified: scaling of
 ``arctan``, and the coefficients of ``polynomial``, which here are those of the logistic function around 0.

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from payoff.wrappers.bonus.bonus_model import BonusLearning
 from payoff.wrappers.bonus.combine import Product
 from payoff.wrappers.bonus.dynamics import DynamicsModel
 from payoff.wrappers.bonus.e3b import E3B
 from payoff.wrappers.bonus.icm import ICM
-from payoff.wrappers.bonus.networks import BonusLearning
 from payoff.wrappers.bonus.noveld import NovelD
 from payoff.wrappers.bonus.reward import BonusReward
 from payoff.wrappers.bonus.ride import RIDE

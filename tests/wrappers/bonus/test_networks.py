@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from payoff.wrappers.bonus.bonus_model import BonusLearning
 from payoff.wrappers.bonus.dynamics import DynamicsModel
 from payoff.wrappers.bonus.e3b import E3B
 from payoff.wrappers.bonus.icm import ICM
-from payoff.wrappers.bonus.networks import BonusLearning
 from payoff.wrappers.bonus.noveld import NovelD
 from payoff.wrappers.bonus.ride import RIDE
 from payoff.wrappers.bonus.rnd import RND, Distillation

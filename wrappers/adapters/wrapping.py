@@ -1,4 +1,4 @@
-"""From a method to a wrapper: one thin adapter for each kind of environment."""
+"""``wrap``: from a method and an environment to the wrapper of the environment's kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bonuses with networks share: a model that scores rows, keeps them, and learns from them in batches.
+"""What bonuses with networks share: a model that scores rows, keeps them, and learns from them in batches.
 
 Inputs are whitened: (x - mean) / deviation, clipped to [-5, 5] as in RND (Burda et al., ICLR 2019). Mean and deviation
 are those of the observations that the model has learned from; before the first batch they are 0 and 1, since no
@@ -27,7 +27,7 @@ __all__ = ["BonusLearning", "BonusModel", "network"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BonusLearning:
-    """How a model of a bonus is built and learns; the defaults are ours, for small problems.
+    """How the networks of a bonus are built and trained; the defaults are ours, for small problems.
 
     Attributes:
         hidden: widths of the hidden layers of each network.
@@ -62,7 +62,7 @@ class BonusModel:
     """A model that is common to all rows and to all forks of its bonus.
 
     Rows are scored and taken in one after the other, up to the one that fills a round of ``learn_every``; then the
-    model learns, and the rest is scored by what it has become. Networks are float64, so that scores agree to about
+    model learns, and the rows left are scored by the updated model. Networks are float64, so that scores agree to about
     1e-12 whatever the batch size, and are built when the first observations say how large they must be.
 
     Subclasses define :meth:`make` and :meth:`loss`.
@@ -230,9 +230,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Whitening:
-    """(x - mean) / deviation, clipped to [-5, 5]; mean 0 and deviation 1 until something was taken in.
+    """(x - mean) / deviation, clipped to [-5, 5]; mean 0 and deviation 1 until the first rows are taken in.
 
-    A number that never varied has the deviation 1e-6 here: the first time it differs it is at the limit.
+    An input that never varied has deviation 1e-6 here: the first time it differs, it is at the limit.
 
     Args:
         size: numbers I of a row.
