@@ -11,7 +11,7 @@ import numpy as np
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array
 
-__all__ = ["Bonus", "CompositeMethod", "Part", "split_names"]
+__all__ = ["Bonus", "CompositeMethod", "Part"]
 
 
 class Part(Protocol):
@@ -68,7 +68,7 @@ class CompositeMethod(RowMethod):
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
         """See :meth:`Part.read_state`."""
         parts = self.parts()
-        own, theirs = split_names(state, parts)
+        own, theirs = _split_names(state, parts)
         memory = self.checked_memory(own)
         takers = [part.read_state(theirs[name]) for name, part in parts.items()]
 
@@ -137,7 +137,7 @@ class Bonus(CompositeMethod):
         raise TypeError(f"{name} is a bonus, no reward; wrap(env, BonusReward({name}(...), coef=...)) pays it")
 
 
-def split_names(
+def _split_names(
     state: Mapping[str, Array], parts: Mapping[str, Any]
 ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
     """Arrays of a state that belong to no part, and those of each part without its prefix."""
