@@ -37,7 +37,7 @@ from payoff.baselines.rewriting import collect_episodes
 from payoff.baselines.rollout import Episodes, make_one_seat
 from payoff.wrappers import DelayReward, wrap
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
-from payoff.wrappers.redistribution.learned import Learning
+from payoff.wrappers.redistribution.learned import EpisodeLearning
 from payoff.wrappers.redistribution.rd import LinearDecomposition
 from payoff.wrappers.redistribution.rudder import Rudder
 
@@ -132,7 +132,7 @@ PROBLEMS = {
         (MARGINS.mean() / 2.0, 3.5 / 2.0),
         margin,
         lambda seed: Rudder(
-            watch_features, learning=Learning(hidden=(8,), learning_rate=1e-2, gradient_steps=20, seed=seed)
+            watch_features, learning=EpisodeLearning(hidden=(8,), learning_rate=1e-2, gradient_steps=20, seed=seed)
         ),
         "RUDDER",
         {"num_envs": 32, "final_temperature": 1.0, "ent_coef": 0.05},

@@ -128,6 +128,13 @@ def test_every_public_module_has_a_docstring() -> None:
     assert [relative(p) for p in public if p not in documented] == []
 
 
+def test_every_stub_is_shipped() -> None:
+    shipped = PROJECT["tool"]["setuptools"]["package-data"]
+    for stub in (path for path in source_files() if path.suffix == ".pyi"):
+        package = ".".join(("payoff", *stub.parent.relative_to(ROOT).parts))
+        assert any(stub.match(pattern) for pattern in shipped.get(package, ())), relative(stub)
+
+
 def test_no_machine_path_and_no_package_index_in_a_file() -> None:
     found = []
     for path in source_files():

@@ -12,7 +12,8 @@ from gymnasium.vector.utils import create_empty_array
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
-from payoff.wrappers.base import RewardMethod, Session, WrapperSnapshot, add_term
+from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import Array, Batch, agents_info, place
 
 __all__ = ["ParallelRewardWrapper"]
@@ -44,8 +45,8 @@ class ParallelRewardWrapper(BaseParallelWrapper):
         super().__init__(env)
         self._names = names
         self._space = {"obs": _shared(env.observation_space, names), "action": _shared(env.action_space, names)}
-        self._session = Session(method, self, len(names))
-        self.method = self._session.method
+        self._runner = MethodRunner(method, self, len(names))
+        self.method = self._runner.method
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -53,7 +54,7 @@ class ParallelRewardWrapper(BaseParallelWrapper):
         """Start an episode."""
         obs, infos = self.env.reset(seed=seed, options=options)
         here = self._mask(obs)
-        self._session.start(self._batch("obs", obs), agents_info(infos, self._names, here), here)
+        self._runner.start(self._batch("obs", obs), agents_info(infos, self._names, here), here)
         return obs, {a: self._told(infos.get(a, {}), 0.0, 0.0) for a in obs}
 
     def step(
@@ -64,14 +65,14 @@ class ParallelRewardWrapper(BaseParallelWrapper):
         Raises:
             ValueError: the environment rewards an agent without an observation.
         """
-        self._session.check_started()
+        self._runner.check_started()
         before = self._mask(self.env.agents)
         obs, rewards, terminated, truncated, infos = self.env.step(actions)
         active = before & self._mask(rewards)
         if (active & ~self._mask(obs)).any():
             raise ValueError(f"{self.env}: agents with a reward must have an observation, got {sorted(map(str, obs))}")
         paid = self._column(rewards, np.float64)
-        new = self._session.pay(
+        new = self._runner.pay(
             self._batch("action", actions),
             paid,
             self._batch("obs", obs),
@@ -82,7 +83,7 @@ class ParallelRewardWrapper(BaseParallelWrapper):
         )
         arrived = self._mask(self.env.agents) & self._mask(obs) & ~before
         if arrived.any():
-            self._session.start(self._batch("obs", obs), agents_info(infos, self._names, arrived), arrived)
+            self._runner.start(self._batch("obs", obs), agents_info(infos, self._names, arrived), arrived)
         rewards, told = dict(rewards), dict(infos)
         for row in np.flatnonzero(active):
             agent = self._names[row]
@@ -114,12 +115,12 @@ class ParallelRewardWrapper(BaseParallelWrapper):
 
     def snapshot(self) -> WrapperSnapshot:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.snapshot`."""
-        return self._session.snapshot(self.env)
+        return self._runner.snapshot(self.env)
 
     def restore(self, snapshot: WrapperSnapshot) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
-        obs, infos = self._session.restore(self.env, snapshot)
-        self._session.resume(self._batch("obs", obs))
+        obs, infos = self._runner.restore(self.env, snapshot)
+        self._runner.resume(self._batch("obs", obs))
         return obs, infos
 
 

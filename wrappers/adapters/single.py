@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
-from payoff.wrappers.base import RewardMethod, Session, WrapperSnapshot, add_term
+from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import one_row, single_info
 
 __all__ = ["RewardWrapper"]
@@ -31,21 +32,21 @@ class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         # no deep copy here: a method may hold what cannot be copied, and `spec` copies when it is asked for
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, method=method)
         gym.Wrapper.__init__(self, env)
-        self._session = Session(method, self, 1)
-        self.method = self._session.method
+        self._runner = MethodRunner(method, self, 1)
+        self.method = self._runner.method
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._session.start(one_row(obs), single_info(info))
+        self._runner.start(one_row(obs), single_info(info))
         return obs, self._told(info, 0.0, 0.0)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step, with the method's reward."""
-        self._session.check_started()
+        self._runner.check_started()
         obs, reward, terminated, truncated, info = self.env.step(action)
         paid = float(reward)
-        new = self._session.pay(
+        new = self._runner.pay(
             one_row(action),
             np.array([paid]),
             one_row(obs),
@@ -65,7 +66,7 @@ class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         Raises:
             TypeError: the environment, or a wrapper between, takes no snapshots.
         """
-        return self._session.snapshot(self.env)
+        return self._runner.snapshot(self.env)
 
     def restore(self, snapshot: WrapperSnapshot) -> tuple[Any, dict[str, Any]]:
         """Go back to a snapshot; returns the observation and info of the environment inside.
@@ -74,6 +75,6 @@ class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             TypeError: the environment, or a wrapper between, takes no snapshots.
             ValueError: the snapshot is of another environment or method.
         """
-        obs, info = self._session.restore(self.env, snapshot)
-        self._session.resume(one_row(obs))
+        obs, info = self._runner.restore(self.env, snapshot)
+        self._runner.resume(one_row(obs))
         return obs, info

@@ -1,4 +1,4 @@
-"""A method around a Gymnasium ``VectorEnv``, and the autoreset rules, which the multi-agent batch shares."""
+"""A method around a Gymnasium ``VectorEnv``, and the autoreset rules, which multi-agent batches share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import AutoresetMode
 
-from payoff.wrappers.base import RewardMethod, Session, WrapperSnapshot, add_term
+from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take, vector_info
 
-__all__ = ["BatchSession", "VectorRewardWrapper", "split_options"]
+__all__ = ["BatchRunner", "VectorRewardWrapper", "split_options"]
 
 
-class BatchSession(Session):
-    """A session over B copies that restart by themselves, of one row each or of one row a seat.
+class BatchRunner(MethodRunner):
+    """A runner over B copies that restart by themselves, of one row each or of one row a seat.
 
     Args:
         method: what changes the reward.
@@ -187,8 +188,8 @@ class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], Rec
         mode = env.metadata.get("autoreset_mode")
         if mode is None:
             raise ValueError(f"{env}: metadata['autoreset_mode'] must be one of {[m.value for m in AutoresetMode]}")
-        self._session = BatchSession(method, self, AutoresetMode(mode), env.num_envs)
-        self.method = self._session.method
+        self._runner = BatchRunner(method, self, AutoresetMode(mode), env.num_envs)
+        self.method = self._runner.method
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -197,21 +198,21 @@ class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], Rec
         given, mask = split_options(options)
         inner: Any = self.env  # the base class annotates an int only, its own vector environments take lists
         obs, infos = inner.reset(seed=seed, options=given)
-        return obs, self._session.begin(obs, infos, mask)
+        return obs, self._runner.begin(obs, infos, mask)
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """One step of every copy, with the method's rewards."""
-        self._session.check_started()
+        self._runner.check_started()
         obs, rewards, terminated, truncated, infos = self.env.step(actions)
-        new, told = self._session.advance(actions, obs, rewards, terminated, truncated, infos)
+        new, told = self._runner.advance(actions, obs, rewards, terminated, truncated, infos)
         return obs, new, terminated, truncated, told
 
     def snapshot(self) -> WrapperSnapshot:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.snapshot`."""
-        return self._session.snapshot(self.env)
+        return self._runner.snapshot(self.env)
 
     def restore(self, snapshot: WrapperSnapshot) -> tuple[Any, dict[str, Any]]:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
-        obs, infos = self._session.restore(self.env, snapshot)
-        self._session.resume(obs)
+        obs, infos = self._runner.restore(self.env, snapshot)
+        self._runner.resume(obs)
         return obs, infos

@@ -16,18 +16,17 @@ import numpy as np
 
 from payoff.envs.core.params import check_number
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.base import Bonus
+from payoff.wrappers.bonus.base import Bonus, Part
 from payoff.wrappers.bonus.count import Count
 from payoff.wrappers.bonus.first_visit import FirstVisit
 from payoff.wrappers.bonus.keys import Key
-from payoff.wrappers.bonus.parts import Part
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["Combination", "Product", "Scale", "Sum", "global_times_episodic"]
 
 
 class Combination(Bonus):
-    """Base of bonuses that are made of others; every part sees every step, whatever the others say.
+    """Base of bonuses that are made of others; every part sees every step, whatever the others score.
 
     Args:
         *bonuses: parts; their state is in ``state_dict`` under ``"0."``, ``"1."`` and so on.
@@ -89,7 +88,7 @@ class Product(Combination):
 
 
 class Sum(Combination):
-    """b = b_1 + b_2 + ...; weigh the parts by :class:`Scale`."""
+    """b = b_1 + b_2 + ...; weight the parts with :class:`Scale`."""
 
     def score(self, t: Transition) -> Array:
         """The sum."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers.base import Transition
+from payoff.wrappers.bonus.base import Part
 from payoff.wrappers.bonus.keys import Key
-from payoff.wrappers.bonus.parts import Part
 from payoff.wrappers.bonus.visits import KeyedBonus, Visits
 from payoff.wrappers.rows import Array
 

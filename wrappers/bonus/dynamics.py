@@ -1,10 +1,10 @@
-"""Features that tell what actions do: an encoder learned by inverse and forward models of the dynamics.
+"""Features of what actions change: an encoder learned with inverse and forward models of the dynamics.
 
 (1) a^ = g(phi(s), phi(s'))    (2) phi^(s') = h(phi(s), a)
 (3) L = (1 - w) L_inverse + w 1/2 |phi^(s') - phi(s')|^2
 
-L_inverse is the cross entropy of integer actions, or half the squared error of real ones. What an action can neither
-change nor be told from, such as noise on a screen, does not help (1), so phi has no reason to keep it.
+L_inverse is the cross entropy of integer actions, or half the squared error of real ones. What an action neither
+changes nor can be inferred from, such as noise on a screen, does not help (1), so phi need not keep it.
 
 Source: Pathak, Agrawal, Efros and Darrell (ICML 2017), whose w is 0.2. With w = 0 only (1) teaches phi, as in E3B
 (Henaff et al. 2022).
@@ -21,14 +21,14 @@ from torch.nn import functional
 
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.features import Features
-from payoff.wrappers.bonus.learner import Learner, Learning, network
+from payoff.wrappers.bonus.bonus_model import BonusLearning, BonusModel, network
+from payoff.wrappers.bonus.state_features import StateFeatures
 from payoff.wrappers.rows import Array, Batch, take
 
 __all__ = ["DynamicsModel", "check_model"]
 
 
-class DynamicsModel(Learner):
+class DynamicsModel(BonusModel):
     """An encoder phi with its inverse and its forward model, for ICM and RIDE; without the latter for E3B.
 
     Args:
@@ -36,11 +36,11 @@ class DynamicsModel(Learner):
         action_size: entries of a real action; not used for integer ones.
         features: numbers F in phi, at least 1.
         forward_share: w, in [0, 1); 0 builds no forward model, and suits E3B.
-        encode: see :class:`payoff.wrappers.bonus.learner.Learner`.
-        settings: see :class:`payoff.wrappers.bonus.learner.Learning`.
+        encode: see :class:`payoff.wrappers.bonus.bonus_model.BonusModel`.
+        settings: see :class:`payoff.wrappers.bonus.bonus_model.BonusLearning`.
 
     Raises:
-        TypeError: ``encode`` cannot be called, or ``settings`` is no Learning.
+        TypeError: ``encode`` cannot be called, or ``settings`` is no BonusLearning.
         ValueError: another argument is out of its range.
     """
 
@@ -51,8 +51,8 @@ class DynamicsModel(Learner):
         action_size: int = 1,
         features: int = 32,
         forward_share: float = 0.2,
-        encode: Features | None = None,
-        settings: Learning | None = None,
+        encode: StateFeatures | None = None,
+        settings: BonusLearning | None = None,
     ) -> None:
         if num_actions is not None:
             check_integer("num_actions", num_actions, 2)

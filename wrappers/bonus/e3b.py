@@ -19,9 +19,8 @@ import numpy as np
 
 from payoff.envs.core.params import check_number
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.base import Bonus
-from payoff.wrappers.bonus.features import Features, checked_features, evaluated
-from payoff.wrappers.bonus.parts import Part
+from payoff.wrappers.bonus.base import Bonus, Part
+from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
 __all__ = ["E3B", "Encoder"]
@@ -55,7 +54,7 @@ class FixedFeatures:
         function: features.
     """
 
-    def __init__(self, function: Features) -> None:
+    def __init__(self, function: StateFeatures) -> None:
         self.function = function
 
     def look(self, obs: Batch) -> None:
@@ -77,7 +76,7 @@ class FixedFeatures:
         return {}
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
-        """Nothing but nothing is accepted."""
+        """Accept an empty state only."""
         if state:
             raise ValueError(f"given features keep no state, got {', '.join(state)}")
         return lambda: None
@@ -101,12 +100,12 @@ class E3B(Bonus):
         TypeError: ``features`` is neither a function nor an encoder.
         ValueError: ``ridge`` is out of its range.
 
-    >>> from payoff.wrappers.bonus.features import one_hot
+    >>> from payoff.wrappers.bonus.state_features import one_hot
     >>> E3B(one_hot(5)).ridge
     0.1
     """
 
-    def __init__(self, features: Features | Encoder | None = None, *, ridge: float = 0.1) -> None:
+    def __init__(self, features: StateFeatures | Encoder | None = None, *, ridge: float = 0.1) -> None:
         check_number("ridge", ridge, 0.0, open_low=True)
         super().__init__()
         if isinstance(features, Encoder):

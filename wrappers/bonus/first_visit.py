@@ -11,33 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.keys import Key
-from payoff.wrappers.bonus.parts import Part
-from payoff.wrappers.bonus.visits import KeyedBonus, Visits
-from payoff.wrappers.rows import Array, Batch, BatchInfo
+from payoff.wrappers.bonus.visits import EpisodicBonus
+from payoff.wrappers.rows import Array
 
-__all__ = ["EpisodicBonus", "FirstVisit"]
-
-
-class EpisodicBonus(KeyedBonus):
-    """A bonus that counts the visits of the running episode: base of :class:`FirstVisit` and others.
-
-    Args:
-        key: what identifies a state; None: the whole observation.
-    """
-
-    def __init__(self, key: Key | None = None) -> None:
-        super().__init__(key)
-        self.episode = Visits(common=False)
-
-    def parts(self) -> dict[str, Part]:
-        """``episode``: N_e."""
-        return {"episode": self.episode}
-
-    def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
-        """Rows that begin forget where they have been."""
-        super().reset(obs, info, mask)
-        self.episode.forget(mask)
+__all__ = ["FirstVisit"]
 
 
 class FirstVisit(EpisodicBonus):

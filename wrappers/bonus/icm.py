@@ -11,9 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.base import Bonus
+from payoff.wrappers.bonus.base import Bonus, Part
 from payoff.wrappers.bonus.dynamics import DynamicsModel, check_model
-from payoff.wrappers.bonus.parts import Part
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["ICM"]

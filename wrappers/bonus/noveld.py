@@ -15,10 +15,10 @@ import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.first_visit import EpisodicBonus
+from payoff.wrappers.bonus.base import Part
 from payoff.wrappers.bonus.keys import Key
-from payoff.wrappers.bonus.parts import Part
 from payoff.wrappers.bonus.rnd import Distillation, checked_distillation
+from payoff.wrappers.bonus.visits import EpisodicBonus
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
 __all__ = ["NovelD"]

@@ -13,10 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from payoff.wrappers.base import Transition
+from payoff.wrappers.bonus.base import Part
 from payoff.wrappers.bonus.dynamics import DynamicsModel, check_model
-from payoff.wrappers.bonus.first_visit import EpisodicBonus
 from payoff.wrappers.bonus.keys import Key
-from payoff.wrappers.bonus.parts import Part
+from payoff.wrappers.bonus.visits import EpisodicBonus
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
 __all__ = ["RIDE"]

@@ -2,10 +2,10 @@
 
 (1) b = |f(s') - g(s')|^2, summed over the features; g is random and fixed, f learns to equal it on what was seen
 
-Inputs are whitened and clipped, see :mod:`payoff.wrappers.bonus.learner`. The size of b depends on the networks, so it
-is meant to be paid with ``BonusReward(RND(), normalise="return", gamma=...)``.
+Inputs are whitened and clipped, see :mod:`payoff.wrappers.bonus.bonus_model`. The size of b depends on the networks, so
+it is meant to be paid with ``BonusReward(RND(), normalise="return", gamma=...)``.
 
-Source: Burda, Edwards, Storkey and Klimov (ICLR 2019). Its separate value head for bonuses is the trainer's business.
+Source: Burda, Edwards, Storkey and Klimov (ICLR 2019). Its separate value head for bonuses is left to the trainer.
 unverified: sizes and learning rates of the paper; ours are small networks for small problems.
 """
 
@@ -19,29 +19,30 @@ from torch import Tensor, nn
 
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.base import Bonus
-from payoff.wrappers.bonus.features import Features
-from payoff.wrappers.bonus.learner import Learner, Learning, network
-from payoff.wrappers.bonus.parts import Part
+from payoff.wrappers.bonus.base import Bonus, Part
+from payoff.wrappers.bonus.bonus_model import BonusLearning, BonusModel, network
+from payoff.wrappers.bonus.state_features import StateFeatures
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
 __all__ = ["RND", "Distillation", "checked_distillation"]
 
 
-class Distillation(Learner):
+class Distillation(BonusModel):
     """A network that learns to predict a random one.
 
     Args:
         features: outputs of both networks, at least 1.
-        encode: see :class:`payoff.wrappers.bonus.learner.Learner`.
-        settings: see :class:`payoff.wrappers.bonus.learner.Learning`.
+        encode: see :class:`payoff.wrappers.bonus.bonus_model.BonusModel`.
+        settings: see :class:`payoff.wrappers.bonus.bonus_model.BonusLearning`.
 
     Raises:
         TypeError: see there.
         ValueError: ``features`` is out of its range.
     """
 
-    def __init__(self, *, features: int = 32, encode: Features | None = None, settings: Learning | None = None) -> None:
+    def __init__(
+        self, *, features: int = 32, encode: StateFeatures | None = None, settings: BonusLearning | None = None
+    ) -> None:
         check_integer("features", features, 1)
         super().__init__(encode, settings)
         self.width = features

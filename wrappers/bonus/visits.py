@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.base import Bonus
+from payoff.wrappers.bonus.base import Bonus, Part
 from payoff.wrappers.bonus.keys import Key, checked_key, row_keys
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
-__all__ = ["KeyedBonus", "Visits"]
+__all__ = ["EpisodicBonus", "KeyedBonus", "Visits"]
 
 
 class Visits:
@@ -72,7 +72,7 @@ class Visits:
         return found if self.common else found | {"row": np.array(rows, dtype=np.int64)}
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
-        """See :meth:`payoff.wrappers.bonus.parts.Part.read_state`."""
+        """See :meth:`payoff.wrappers.bonus.base.Part.read_state`."""
         names = ("key", "count") if self.common else ("key", "count", "row")
         if set(state) != set(names):
             raise ValueError(f"visits take the arrays {', '.join(names)}, got {', '.join(state) or 'nothing'}")
@@ -130,3 +130,24 @@ class KeyedBonus(Bonus):
         left, reached = self.memory["key"], row_keys(self.key, t.next_obs, t.info, t.active)
         self.memory["key"] = np.where(t.active[:, None], reached, left)
         return left, reached
+
+
+class EpisodicBonus(KeyedBonus):
+    """A bonus that counts the visits of the running episode: base of ``FirstVisit`` and others.
+
+    Args:
+        key: what identifies a state; None: the whole observation.
+    """
+
+    def __init__(self, key: Key | None = None) -> None:
+        super().__init__(key)
+        self.episode = Visits(common=False)
+
+    def parts(self) -> dict[str, Part]:
+        """``episode``: N_e."""
+        return {"episode": self.episode}
+
+    def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
+        """Rows that begin forget where they have been."""
+        super().reset(obs, info, mask)
+        self.episode.forget(mask)

@@ -38,7 +38,7 @@ class CounterfactualPotential(TeamMethod, RowMethod):
 
     It replaces the reward of the layer below, which stays in ``info["true_reward"]``. In a game whose payoffs differ,
     G is still the common utility; to shape each agent's own reward by a potential of its own see
-    :class:`payoff.wrappers.multi_agent.per_agent.PerAgent`.
+    :class:`payoff.wrappers.multi_agent.method_per_agent.MethodPerAgent`.
 
     Args:
         utility: G, Team -> ``(C,)``.

@@ -1,4 +1,4 @@
-"""What a method needs that looks at the agents of a copy together: transitions by copy and agent, and utilities.
+"""What methods for whole teams share: transitions by copy and agent, utilities, and their base class.
 
 Rows of a :class:`payoff.wrappers.base.Transition` are the agents of a ParallelEnv, or the seats of the copies of a
 multi-agent batch, seat by seat. A :class:`Team` is the same step with these rows in two axes. How many agents a copy
@@ -27,7 +27,7 @@ class Team:
         obs: ``(C, N, ...)`` observations that were acted on, or a dict or tuple of such arrays.
         action: ``(C, N, ...)`` actions.
         reward: ``(C, N)`` float64: the rewards so far.
-        next_obs: ``(C, N, ...)`` what came of it.
+        next_obs: ``(C, N, ...)`` observations after the step.
         terminated: ``(C, N)`` bool.
         truncated: ``(C, N)`` bool.
         present: ``(C, N)`` bool, agents that took part. The others (agents that left, or that a counterfactual takes
@@ -56,7 +56,7 @@ class Team:
         return replace(self, present=present)
 
     def playing(self, agent: int, action: Any) -> Team:
-        """The same step with another action of one agent; what came of it, and ``info``, stay those of the real one."""
+        """The same step with another action of one agent; its outcome and ``info`` stay those of the real step."""
         actions = np.array(self.action, dtype=np.result_type(self.action, action))
         actions[:, agent] = action
         return replace(self, action=actions)

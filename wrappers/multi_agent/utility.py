@@ -5,7 +5,7 @@ counterfactual gives G(z_{-i} U c_i) for every agent, ``(C, N)``. There are two 
 
 - in closed form: :func:`leave_out` and :func:`replace_by` evaluate a utility N more times, without each agent or with a
   default action c_i of it. The utility must then work G out of ``team.action``, ``team.present`` and, in games with a
-  state, ``team.obs``: what came of the step is known for the real actions only. A function of one's own that returns
+  state, ``team.obs``: the outcome of the step is known for the real actions only. Your own function that returns
   ``(C, N)`` at once can be N times as fast;
 - by simulation: :func:`from_simulation` reads what :mod:`payoff.wrappers.multi_agent.simulation` has found by playing
   the step again with each agent's default, which needs no formula and takes N more steps.

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector.utils import batch_space
+from pettingzoo import ParallelEnv
 
-from payoff.wrappers.adapters.multi_agent import MultiAgentVecEnv, MultiAgentVecRewardWrapper
+from payoff.wrappers.adapters.multi_agent_vec import MultiAgentVecEnv, MultiAgentVecRewardWrapper
+from payoff.wrappers.adapters.parallel import ParallelRewardWrapper
+from payoff.wrappers.adapters.runner import WrapperSnapshot
 from payoff.wrappers.adapters.single import RewardWrapper
 from payoff.wrappers.adapters.vector import VectorRewardWrapper
-from payoff.wrappers.base import WrapperSnapshot
-from payoff.wrappers.objectives.memory import MemoryMethod
+from payoff.wrappers.objectives.memory import MemoryMethod, joined, joined_space
 from payoff.wrappers.rows import Array
 
-__all__ = ["MemoryMultiAgentVec", "MemoryVectorWrapper", "MemoryWrapper", "augment", "joined", "joined_space"]
+__all__ = ["MemoryMultiAgentVec", "MemoryParallelEnv", "MemoryVectorWrapper", "MemoryWrapper", "augment"]
 
-KEY = "memory"  # of the entry that a dict of observations gets
+Infos: TypeAlias = dict[Any, dict[str, Any]]
 
 
 @overload
@@ -31,9 +32,9 @@ def augment(env: Any, method: MemoryMethod) -> Any: ...
 def augment(env: Any, method: MemoryMethod) -> Any:
     """As :func:`payoff.wrappers.wrap`, with the method's memory appended to each observation.
 
-    A flat observation becomes longer; a dict of observations gets the entry ``"memory"``. ``info`` gets what the method
-    tells, such as ``rm_state``. In same-step autoreset ``final_obs`` and ``final_info`` hold the memory at the end of
-    the episode.
+    A flat observation becomes longer; a dict of observations gets the entry ``"memory"``. ``info`` gets the entries
+    that the method reports, such as ``rm_state``. In same-step autoreset ``final_obs`` and ``final_info`` hold the
+    memory at the end of the episode.
 
     Args:
         env: a Gymnasium ``Env`` or ``VectorEnv``, a PettingZoo ``ParallelEnv``, or a multi-agent batch
@@ -51,10 +52,7 @@ def augment(env: Any, method: MemoryMethod) -> Any:
         return MemoryWrapper(env, method)
     if isinstance(env, gym.vector.VectorEnv):
         return MemoryVectorWrapper(env, method)
-    pettingzoo = sys.modules.get("pettingzoo")  # without it `env` cannot be one of its environments
-    if pettingzoo is not None and isinstance(env, pettingzoo.ParallelEnv):
-        from payoff.wrappers.objectives.augment_parallel import MemoryParallelEnv
-
+    if isinstance(env, ParallelEnv):
         return MemoryParallelEnv(env, method)
     if isinstance(env, type) or not all(hasattr(env, name) for name in ("num_envs", "num_agents", "autoreset_mode")):
         raise TypeError(
@@ -62,27 +60,6 @@ def augment(env: Any, method: MemoryMethod) -> Any:
             f"got {type(env).__name__}"
         )
     return MemoryMultiAgentVec(env, method)
-
-
-def joined(obs: Any, features: Array) -> Any:
-    """Observations with features: ``(..., O)`` and ``(..., K)`` to ``(..., O + K)``, or a dict with one more entry."""
-    if isinstance(obs, Mapping):
-        return {**obs, KEY: features}
-    obs = np.asarray(obs)
-    kind = obs.dtype if obs.dtype.kind == "f" else np.float32
-    return np.concatenate([obs.astype(kind), features.astype(kind)], axis=-1)
-
-
-def joined_space(space: gym.Space[Any], method: MemoryMethod) -> gym.Space[Any]:
-    """Space of :func:`joined` observations; TypeError where there is none."""
-    low, high = method.feature_bounds()
-    if isinstance(space, gym.spaces.Dict) and KEY not in space.spaces:
-        return gym.spaces.Dict({**space.spaces, KEY: gym.spaces.Box(low, high, dtype=np.float32)})
-    if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
-        kind: Any = space.dtype if space.dtype is not None and space.dtype.kind == "f" else np.float32
-        low, high = np.concatenate([space.low, low]), np.concatenate([space.high, high])
-        return gym.spaces.Box(low.astype(kind), high.astype(kind), dtype=kind)
-    raise TypeError(f"observations must be flat or a dict without {KEY!r}, got {space}; see FlattenObservation")
 
 
 class MemoryWrapper(RewardWrapper):
@@ -198,6 +175,49 @@ class MemoryMultiAgentVec(MultiAgentVecRewardWrapper):
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
         obs, info = super().restore(snapshot)
         return _shown(self.method, obs, info, self._rows, masks=False)
+
+
+class MemoryParallelEnv(ParallelRewardWrapper):
+    """A method with a memory around a ``ParallelEnv``; see :func:`augment`. Each agent sees its own memory.
+
+    Args:
+        env: the environment, with a fixed list ``possible_agents``.
+        method: what changes the reward; the rows of its memory stand in the order of ``possible_agents``.
+    """
+
+    def __init__(self, env: Any, method: MemoryMethod) -> None:
+        super().__init__(env, method)
+        self._spaces = {agent: joined_space(env.observation_space(agent), method) for agent in self._names}
+
+    def observation_space(self, agent: Any) -> gym.Space[Any]:
+        """The agent's observations with its memory; the same object at every call."""
+        return self._spaces[agent]
+
+    def _shown(self, obs: Mapping[Any, Any], infos: Mapping[Any, Any]) -> tuple[dict[Any, Any], Infos]:
+        method: Any = self.method
+        features, told = method.features(method.memory), method.told(method.memory)
+        seen, out = {}, dict(infos)
+        for row, agent in enumerate(self._names):
+            if agent in obs:
+                seen[agent] = joined(obs[agent], features[row])
+                out[agent] = {**infos.get(agent, {}), **{name: value[row] for name, value in told.items()}}
+        return seen, out
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[Any, Any], Infos]:
+        """Start an episode."""
+        return self._shown(*super().reset(seed=seed, options=options))
+
+    def step(
+        self, actions: Mapping[Any, Any]
+    ) -> tuple[dict[Any, Any], dict[Any, float], dict[Any, bool], dict[Any, bool], Infos]:
+        """One round, with the method's rewards."""
+        obs, rewards, terminated, truncated, infos = super().step(actions)
+        seen, out = self._shown(obs, infos)
+        return seen, rewards, terminated, truncated, out
+
+    def restore(self, snapshot: WrapperSnapshot) -> tuple[dict[Any, Any], Infos]:
+        """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
+        return self._shown(*super().restore(snapshot))
 
 
 def _shown(

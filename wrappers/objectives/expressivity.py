@@ -1,4 +1,4 @@
-"""What an objective can say: orderings of the policies of a small process, and whether a Markov reward has the same.
+"""What a Markov reward can express: which orderings of the policies of a small process it reproduces.
 
 (1) J(pi) = sum_{s, a} d_pi(s, a) R(s, a),  d_pi(s, a) = E sum_t gamma^t [s_t = s, a_t = a]
 

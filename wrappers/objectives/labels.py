@@ -1,4 +1,4 @@
-"""What a transition is called: functions from transitions to the symbols that reward machines and formulas speak of."""
+"""Labels of transitions: functions from transitions to the symbols that reward machines and formulas are about."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def lexicographic_argmax(values: Any, *, thresholds: Any = np.inf, slack: Any = 
 
     Args:
         values: ``(..., A, K)`` action values, the most important objective first.
-        thresholds: ``(K,)`` or one for all; what lies above counts no more.
+        thresholds: ``(K,)`` or one for all; a value above its threshold counts as the threshold.
         slack: ``(K,)`` or one for all, not negative: how far below the best an action may lie and stay in.
 
     Returns:

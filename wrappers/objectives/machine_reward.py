@@ -27,9 +27,8 @@ import numpy as np
 
 from payoff.envs.core.params import check_number, check_word
 from payoff.wrappers.base import Transition
-from payoff.wrappers.objectives.augment import joined
 from payoff.wrappers.objectives.labels import Labels
-from payoff.wrappers.objectives.memory import MemoryMethod
+from payoff.wrappers.objectives.memory import MemoryMethod, joined
 from payoff.wrappers.objectives.reward_machine import RewardMachine
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
@@ -48,7 +47,7 @@ class MachineReward(MemoryMethod):
         mode: ``"replace"`` the environment's reward, or ``"add"`` to it.
         coef: factor on the machine's reward.
         on_truncation: whether ``machine.final`` is paid at a truncation: not with ``"bootstrap"``, where the learner
-            goes on in thought, but with ``"terminal"``. Needed where ``final`` is not all zero.
+            continues from the value there, but with ``"terminal"``. Needed where ``final`` is not all zero.
 
     Raises:
         TypeError: ``machine`` or ``labels`` is something else.
@@ -103,7 +102,7 @@ class MachineReward(MemoryMethod):
 
     def features(self, memory: Mapping[str, Array]) -> Array:
         """The machine's state one-hot, ``(R, U)``."""
-        return one_hot(memory["state"], self.machine.n_states)
+        return _one_hot(memory["state"], self.machine.n_states)
 
     def feature_bounds(self) -> tuple[Array, Array]:
         """0 and 1."""
@@ -180,10 +179,10 @@ def crm_transitions(
     reward = reward + np.where(t.terminated[rows], machine.final[after], 0.0)
     told = {RM_BEFORE: before, RM_STATE: after}
     return Transition(
-        obs=joined(_rows(t.obs, rows), one_hot(before, size)),
+        obs=joined(_rows(t.obs, rows), _one_hot(before, size)),
         action=_rows(t.action, rows),
         reward=reward + (t.reward[rows] if mode == "add" else 0.0),
-        next_obs=joined(_rows(t.next_obs, rows), one_hot(after, size)),
+        next_obs=joined(_rows(t.next_obs, rows), _one_hot(after, size)),
         terminated=t.terminated[rows] | over[after],
         truncated=t.truncated[rows],
         info=BatchInfo(lambda key: (told[key], None), list(told), np.ones(len(rows), dtype=np.bool_)),
@@ -191,7 +190,7 @@ def crm_transitions(
     )
 
 
-def one_hot(state: Array, size: int) -> Array:
+def _one_hot(state: Array, size: int) -> Array:
     """``(R,)`` numbers to ``(R, size)`` float32."""
     return np.eye(size, dtype=np.float32)[state]
 

@@ -8,15 +8,21 @@ does not see m solves another problem. :class:`MemoryMethod` says how m looks to
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
 
 from payoff.wrappers.base import RowMethod
 from payoff.wrappers.rows import Array
 
-__all__ = ["MemoryMethod"]
+__all__ = ["MemoryMethod", "joined", "joined_space"]
+
+KEY = "memory"  # of the entry that a dict of observations gets
 
 
 class MemoryMethod(RowMethod):
-    """A RowMethod that can show its memory.
+    """A RowMethod that can show its memory to the learner.
 
     ``__call__`` hands the memory after the transition to :meth:`remember`.
 
@@ -44,3 +50,24 @@ class MemoryMethod(RowMethod):
     def told(self, memory: Mapping[str, Array]) -> dict[str, Array]:
         """Entries ``(R, ...)`` for ``info``."""
         return {}
+
+
+def joined(obs: Any, features: Array) -> Any:
+    """Observations with features: ``(..., O)`` and ``(..., K)`` to ``(..., O + K)``, or a dict with one more entry."""
+    if isinstance(obs, Mapping):
+        return {**obs, KEY: features}
+    obs = np.asarray(obs)
+    kind = obs.dtype if obs.dtype.kind == "f" else np.float32
+    return np.concatenate([obs.astype(kind), features.astype(kind)], axis=-1)
+
+
+def joined_space(space: gym.Space[Any], method: MemoryMethod) -> gym.Space[Any]:
+    """Space of :func:`joined` observations; TypeError where there is none."""
+    low, high = method.feature_bounds()
+    if isinstance(space, gym.spaces.Dict) and KEY not in space.spaces:
+        return gym.spaces.Dict({**space.spaces, KEY: gym.spaces.Box(low, high, dtype=np.float32)})
+    if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
+        kind: Any = space.dtype if space.dtype is not None and space.dtype.kind == "f" else np.float32
+        low, high = np.concatenate([space.low, low]), np.concatenate([space.high, high])
+        return gym.spaces.Box(low.astype(kind), high.astype(kind), dtype=kind)
+    raise TypeError(f"observations must be flat or a dict without {KEY!r}, got {space}; see FlattenObservation")

@@ -1,4 +1,4 @@
-"""From several rewards to one number: weighted sums, Chebyshev distances, thresholds, logarithms; and a use on steps.
+"""From several rewards to one number: weighted sums, Chebyshev distances, thresholds, logarithms.
 
 With v in R^K, weights w and an ideal point z:
 
@@ -132,7 +132,7 @@ class Chebyshev:
 
 @dataclass(frozen=True, slots=True)
 class Thresholded:
-    """Equation (3): what lies above a threshold counts no more.
+    """Equation (3): a value above its threshold counts as the threshold.
 
     Args:
         thresholds: K numbers; ``math.inf`` for an objective that always counts.
@@ -162,7 +162,7 @@ class Thresholded:
 
 @dataclass(frozen=True, slots=True)
 class LogSum:
-    """Equation (4): a fair compromise; what is doubled where there is little counts as much as where there is much.
+    """Equation (4): a fair compromise; doubling a small value counts as much as doubling a large one.
 
     Args:
         weights: K numbers, not negative.

@@ -4,14 +4,14 @@ Look-back advice, which the agent is paid when it acts:
 
 (1) F_t = Phi(s_t, a_t) - Phi(s_{t-1}, a_{t-1}) / gamma,  the second term being 0 at the first step
 
-Over N steps gamma^t F_t sums up to gamma^(N-1) Phi(s_{N-1}, a_{N-1}): what the last action was advised. Closing the
+Over N steps gamma^t F_t sums up to gamma^(N-1) Phi(s_{N-1}, a_{N-1}): the advice for the last action. Closing the
 episode takes that back as well, and every return is what it was. Look-ahead advice needs the next action:
 
 (2) F_t = gamma Phi(s_{t+1}, a_{t+1}) - Phi(s_t, a_t),  Phi = 0 after a terminal state
 (3) Q' = Q - Phi(s, a) is what is learned, so Q' + Phi must be acted on: acting on Q' changes the optimal policy
 
 Source: Wiewiora, Cottrell and Elkan (2003). Unverified: that (1) starts from 0 as here, and that the paper supports
-look-back advice by experiments only and means it for on-policy learners, are told from memory, not from its text.
+look-back advice by experiments only and means it for on-policy learners, are stated from memory, not from its text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Advice: TypeAlias = Callable[[Batch, Batch], Array]
 class LookBackAdvice(RowMethod):
     """r' = r + Phi(s_t, a_t) - Phi(s_{t-1}, a_{t-1}) / gamma, equation (1).
 
-    Without closing, the return grows by what the last action was advised, discounted. With it every return stays as it
+    Without closing, the return grows by the advice for the last action, discounted. With it every return stays as it
     was, and so does every optimal policy: this is then :class:`payoff.wrappers.potential.neutral.ReturnNeutralBonus`
     with the advice as its bonus and a delay of one step.
 

@@ -13,8 +13,8 @@ a truncation where the learner bootstraps nothing is settled: the debt is the po
 D = 1, 2, ... is generalised reward matching (GRM); without a delay nothing is taken back before the last step (PBIM).
 That the best policy is the best from every history on also needs bonuses F_t that no action after t changes.
 
-Sources: Forbes et al. (2024) for both. Unverified: the general form of the matching is told from memory, the case D = 1
-from notes of third parties.
+Sources: Forbes et al. (2024) for both. Unverified: the general form of the matching is stated from memory, the case
+D = 1 from notes of third parties.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReturnNeutralBonus(RowMethod):
     """r' = r + F', equations (1) and (2): every bonus is paid, and taken back ``delay`` steps later or at the end.
 
     The method runs a fork of the bonus where it has one, as :class:`payoff.wrappers.bonus.reward.BonusReward` does: it
-    has episodes of its own, and shares what the bonus remembers for ever.
+    has episodes of its own, and shares what the bonus remembers across episodes.
 
     Args:
         bonus: scores each step (:class:`payoff.wrappers.bonus.base.Bonus` or anything with its methods).

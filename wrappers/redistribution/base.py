@@ -1,9 +1,9 @@
 """Rewards that are rewritten after the fact: finished episodes in, new rewards out.
 
-A method around ``env.step`` sees one step at a time. What is here sees whole episodes, so it may use what came later:
+A method around ``env.step`` sees one step at a time. A transform sees whole episodes, so it may use what came later:
 their return, their last state, other episodes from the same start. Trainers play whole episodes, hand them over as an
-:class:`EpisodeBatch`, and learn from the rewards that a :class:`RewardTransform` gives back; evaluation is in payoffs
-as ever.
+:class:`EpisodeBatch`, and learn from the rewards that a :class:`RewardTransform` gives back; evaluation is in payoffs,
+as always.
 
 What discounting does to it: moving reward in time within an episode keeps its undiscounted return, and with it the
 order of policies under undiscounted Monte-Carlo returns from the start of the episode. With a discount below 1, or with

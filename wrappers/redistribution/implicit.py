@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
-from payoff.wrappers.redistribution.learned import Learning, grad, mlp
+from payoff.wrappers.redistribution.learned import EpisodeLearning, grad, mlp
 from payoff.wrappers.rows import Array
 
 __all__ = ["ImplicitStepRewards", "implicit_rewards", "paid_something"]
@@ -76,7 +76,7 @@ class ImplicitStepRewards(RewardTransform):
         learning: ``hidden``, ``learning_rate``, ``gradient_steps`` (a call, each on all its episodes) and ``seed``.
 
     Raises:
-        TypeError: ``outcome`` cannot be called, or ``learning`` is no Learning.
+        TypeError: ``outcome`` cannot be called, or ``learning`` is no EpisodeLearning.
         ValueError: another argument is out of its range.
     """
 
@@ -91,7 +91,7 @@ class ImplicitStepRewards(RewardTransform):
         keep: bool = True,
         imitate: int = 0,
         outcome: Callable[[EpisodeBatch], Array] = paid_something,
-        learning: Learning | None = None,
+        learning: EpisodeLearning | None = None,
     ) -> None:
         check_integer("num_actions", num_actions, 2)
         check_word("loss", loss, ("cross_entropy", "pairs"))
@@ -103,11 +103,11 @@ class ImplicitStepRewards(RewardTransform):
         function, given = cast(Any, outcome), cast(Any, learning)
         if not callable(function):
             raise TypeError(f"outcome must be a function of an EpisodeBatch, got {outcome!r}")
-        if given is not None and not isinstance(given, Learning):
-            raise TypeError(f"learning must be a Learning, got {type(given).__name__}")
+        if given is not None and not isinstance(given, EpisodeLearning):
+            raise TypeError(f"learning must be an EpisodeLearning, got {type(given).__name__}")
         self.num_actions, self.kind, self.reference = num_actions, loss, reference
         self.beta, self.coef, self.keep, self.imitate, self.outcome = beta, coef, keep, imitate, outcome
-        self.learning = learning or Learning(gradient_steps=10)
+        self.learning = learning or EpisodeLearning(gradient_steps=10)
         self.needs = ("log_prob",) if reference == "played" else ()
         self.sizes: tuple[int, int] | None = None  # entries of an observation, entries of an action
 

@@ -1,7 +1,7 @@
 """What decompositions with a network share: a memory of finished episodes, gradient steps, and state.
 
-What is learned of an episode is its return G, or G / T, in units of the root mean square of that over the memory, so
-rewards may have any size.
+The target of an episode is its return G, or G / T, in units of the root mean square of that over the memory, so rewards
+may have any size.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform, with_residual
-from payoff.wrappers.redistribution.features import Features, checked_features, evaluated
+from payoff.wrappers.redistribution.step_features import StepFeatureFunction, checked_step_features, evaluated_steps
 from payoff.wrappers.rows import Array
 
-__all__ = ["LearnedDecomposition", "Learning", "grad", "mlp"]
+__all__ = ["EpisodeLearning", "LearnedDecomposition", "grad", "mlp"]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learning:
-    """How a network is built and learns; the defaults are ours, for small problems.
+class EpisodeLearning:
+    """How a network that learns from whole episodes is built and trained; the defaults are ours, for small problems.
 
     Attributes:
         hidden: widths of the hidden layers.
@@ -69,25 +69,27 @@ class LearnedDecomposition(RewardTransform):
 
     Args:
         features: inputs, from R steps (obs, actions, next_obs) to ``(R, F)``; see
-            :class:`payoff.wrappers.redistribution.features.StepFeatures`.
-        learning: see :class:`Learning`; None: its defaults.
+            :class:`payoff.wrappers.redistribution.step_features.StepFeatures`.
+        learning: see :class:`EpisodeLearning`; None: its defaults.
         residual: spread what the r^ of a finished episode lack of its return evenly over its steps.
 
     Attributes:
         losses: mean loss of the gradient steps of the last call, in units of the squared scale; NaN before any.
 
     Raises:
-        TypeError: ``features`` cannot be called, or ``learning`` is no Learning.
+        TypeError: ``features`` cannot be called, or ``learning`` is no EpisodeLearning.
         ValueError: ``residual`` is neither True nor False.
     """
 
-    def __init__(self, features: Features, *, learning: Learning | None = None, residual: bool = True) -> None:
-        self.features = checked_features(features)
+    def __init__(
+        self, features: StepFeatureFunction, *, learning: EpisodeLearning | None = None, residual: bool = True
+    ) -> None:
+        self.features = checked_step_features(features)
         given: Any = learning
-        if given is not None and not isinstance(given, Learning):
-            raise TypeError(f"learning must be a Learning, got {type(given).__name__}")
+        if given is not None and not isinstance(given, EpisodeLearning):
+            raise TypeError(f"learning must be an EpisodeLearning, got {type(given).__name__}")
         check_flag("residual", residual)
-        self.learning = learning or Learning()
+        self.learning = learning or EpisodeLearning()
         self.residual = self.conserves_return = residual
         self.losses = float("nan")
         self.inputs: int | None = None
@@ -132,7 +134,7 @@ class LearnedDecomposition(RewardTransform):
 
     def learn(self, batch: EpisodeBatch) -> None:
         """Remember the finished episodes, then make gradient steps."""
-        inputs = evaluated(self.features, batch, self.inputs)
+        inputs = evaluated_steps(self.features, batch, self.inputs)
         if self.inputs is None:
             self._build(inputs.shape[2])
         for b in np.flatnonzero(batch.finished):
@@ -166,7 +168,7 @@ class LearnedDecomposition(RewardTransform):
         """r^ ``(T, B)``, corrected where that was asked for; the given rewards before any episode was finished."""
         if not self._calls:
             return batch.paid
-        inputs = evaluated(self.features, batch, self.inputs)
+        inputs = evaluated_steps(self.features, batch, self.inputs)
         with torch.no_grad():
             estimates: Array = self.scale * self.estimate(torch.from_numpy(inputs)).numpy()
         return with_residual(batch, estimates) if self.residual else estimates

@@ -23,11 +23,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-import payoff
 from payoff.envs import registry
 from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import CLOCK, KEY, OVER
 from payoff.envs.mdp import MDP, canonical
+from payoff.envs.views.multi_agent import MultiAgentVec
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
 
@@ -146,7 +146,7 @@ class RolloutValues:
 
     def _make(self, size: int) -> Any:
         env_id, keywords = self._settings
-        env = payoff.multi_agent_vec(env_id, num_envs=size, **keywords)
+        env = MultiAgentVec(env_id, num_envs=size, **keywords)
         if env.num_agents != 1:
             raise ValueError(f"progress is that of the one seat of a game, {env_id} has {env.num_agents}")
         return env

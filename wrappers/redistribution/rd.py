@@ -20,7 +20,7 @@ import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform, with_residual
-from payoff.wrappers.redistribution.features import Features, checked_features, evaluated
+from payoff.wrappers.redistribution.step_features import StepFeatureFunction, checked_step_features, evaluated_steps
 from payoff.wrappers.rows import Array
 
 __all__ = ["LinearDecomposition"]
@@ -34,7 +34,7 @@ class LinearDecomposition(RewardTransform):
 
     Args:
         features: phi, from R steps (obs, actions, next_obs) to ``(R, F)`` finite numbers, such as
-            :class:`payoff.wrappers.redistribution.features.StepFeatures`. What they leave out cannot be credited.
+            :class:`payoff.wrappers.redistribution.step_features.StepFeatures`. What they leave out cannot be credited.
         ridge: weight of |w|^2, above 0.
         residual: spread what the r^ of a finished episode lack of its return evenly over its steps. Without it, noise
             in the returns that no step explains is left out of the rewards.
@@ -47,8 +47,8 @@ class LinearDecomposition(RewardTransform):
         ValueError: another argument is out of its range.
     """
 
-    def __init__(self, features: Features, *, ridge: float = 1e-6, residual: bool = True) -> None:
-        self.features = checked_features(features)
+    def __init__(self, features: StepFeatureFunction, *, ridge: float = 1e-6, residual: bool = True) -> None:
+        self.features = checked_step_features(features)
         check_number("ridge", ridge, 0.0, open_low=True)
         check_flag("residual", residual)
         self.ridge, self.residual = ridge, residual
@@ -84,7 +84,7 @@ class LinearDecomposition(RewardTransform):
         return with_residual(batch, estimates) if self.residual else estimates
 
     def _evaluate(self, batch: EpisodeBatch) -> Array:
-        return evaluated(self.features, batch, None if self._gram is None else len(self._gram))
+        return evaluated_steps(self.features, batch, None if self._gram is None else len(self._gram))
 
     def state_dict(self) -> dict[str, Array]:
         """``gram`` ``(F, F)`` and ``moment`` ``(F,)``; empty before the first finished episode."""

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer
-from payoff.wrappers.redistribution.features import Features
-from payoff.wrappers.redistribution.learned import LearnedDecomposition, Learning, mlp
+from payoff.wrappers.redistribution.learned import EpisodeLearning, LearnedDecomposition, mlp
+from payoff.wrappers.redistribution.step_features import StepFeatureFunction
 from payoff.wrappers.rows import Array
 
 __all__ = ["NetworkDecomposition", "sampled_loss"]
@@ -41,21 +41,21 @@ class NetworkDecomposition(LearnedDecomposition):
         subset: K of (2), 2 or more; None: all steps, (1). In an episode of fewer than K steps they are drawn with
             replacement.
         unbiased: take (4) off.
-        learning: see :class:`payoff.wrappers.redistribution.learned.Learning`.
+        learning: see :class:`payoff.wrappers.redistribution.learned.EpisodeLearning`.
         residual: spread what the r^ of a finished episode lack of its return evenly over its steps.
 
     Raises:
-        TypeError: ``features`` cannot be called, or ``learning`` is no Learning.
+        TypeError: ``features`` cannot be called, or ``learning`` is no EpisodeLearning.
         ValueError: another argument is out of its range, or ``unbiased`` without ``subset``.
     """
 
     def __init__(
         self,
-        features: Features,
+        features: StepFeatureFunction,
         *,
         subset: int | None = None,
         unbiased: bool = False,
-        learning: Learning | None = None,
+        learning: EpisodeLearning | None = None,
         residual: bool = True,
     ) -> None:
         if subset is not None:

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from payoff.envs.core.params import check_number
-from payoff.wrappers.redistribution.features import Features
-from payoff.wrappers.redistribution.learned import LearnedDecomposition, Learning, mlp
+from payoff.wrappers.redistribution.learned import EpisodeLearning, LearnedDecomposition, mlp
+from payoff.wrappers.redistribution.step_features import StepFeatureFunction
 from payoff.wrappers.rows import Array
 
 __all__ = ["Rudder", "prediction_loss"]
@@ -42,20 +42,25 @@ class Rudder(LearnedDecomposition):
         features: inputs x, from R steps (obs, actions, next_obs) to ``(R, F)``; the paper uses the action one-hot and
             the change of the state.
         aux: weight of the predictions before the last one, at least 0.
-        learning: see :class:`payoff.wrappers.redistribution.learned.Learning`; the last of ``hidden`` is the number of
-            memory cells, the others are layers between x and z.
+        learning: see :class:`payoff.wrappers.redistribution.learned.EpisodeLearning`; the last of ``hidden`` is the
+            number of memory cells, the others are layers between x and z.
         residual: whether to correct (5).
 
     Raises:
-        TypeError: ``features`` cannot be called, or ``learning`` is no Learning.
+        TypeError: ``features`` cannot be called, or ``learning`` is no EpisodeLearning.
         ValueError: another argument is out of its range, or there are no memory cells.
     """
 
     def __init__(
-        self, features: Features, *, aux: float = 0.5, learning: Learning | None = None, residual: bool = True
+        self,
+        features: StepFeatureFunction,
+        *,
+        aux: float = 0.5,
+        learning: EpisodeLearning | None = None,
+        residual: bool = True,
     ) -> None:
         check_number("aux", aux, 0.0)
-        learning = Learning(hidden=(16,), learning_rate=1e-2) if learning is None else learning
+        learning = EpisodeLearning(hidden=(16,), learning_rate=1e-2) if learning is None else learning
         super().__init__(features, learning=learning, residual=residual)
         if not self.learning.hidden:
             raise ValueError("hidden must name at least one width, the number of memory cells, got ()")

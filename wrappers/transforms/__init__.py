@@ -1,7 +1,7 @@
-"""Transforms: other numbers in the place of a reward, or beside it, bounded and without hidden assumptions.
+"""Transforms: rewards replaced by other numbers, or added to, with stated bounds and assumptions.
 
-Unlike potential-based shaping none of them promises that optimal policies stay. What each one keeps and what it does
-not is in its docstring, with the range of what it pays.
+Unlike potential-based shaping, none of them promises to keep optimal policies. The docstring of each says what it
+keeps, what it does not, and the range of what it pays.
 
 Step by step (a :class:`payoff.wrappers.base.RewardMethod`): ``clip_delta.ClippedScores``, ``par``, ``running``,
 ``limits``, ``kinesthetic``, ``distance``, ``team_spirit``, ``annealing``, ``trust.TrustedReward``, ``noise``,

@@ -126,11 +126,11 @@ class DistancePotential:
 
 @dataclass(frozen=True, slots=True)
 class GoalDifference:
-    """w_off * near the opponents' goal - w_def * near the own one, equation (3), a potential in [-w_def, w_off].
+    """w_off * near the opponents' goal - w_def * near our own, equation (3), a potential in [-w_def, w_off].
 
     Args:
         offence: potential in [0, 1], large where the ball is near the opponents' goal.
-        defence: potential in [0, 1], large where it is near the own one.
+        defence: potential in [0, 1], large where it is near our own.
         w_off: weight of the first, at least 0.
         w_def: weight of the second, at least 0.
 

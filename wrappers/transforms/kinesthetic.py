@@ -100,8 +100,9 @@ class KinestheticPotential:
 class KinestheticReward(RewardMethod):
     """Replaces the reward by coef * KRC of named components, or adds it.
 
-    In [-coef, coef] a step (``add=False``). It does not keep optimal policies, and a policy that stays where all
-    components are high may beat one that ends the episode; see :class:`KinestheticPotential` for the form that does.
+    Pays within [-coef, coef] a step (``add=False``). It does not keep optimal policies, and a policy that stays where
+    all components are high may beat one that ends the episode; see :class:`KinestheticPotential` for the form that
+    does.
 
     Args:
         parts: a signal that gives ``(R, n)`` components in [-1, 1], such as ``"reward_vector"``, or several signals.

@@ -45,7 +45,7 @@ class Ceiling(RewardMethod):
 
 
 class LengthPenalty(RowMethod):
-    """Takes coef * (n - free) at the end of an episode of n steps, equation (2).
+    """Subtracts coef * (n - free) at the end of an episode of n steps, equation (2).
 
     Both kinds of end pay; an episode of fewer than ``free`` steps is paid for it. The undiscounted return changes by
     coef * free - coef * n: as if every step cost coef. It does not keep optimal policies, unless all episodes are

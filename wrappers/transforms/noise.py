@@ -6,11 +6,11 @@ A reward that is ``low`` or ``high`` is replaced by the other one with probabili
 (2) repair:  r^ = (r~ - p (low + high)) / (1 - 2p),  E[r^] = r,  for p < 1/2
 
 Where only the outcome is paid and only it can be flipped, every undiscounted expected return is by (1) an affine
-function of the true one: optimal policies stay for p < 1/2, nothing can be learned at 1/2, and the order is turned
-round beyond. Expected gradients shrink by 1 - 2p, so that about 1 / (1 - 2p)^2 times as many samples are needed.
-Discounted, or with flips at every step, the constant p (low + high) also pays for when, and how often, it is paid; (2)
-takes it off again. Learners that standardise within a group see something else: with one coin a group its gradient is
-turned round as a whole or not at all.
+function of the true one: optimal policies stay for p < 1/2, nothing can be learned at 1/2, and the order is reversed
+beyond. Expected gradients shrink by 1 - 2p, so that about 1 / (1 - 2p)^2 times as many samples are needed. Discounted,
+or with flips at every step, the constant p (low + high) also pays for when, and how often, it is paid; (2) takes it off
+again. Learners that standardise within a group see something else: with one coin a group its gradient is reversed as a
+whole or not at all.
 
 Source: Lv et al., "The climb carves wisdom deeper than the summit", arXiv 2505.22653, with one coin for all episodes of
 a start. (2) is the standard repair for label noise.
@@ -73,7 +73,7 @@ class FlipReward(RowMethod):
     episode, whichever kind of end it is: one coin an episode (``"sample"``), or one that all rows share which begin an
     episode of the same start for the same time (``"group"``): the n-th episode of one row and the n-th of another.
 
-    The reward stays ``low`` or ``high``. What becomes of optimal policies is said in the module.
+    The reward stays ``low`` or ``high``. The module docstring says what becomes of optimal policies.
 
     Coins of a row depend on the seed, its number and how many it has drawn, on nothing else.
 

@@ -1,4 +1,4 @@
-"""Preference as reward (PAR): how probably this is better than a reference, in the place of how good it is.
+"""Preference as reward (PAR): the probability of beating a reference, in place of the reward itself.
 
 With a proxy reward r and M reference rewards from the same start,
 
@@ -11,14 +11,14 @@ reward x = k (r - ref) are those it was compared with:
 - ``sigmoid``     1 / (1 + e^-x)                                            in (0, 1)
 - ``tanh``        tanh x                                                    in (-1, 1)
 - ``arctan``      2/pi arctan x                                             in (-1, 1)
-- ``polynomial``  1/2 + x/4 - x^3/48 + x^5/480, cut to [0, 1]               in [0, 1]
+- ``polynomial``  1/2 + x/4 - x^3/48 + x^5/480, clipped to [0, 1]           in [0, 1]
 - ``linear``      x                                                         unbounded
 - ``logsigmoid``  log sigmoid(r - q), q a quantile of the references        below 0, unbounded
 - ``shifted``     sigmoid(x - 3 k)                                          in (0, 1)
 
 No g that rises turns an order: what fools the proxy into a higher reward stays better, only by less. |r'| <= 1 gives
 returns a variance of at most 1 / (1 - gamma)^2. Learners that divide by a group's standard deviation
-see no affine change of a reward: for them only the bend of g matters.
+see no affine change of a reward: for them only the curvature of g matters.
 
 Source: Fu et al., "Reward shaping to mitigate reward hacking in RLHF", arXiv 2502.18770. unverified: scaling of
 ``arctan``, and the coefficients of ``polynomial``, which here are those of the logistic function around 0.
@@ -37,9 +37,9 @@ from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 from payoff.wrappers.transforms.signals import RewardSignal, Signal, as_signal, evaluate
 
-__all__ = ["SHAPES", "GroupPreference", "PreferenceAsReward", "Shape", "preference", "reference_returns", "sigmoid"]
+__all__ = ["SHAPES", "GroupPreference", "PreferenceAsReward", "ShapeName", "preference", "reference_returns", "sigmoid"]
 
-Shape: TypeAlias = Literal["sigmoid", "tanh", "arctan", "polynomial", "linear", "logsigmoid", "shifted"]
+ShapeName: TypeAlias = Literal["sigmoid", "tanh", "arctan", "polynomial", "linear", "logsigmoid", "shifted"]
 Reference: TypeAlias = Callable[[Batch, BatchInfo], Array]
 
 
@@ -74,7 +74,7 @@ SHAPES: dict[str, Callable[[Array], Array]] = {
 
 
 def preference(
-    reward: Array, reference: Array, *, k: float = 1.0, shape: Shape = "sigmoid", quantile: float = 0.85
+    reward: Array, reference: Array, *, k: float = 1.0, shape: ShapeName = "sigmoid", quantile: float = 0.85
 ) -> Array:
     """Equation (1).
 
@@ -148,7 +148,7 @@ class PreferenceAsReward(RowMethod):
         *,
         at: Literal["end", "step"],
         k: float = 1.0,
-        shape: Shape = "sigmoid",
+        shape: ShapeName = "sigmoid",
         samples: int | None = None,
         quantile: float = 0.85,
         proxy: Signal | None = None,
@@ -174,7 +174,7 @@ class PreferenceAsReward(RowMethod):
         super().__init__()
         self.at = at
         self.k = k
-        self.shape: Shape = shape
+        self.shape: ShapeName = shape
         self.quantile = quantile
         self.proxy = RewardSignal() if proxy is None else as_signal("proxy", proxy)
 
@@ -241,13 +241,13 @@ class GroupPreference(RewardTransform):
     """
 
     def __init__(
-        self, reference: Mapping[int, Array] | None = None, *, k: float = 1.0, shape: Shape = "sigmoid"
+        self, reference: Mapping[int, Array] | None = None, *, k: float = 1.0, shape: ShapeName = "sigmoid"
     ) -> None:
         check_number("k", k, 0.0, open_low=True)
         check_word("shape", shape, SHAPES)
         self.reference = reference
         self.k = k
-        self.shape: Shape = shape
+        self.shape: ShapeName = shape
 
     def rewrite(self, batch: EpisodeBatch) -> Array:
         """New rewards ``(T, B)``.

@@ -24,11 +24,11 @@ __all__ = ["CalibratedNoisyReward", "PatternReward"]
 
 
 class PatternReward(RowMethod):
-    """Adds coef / n for each of n patterns at its first sight in an episode, equation (1).
+    """Adds coef / n for each of n patterns the first time it shows in an episode, equation (1).
 
-    In [0, coef] an episode in all. It looks at no outcome: where coef is larger than what the outcome pays, showing
-    patterns beats solving the problem, so optimal policies stay only if patterns cost nothing, or coef is below the
-    smallest gap between returns.
+    An episode gains between 0 and coef in all. The outcome is ignored: where coef is larger than what the outcome pays,
+    showing patterns beats solving the problem, so optimal policies stay only if patterns cost nothing, or coef is below
+    the smallest gap between returns.
 
     Args:
         patterns: a signal that gives ``(R, n)`` numbers, such as ``"checks"``, or n signals; above 0 means that the

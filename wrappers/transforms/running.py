@@ -1,4 +1,4 @@
-"""Rewards measured by those before them: standardised, clipped to what is usual, or scaled to [0, 1].
+"""Rewards relative to those before them: standardised, clipped to what is usual, or scaled to [0, 1].
 
 With mean m, standard deviation s, least l and largest h of the n rewards of a row so far, this one included:
 

@@ -1,4 +1,4 @@
-"""Numbers that a transform reads from a transition: an entry of ``info``, or what a function makes of it."""
+"""Numbers that a transform reads from a transition: an entry of ``info``, or the value of a function of it."""
 
 from __future__ import annotations
 

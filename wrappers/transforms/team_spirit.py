@@ -5,8 +5,8 @@
 With teams of equal size the sum over all seats is 0, whatever they were paid. tau moves reward within a team and leaves
 its sum as it is, so tau = 0 trains selfish players of a team game, tau = 1 players who share everything.
 
-It does not keep what an optimal policy is: at tau > 0 a seat is paid for what mates do, and through the last term for
-what takes from the opponents. In a game that is zero-sum between two teams of one, (1) doubles every reward, and
+It does not keep optimal policies: at tau > 0 a seat is paid for what its mates do, and through the last term for
+whatever takes from the opponents. In a game that is zero-sum between two teams of one, (1) doubles every reward, and
 equilibria stay.
 
 Source: Moschopoulos et al., "Lucy-SKG", arXiv 2305.15801, and its code, with tau = 0.3. The idea of mixing in the

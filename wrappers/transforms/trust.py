@@ -5,8 +5,8 @@ With mu_c and mu_w the mean auxiliary reward of episodes that succeeded and of t
 (1) trust = 1 if mu_c >= mu_w, else e^(mu_c - mu_w)
 (2) r'_t = r_t + trust * xi * R+_t,  xi = alpha e^(-n / N) in the source, n updates after the start
 
-An auxiliary reward that failures collect is turned down; it is never turned off, nor its sign turned, so this is no
-guarantee: optimal policies may be others while xi is not 0. Where all episodes succeed, or all fail, trust is 1.
+An auxiliary reward that failures collect is turned down; it is never turned off, nor is its sign reversed, so this is
+no guarantee: optimal policies may be others while xi is not 0. Where all episodes succeed, or all fail, trust is 1.
 
 Source: SophiaVL-R1 (Trust-GRPO), where R+ is one number an episode. unverified: the paper was not read; trust where a
 group has only successes or only failures; the mean over the steps of an episode is our reading of R+ for many steps.

@@ -88,8 +88,8 @@ class WeightedChecks(RewardTransform):
       pays for length.
 
     Rates are those of last steps, with ``"turn"`` those of all steps. What it adds to a return is in [0, coef * J] with
-    ``"end"``, at most coef * sum of w' in size with ``"change"``, and unbounded with ``"turn"``. It keeps no optimal
-    policies, see the module. Rates, and so the reward, change with the policy.
+    ``"end"``, at most coef * sum of w' in size with ``"change"``, and unbounded with ``"turn"``. It does not keep
+    optimal policies; see the module. Rates, and so the reward, change with the policy.
 
     Args:
         checks: name of the entry of ``batch.info``, ``(T, B, J)``, true or false.

@@ -6,9 +6,9 @@ import pytest
 from payoff.wrappers.bonus.combine import Product, Scale, Sum, global_times_episodic
 from payoff.wrappers.bonus.count import Count
 from payoff.wrappers.bonus.e3b import E3B
-from payoff.wrappers.bonus.features import one_hot
 from payoff.wrappers.bonus.first_visit import FirstVisit
-from payoff.wrappers.bonus.paid import PaidBonus
+from payoff.wrappers.bonus.reward import PaidBonus
+from payoff.wrappers.bonus.state_features import one_hot
 
 WALK = [0, 1, 2, 1, 3, 0]
 

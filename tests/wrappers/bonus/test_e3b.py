@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from payoff.wrappers.bonus.e3b import E3B
-from payoff.wrappers.bonus.features import flat, one_hot
+from payoff.wrappers.bonus.state_features import flat, one_hot
 
 
 @pytest.mark.parametrize("ridge", [0.1, 1.0, 7.5])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from payoff.wrappers.bonus.bonus_model import BonusLearning
 from payoff.wrappers.bonus.combine import Product
 from payoff.wrappers.bonus.dynamics import DynamicsModel
 from payoff.wrappers.bonus.e3b import E3B
 from payoff.wrappers.bonus.icm import ICM
-from payoff.wrappers.bonus.learner import Learning
 from payoff.wrappers.bonus.noveld import NovelD
 from payoff.wrappers.bonus.reward import BonusReward
 from payoff.wrappers.bonus.ride import RIDE
@@ -23,7 +23,7 @@ def place(obs, info):
 
 
 def networks(learning=True):
-    settings = Learning(hidden=(8,), learn_every=33, epochs=1, learning=learning)
+    settings = BonusLearning(hidden=(8,), learn_every=33, epochs=1, learning=learning)
 
     def model(**keywords):
         return DynamicsModel(num_actions=3, features=4, settings=settings, **keywords)

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from payoff.wrappers.bonus.bonus_model import BonusLearning
 from payoff.wrappers.bonus.dynamics import DynamicsModel
 from payoff.wrappers.bonus.e3b import E3B
-from payoff.wrappers.bonus.features import one_hot
 from payoff.wrappers.bonus.icm import ICM
-from payoff.wrappers.bonus.learner import Learning
 from payoff.wrappers.bonus.noveld import NovelD
 from payoff.wrappers.bonus.ride import RIDE
 from payoff.wrappers.bonus.rnd import RND, Distillation
+from payoff.wrappers.bonus.state_features import one_hot
 
-STILL = Learning(learning=False, hidden=(16,), seed=3)
+STILL = BonusLearning(learning=False, hidden=(16,), seed=3)
 STATES = 6
 
 
@@ -85,7 +85,7 @@ def test_scores_are_those_of_the_equations(stream, score):
 
 def test_novelty_alone_is_the_root_of_rnd(stream, score):
     """With learning: alpha 0 without the indicator leaves n(s'), whose square RND pays."""
-    settings = Learning(learn_every=50, hidden=(16,))
+    settings = BonusLearning(learn_every=50, hidden=(16,))
     events = list(stream(rows=3).events(100))
     squares = score(RND(Distillation(settings=settings)), events)
     np.testing.assert_allclose(
@@ -93,7 +93,7 @@ def test_novelty_alone_is_the_root_of_rnd(stream, score):
     )
 
 
-FAST = Learning(hidden=(32,), learning_rate=3e-3, learn_every=100, epochs=10)
+FAST = BonusLearning(hidden=(32,), learning_rate=3e-3, learn_every=100, epochs=10)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,10 @@ def test_features_keep_what_actions_do_and_drop_noise(step, start):
     """An inverse model need not look at a number that no action has to do with."""
     rng = np.random.default_rng(0)
     model = DynamicsModel(
-        num_actions=3, features=4, forward_share=0.0, settings=Learning(hidden=(32,), learning_rate=3e-3, epochs=20)
+        num_actions=3,
+        features=4,
+        forward_share=0.0,
+        settings=BonusLearning(hidden=(32,), learning_rate=3e-3, epochs=20),
     )
     bonus = E3B(model)
     obs = rng.normal(size=(64, 2))
@@ -148,7 +151,7 @@ def test_features_keep_what_actions_do_and_drop_noise(step, start):
 
 @pytest.mark.parametrize("num_actions", [None, 3])
 def test_real_and_integer_actions(num_actions, stream, score):
-    model = DynamicsModel(num_actions=num_actions, settings=Learning(hidden=(8,), learn_every=20))
+    model = DynamicsModel(num_actions=num_actions, settings=BonusLearning(hidden=(8,), learn_every=20))
     events = list(stream(rows=2).events(60))
     found = score(ICM(model), events)
     assert np.isfinite(found).all()
@@ -157,11 +160,11 @@ def test_real_and_integer_actions(num_actions, stream, score):
 
 
 def test_same_seed_same_numbers_and_global_generators_stay(stream, score):
-    settings = Learning(learn_every=30, hidden=(8,))
+    settings = BonusLearning(learn_every=30, hidden=(8,))
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
 
     def found(seed):
-        model = DynamicsModel(num_actions=3, settings=Learning(learn_every=30, hidden=(8,), seed=seed))
+        model = DynamicsModel(num_actions=3, settings=BonusLearning(learn_every=30, hidden=(8,), seed=seed))
         return score(RIDE(model), stream().events(60)), score(RND(Distillation(settings=settings)), stream().events(60))
 
     one, again, other = found(0), found(0), found(1)
@@ -173,7 +176,7 @@ def test_same_seed_same_numbers_and_global_generators_stay(stream, score):
 
 
 def test_learns_under_inference_mode(stream, score):
-    settings = Learning(learn_every=30, hidden=(8,))
+    settings = BonusLearning(learn_every=30, hidden=(8,))
     plain = score(RND(Distillation(settings=settings)), stream().events(60))
     with torch.inference_mode():
         inside = score(RND(Distillation(settings=settings)), stream().events(60))
@@ -181,7 +184,7 @@ def test_learns_under_inference_mode(stream, score):
 
 
 def test_inputs_are_whitened_and_clipped():
-    model = Distillation(settings=Learning(learn_every=4, hidden=(8,)))
+    model = Distillation(settings=BonusLearning(learn_every=4, hidden=(8,)))
     rows = np.array([[0.0, 7.0], [2.0, 7.0], [4.0, 7.0], [6.0, 7.0]])
     model.look(rows)
     assert model.whitened(np.array([[9.0, -2.0]])).tolist() == [[5.0, -2.0]]  # nothing known yet: clipped only
@@ -194,7 +197,7 @@ def test_inputs_are_whitened_and_clipped():
 
 
 def test_model_is_one_for_all_forks(stream, score):
-    bonus = RND(Distillation(settings=Learning(learn_every=30, hidden=(8,))))
+    bonus = RND(Distillation(settings=BonusLearning(learn_every=30, hidden=(8,))))
     other = bonus.fork()
     score(bonus, stream().events(60))
     assert other.model is bonus.model and other.model.rounds > 0 and other.memory == {}
@@ -203,12 +206,12 @@ def test_model_is_one_for_all_forks(stream, score):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Learning(learning_rate=0.0), ValueError, "learning_rate must be a number in"),
-        (lambda: Learning(hidden=(8, 0)), ValueError, "hidden must be an integer at least 1"),
-        (lambda: Learning(epochs=0), ValueError, "epochs must be an integer at least 1"),
-        (lambda: Learning(learning=1), ValueError, "learning must be True or False"),
+        (lambda: BonusLearning(learning_rate=0.0), ValueError, "learning_rate must be a number in"),
+        (lambda: BonusLearning(hidden=(8, 0)), ValueError, "hidden must be an integer at least 1"),
+        (lambda: BonusLearning(epochs=0), ValueError, "epochs must be an integer at least 1"),
+        (lambda: BonusLearning(learning=1), ValueError, "learning must be True or False"),
         (lambda: Distillation(features=0), ValueError, "features must be an integer at least 1"),
-        (lambda: Distillation(settings={}), TypeError, "settings must be a Learning, got dict"),
+        (lambda: Distillation(settings={}), TypeError, "settings must be a BonusLearning, got dict"),
         (lambda: Distillation(encode=3), TypeError, r"encode must be a function obs -> \(R, F\)"),
         (lambda: DynamicsModel(num_actions=1), ValueError, "num_actions must be an integer at least 2"),
         (lambda: DynamicsModel(num_actions=2, forward_share=1.0), ValueError, "forward_share must be a number in"),
@@ -231,7 +234,7 @@ def test_bad_actions_are_named():
 
 
 def test_bad_state_is_refused_and_changes_nothing(stream, score):
-    bonus = RND(Distillation(settings=Learning(learn_every=40, hidden=(8,))))
+    bonus = RND(Distillation(settings=BonusLearning(learn_every=40, hidden=(8,))))
     events = list(stream().events(50))
     score(bonus, events)
     kept = bonus.state_dict()

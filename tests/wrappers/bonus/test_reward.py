@@ -11,8 +11,7 @@ from payoff.wrappers.bonus.base import Bonus
 from payoff.wrappers.bonus.combine import Sum
 from payoff.wrappers.bonus.count import Count
 from payoff.wrappers.bonus.first_visit import FirstVisit
-from payoff.wrappers.bonus.paid import PaidBonus
-from payoff.wrappers.bonus.reward import BonusReward
+from payoff.wrappers.bonus.reward import BonusReward, PaidBonus
 from payoff.wrappers.potential.neutral import ReturnNeutralBonus
 
 NEXT, SAME, DISABLED = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED

@@ -16,7 +16,7 @@ from payoff.wrappers import (
     total_payoff,
     wrap,
 )
-from payoff.wrappers.multi_agent.per_agent import PerAgent
+from payoff.wrappers.multi_agent.method_per_agent import MethodPerAgent
 
 GAMMA = 0.9
 TRUST = "payoff/TrustDilemma-v0"
@@ -48,7 +48,7 @@ def test_wrapped_batch_equals_wrapped_parallel_games(mode, on_truncation, same_i
     """Each agent with a potential of its own, one of them of info, over terminations and truncations."""
 
     def method():
-        return PerAgent({"agent_0": shaping(steep, on_truncation), 1: shaping(trusting, on_truncation)})
+        return MethodPerAgent({"agent_0": shaping(steep, on_truncation), 1: shaping(trusting, on_truncation)})
 
     batch = wrap(payoff.multi_agent_vec(TRUST, 3, autoreset_mode=mode, max_steps=12), method())
     single = wrap(payoff.parallel_env(TRUST, max_steps=12), method())
@@ -65,7 +65,7 @@ def test_each_agent_is_shaped_as_if_alone():
         return wrap(payoff.multi_agent_vec("payoff/LoyaltyTeam-v0", 3, actions="unit", **game), method)
 
     methods = {0: shaping(first_entry), 1: shaping(steep, "terminal", 0.5), 3: shaping(loyal)}
-    mixed = batch(PerAgent(methods))
+    mixed = batch(MethodPerAgent(methods))
     alone = {i: batch(m) for i, m in methods.items()}
     bare = payoff.multi_agent_vec("payoff/LoyaltyTeam-v0", 3, actions="unit", **game)
     for env in (mixed, bare, *alone.values()):
@@ -80,7 +80,7 @@ def test_each_agent_is_shaped_as_if_alone():
 def test_default_method_and_copies_of_one_method():
     """One PotentialShaping for two agents and for two environments: each has its own memory."""
     shared = shaping(steep)
-    method = PerAgent({1: shared, 2: shared}, default=DelayReward())
+    method = MethodPerAgent({1: shared, 2: shared}, default=DelayReward())
     env = wrap(payoff.multi_agent_vec("payoff/LoyaltyTeam-v0", 2, n_agents=4, actions="unit"), method)
     other = wrap(payoff.multi_agent_vec("payoff/LoyaltyTeam-v0", 3, n_agents=4, actions="unit"), method)
     assert env.method is method and other.method is not method
@@ -104,7 +104,7 @@ def test_default_method_and_copies_of_one_method():
 def test_end_of_an_episode(terminated, truncated, on_truncation, left, scripted, rewards_of):
     """Phi_0 = 1 + t, Phi_1 = 10 t, agent 2 has none; rewards are 0. Agent 0 leaves after one step."""
     ends = {0: (1, True, False), 1: (2, terminated, truncated), 2: (2, True, False)}
-    method = PerAgent({0: shaping(first_entry, on_truncation), 1: shaping(steep, on_truncation)})
+    method = MethodPerAgent({0: shaping(first_entry, on_truncation), 1: shaping(steep, on_truncation)})
     env = wrap(scripted(ends), method)
     for _ in range(2):
         first, last = rewards_of(env, (0, 0, 0), (0, 0, 0))
@@ -140,7 +140,7 @@ def test_nash_equilibria_of_a_repeated_game_stay():
         return (np.stack(gains) < 1e-9).all(axis=0)
 
     plain = returns(None)
-    shaped = returns(PerAgent({0: shaping(split, "terminal"), 1: shaping(crowd, "terminal")}))
+    shaped = returns(MethodPerAgent({0: shaping(split, "terminal"), 1: shaping(crowd, "terminal")}))
     np.testing.assert_allclose(shaped, plain, atol=1e-12)  # both potentials are 0 at the start
     np.testing.assert_array_equal(equilibria(shaped), equilibria(plain))
     assert 0 < equilibria(plain).sum() < 1024
@@ -151,7 +151,7 @@ def test_nash_equilibria_of_a_repeated_game_stay():
 
 def test_resume_in_the_middle_of_an_episode():
     def make():
-        method = PerAgent({0: shaping(steep), 1: DelayReward(3)})
+        method = MethodPerAgent({0: shaping(steep), 1: DelayReward(3)})
         return wrap(payoff.multi_agent_vec(TRUST, 2, max_steps=7), method)
 
     env, actions = make(), np.random.default_rng(0).random((40, 2, 2, 1)) * 100
@@ -168,7 +168,7 @@ def test_resume_in_the_middle_of_an_episode():
 
 
 def test_bad_state_is_refused_and_changes_nothing():
-    env = wrap(payoff.multi_agent_vec(TRUST, 2), PerAgent({0: shaping(steep), 1: DelayReward()}))
+    env = wrap(payoff.multi_agent_vec(TRUST, 2), MethodPerAgent({0: shaping(steep), 1: DelayReward()}))
     env.reset(seed=0)
     env.step(np.full((2, 2, 1), 60.0))
     kept = env.method.state_dict()
@@ -187,19 +187,19 @@ def test_bad_methods_are_named():
         term = "bonus"
 
     with pytest.raises(TypeError, match="methods must be RewardMethods, got str"):
-        PerAgent({0: "progress"})
+        MethodPerAgent({0: "progress"})
     with pytest.raises(ValueError, match="methods must share one term, got bonus, shaping"):
-        PerAgent({0: Bonus(), 1: DelayReward()})
+        MethodPerAgent({0: Bonus(), 1: DelayReward()})
     with pytest.raises(ValueError, match="got no method"):
-        PerAgent({})
-    for whole in (DifferenceReward(total_payoff, from_simulation), PerAgent({0: DelayReward()})):
+        MethodPerAgent({})
+    for whole in (DifferenceReward(total_payoff, from_simulation), MethodPerAgent({0: DelayReward()})):
         with pytest.raises(TypeError, match=f"methods must work row by row, but {type(whole).__name__} looks at all"):
-            PerAgent({}, default=whole)
+            MethodPerAgent({}, default=whole)
     for key in ("agent_2", 2, -1, True):
         with pytest.raises(ValueError, match=f"methods must name agents, which are agent_0, agent_1; got {key!r}"):
-            wrap(payoff.multi_agent_vec(TRUST, 2), PerAgent({key: DelayReward()}))
+            wrap(payoff.multi_agent_vec(TRUST, 2), MethodPerAgent({key: DelayReward()}))
     with pytest.raises(ValueError, match="methods must name each agent once"):
-        wrap(payoff.multi_agent_vec(TRUST, 2), PerAgent({0: DelayReward(), "agent_0": DelayReward()}))
+        wrap(payoff.multi_agent_vec(TRUST, 2), MethodPerAgent({0: DelayReward(), "agent_0": DelayReward()}))
 
 
 def test_other_terms_keep_their_name():
@@ -209,7 +209,7 @@ def test_other_terms_keep_their_name():
         def __call__(self, t):
             return t.reward + 1.0
 
-    env = wrap(payoff.multi_agent_vec(TRUST, 2), PerAgent({1: Bonus()}))
+    env = wrap(payoff.multi_agent_vec(TRUST, 2), MethodPerAgent({1: Bonus()}))
     env.reset(seed=0)
     info = env.step(np.full((2, 2, 1), 60.0))[4]
     np.testing.assert_allclose(info["reward_terms"]["bonus"], [[0.0, 1.0]] * 2, atol=1e-9)

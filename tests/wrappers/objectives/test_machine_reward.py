@@ -8,10 +8,11 @@ from gymnasium.utils.env_checker import check_env
 import payoff
 from payoff.envs import registry
 from payoff.wrappers import PotentialShaping, Transition, WrapperSnapshot, wrap
-from payoff.wrappers.objectives.augment import augment, joined
+from payoff.wrappers.objectives.augment import augment
 from payoff.wrappers.objectives.labels import Labels, caption_is
 from payoff.wrappers.objectives.ltlf import ltlf_machine
 from payoff.wrappers.objectives.machine_reward import MachineReward, crm_transitions, machine_potential
+from payoff.wrappers.objectives.memory import joined
 from payoff.wrappers.objectives.reward_machine import Edge, reward_machine
 from payoff.wrappers.rows import single_info
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from payoff.wrappers.redistribution.base import return_error
 from payoff.wrappers.redistribution.credit import NormalisedCredit, credit_weights, normalise_credit
-from payoff.wrappers.redistribution.features import StepFeatures
 from payoff.wrappers.redistribution.rd import LinearDecomposition
+from payoff.wrappers.redistribution.step_features import StepFeatures
 
 
 @given(

@@ -11,9 +11,9 @@ import torch
 
 from payoff.wrappers.redistribution.base import EpisodeBatch
 from payoff.wrappers.redistribution.implicit import ImplicitStepRewards, implicit_rewards
-from payoff.wrappers.redistribution.learned import Learning
+from payoff.wrappers.redistribution.learned import EpisodeLearning
 
-QUICK = Learning(hidden=(6,), gradient_steps=3)
+QUICK = EpisodeLearning(hidden=(6,), gradient_steps=3)
 DEPTH, WIDTH, BETA = 4, 3, 0.05
 
 
@@ -60,7 +60,7 @@ def decided(episodes, seed, steps=6):
 @pytest.mark.parametrize("loss", ["cross_entropy", "pairs"])
 @pytest.mark.parametrize("reference", ["start", "played"])
 def test_outcomes_alone_tell_which_step_mattered(loss, reference):
-    learning = Learning(hidden=(16,), gradient_steps=100, learning_rate=1e-2)
+    learning = EpisodeLearning(hidden=(16,), gradient_steps=100, learning_rate=1e-2)
     transform = ImplicitStepRewards(2, loss=loss, reference=reference, beta=1.0, keep=False, learning=learning)
     for seed in range(3):
         transform(decided(256, seed))
@@ -115,7 +115,7 @@ def test_imitation_starts_from_the_policy_that_played():
     """Of actions that are always 1 the network says so, and since it is its own reference, it pays nothing yet."""
     batch = decided(64, 0)
     batch = dataclasses.replace(batch, actions=np.ones_like(batch.actions), rewards=np.zeros_like(batch.rewards))
-    learning = Learning(hidden=(8,), learning_rate=1e-2)
+    learning = EpisodeLearning(hidden=(8,), learning_rate=1e-2)
     transform = ImplicitStepRewards(2, reference="played", beta=1.0, imitate=300, learning=learning)
     batch = dataclasses.replace(batch, info={"log_prob": np.zeros_like(batch.rewards)})
     assert np.abs(transform(batch)).max() < 0.02  # log 1 of the one policy against that of the other

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from payoff.wrappers.redistribution.base import return_error
-from payoff.wrappers.redistribution.features import StepFeatures, evaluated
 from payoff.wrappers.redistribution.rd import LinearDecomposition
+from payoff.wrappers.redistribution.step_features import StepFeatures, evaluated_steps
 
 
 def cell(obs, actions, next_obs):
@@ -122,14 +122,14 @@ def test_arguments_are_checked(make_batch):
 
 def test_step_features(make_batch):
     batch = make_batch()
-    values = evaluated(StepFeatures(4), batch, None)
+    values = evaluated_steps(StepFeatures(4), batch, None)
     assert values.shape == (7, 5, 3 + 4 + 3)
     one_hot = np.eye(4)[batch.actions[..., 0]]
     expected = np.concatenate([batch.obs[:-1], one_hot, batch.obs[:-1].astype(float) - batch.obs[1:]], axis=2)
     assert (values[batch.valid] == expected[batch.valid]).all()
     assert not values[~batch.valid].any()
-    assert evaluated(StepFeatures(), batch, None).shape == (7, 5, 3 + 1 + 3)
+    assert evaluated_steps(StepFeatures(), batch, None).shape == (7, 5, 3 + 1 + 3)
     with pytest.raises(ValueError, match=r"integers in 0 \.\. 1"):
-        evaluated(StepFeatures(2), batch, None)
+        evaluated_steps(StepFeatures(2), batch, None)
     with pytest.raises(ValueError, match="num_actions must be"):
         StepFeatures(0)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from payoff.wrappers.redistribution.base import return_error
-from payoff.wrappers.redistribution.features import StepFeatures
-from payoff.wrappers.redistribution.learned import Learning
+from payoff.wrappers.redistribution.learned import EpisodeLearning
 from payoff.wrappers.redistribution.rrd import NetworkDecomposition, sampled_loss
+from payoff.wrappers.redistribution.step_features import StepFeatures
 
-QUICK = Learning(hidden=(8,), gradient_steps=3, episodes=4)
+QUICK = EpisodeLearning(hidden=(8,), gradient_steps=3, episodes=4)
 
 
 def cell(obs, actions, next_obs):
@@ -47,7 +47,7 @@ def test_with_replacement_it_is_unbiased_as_well():
 
 def learned_cells(batch, **options):
     """What a linear network on one-hot cells says of each cell."""
-    learning = Learning(hidden=(), gradient_steps=1500, learning_rate=0.03, episodes=64)
+    learning = EpisodeLearning(hidden=(), gradient_steps=1500, learning_rate=0.03, episodes=64)
     transform = NetworkDecomposition(cell, learning=learning, residual=False, **options)
     new = transform(batch)
     return np.array([new[batch.obs[1:, :, c] == 1.0].mean() for c in range(13)])
@@ -108,7 +108,7 @@ def test_state_goes_on_where_it_was(make_batch, options):
 
 
 def test_the_oldest_episodes_are_forgotten(make_batch):
-    learning = Learning(hidden=(4,), gradient_steps=1, episodes=2, memory=12)
+    learning = EpisodeLearning(hidden=(4,), gradient_steps=1, episodes=2, memory=12)
     transform = NetworkDecomposition(StepFeatures(4), learning=learning)
     seen = []
     for seed in range(4):
@@ -144,9 +144,9 @@ def test_arguments_are_checked():
         NetworkDecomposition(features, subset=1)
     with pytest.raises(ValueError, match="unbiased corrects"):
         NetworkDecomposition(features, unbiased=True)
-    with pytest.raises(TypeError, match="learning must be a Learning"):
+    with pytest.raises(TypeError, match="learning must be an EpisodeLearning"):
         NetworkDecomposition(features, learning={"hidden": (4,)})
     with pytest.raises(ValueError, match="learning_rate must be"):
-        Learning(learning_rate=0.0)
+        EpisodeLearning(learning_rate=0.0)
     with pytest.raises(ValueError, match="memory must be"):
-        Learning(memory=0)
+        EpisodeLearning(memory=0)

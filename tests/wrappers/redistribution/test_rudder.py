@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from payoff.wrappers.redistribution.base import EpisodeBatch, return_error
-from payoff.wrappers.redistribution.features import StepFeatures, evaluated
-from payoff.wrappers.redistribution.learned import Learning
+from payoff.wrappers.redistribution.learned import EpisodeLearning
 from payoff.wrappers.redistribution.rudder import Rudder, prediction_loss
+from payoff.wrappers.redistribution.step_features import StepFeatures, evaluated_steps
 
-QUICK = Learning(hidden=(5,), gradient_steps=3, episodes=4)
+QUICK = EpisodeLearning(hidden=(5,), gradient_steps=3, episodes=4)
 
 
 def test_squared_errors_are_averaged_and_not_errors():
@@ -29,7 +29,7 @@ def test_differences_add_up_to_the_prediction_of_the_end(make_batch):
     batch = make_batch()
     new = transform(batch)
     with torch.no_grad():
-        inputs = torch.from_numpy(evaluated(transform.features, batch, None))
+        inputs = torch.from_numpy(evaluated_steps(transform.features, batch, None))
         predictions = transform.scale * transform.predict(inputs).numpy()
     assert new.sum(axis=0) == pytest.approx(batch.at_end(predictions), rel=1e-12)
     assert new[0] == pytest.approx(predictions[0])
@@ -57,7 +57,7 @@ def choice(episodes, seed, steps=12):
 def test_the_deciding_step_gets_the_credit():
     transform = Rudder(
         lambda obs, actions, next_obs: (obs[:, :, None] * np.eye(2)[actions[:, 0]][:, None]).reshape(len(obs), -1),
-        learning=Learning(hidden=(8,), gradient_steps=300, learning_rate=1e-2),
+        learning=EpisodeLearning(hidden=(8,), gradient_steps=300, learning_rate=1e-2),
     )
     transform(choice(512, seed=0))
     unseen = choice(200, seed=1)
@@ -82,4 +82,4 @@ def test_arguments_are_checked():
     with pytest.raises(ValueError, match="aux must be"):
         Rudder(StepFeatures(4), aux=-0.1)
     with pytest.raises(ValueError, match="number of memory cells"):
-        Rudder(StepFeatures(4), learning=Learning(hidden=()))
+        Rudder(StepFeatures(4), learning=EpisodeLearning(hidden=()))

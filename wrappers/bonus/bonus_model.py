@@ -1,4 +1,4 @@
-"""What the bonuses with networks share: a model that scores rows, keeps them, and learns from them in batches.
+"""What bonuses with networks share: a model that scores rows, keeps them, and learns from them in batches.
 
 Inputs are whitened: (x - mean) / deviation, clipped to [-5, 5] as in RND (Burda et al., ICLR 2019). Mean and deviation
 are those of the observations that the model has learned from; before the first batch they are 0 and 1, since no
@@ -19,16 +19,15 @@ from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.features import Features, checked_features, evaluated
-from payoff.wrappers.bonus.running import Whitening
+from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
 from payoff.wrappers.rows import Array, Batch
 
-__all__ = ["Learner", "Learning", "network"]
+__all__ = ["BonusLearning", "BonusModel", "network"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learning:
-    """How a model of a bonus is built and learns; the defaults are ours, for small problems.
+class BonusLearning:
+    """How the networks of a bonus are built and trained; the defaults are ours, for small problems.
 
     Attributes:
         hidden: widths of the hidden layers of each network.
@@ -59,29 +58,29 @@ class Learning:
         check_integer("seed", self.seed, 0)
 
 
-class Learner:
+class BonusModel:
     """A model that is common to all rows and to all forks of its bonus.
 
     Rows are scored and taken in one after the other, up to the one that fills a round of ``learn_every``; then the
-    model learns, and the rest is scored by what it has become. Networks are float64, so that scores agree to about
+    model learns, and the rows left are scored by the updated model. Networks are float64, so that scores agree to about
     1e-12 whatever the batch size, and are built when the first observations say how large they must be.
 
     Subclasses define :meth:`make` and :meth:`loss`.
 
     Args:
         encode: function from observations to the numbers ``(R, I)`` that the networks see; None: all of them.
-        settings: see :class:`Learning`; None: its defaults.
+        settings: see :class:`BonusLearning`; None: its defaults.
 
     Raises:
-        TypeError: ``encode`` cannot be called, or ``settings`` is no Learning.
+        TypeError: ``encode`` cannot be called, or ``settings`` is no BonusLearning.
     """
 
-    def __init__(self, encode: Features | None = None, settings: Learning | None = None) -> None:
+    def __init__(self, encode: StateFeatures | None = None, settings: BonusLearning | None = None) -> None:
         given: Any = settings
-        if given is not None and not isinstance(given, Learning):
-            raise TypeError(f"settings must be a Learning, got {type(given).__name__}")
+        if given is not None and not isinstance(given, BonusLearning):
+            raise TypeError(f"settings must be a BonusLearning, got {type(given).__name__}")
         self.encode = checked_features("encode", encode)
-        self.settings = settings or Learning()
+        self.settings = settings or BonusLearning()
         self.inputs: int | None = None
         self.rounds = 0
 
@@ -186,7 +185,7 @@ class Learner:
         return next((int(found["step"].item()) for found in self.adam.state.values()), 0)
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
-        """See :meth:`payoff.wrappers.bonus.parts.Part.read_state`."""
+        """See :meth:`payoff.wrappers.bonus.base.Part.read_state`."""
         kind = type(self).__name__
         if not state and self.inputs is None:
             return lambda: None
@@ -228,6 +227,45 @@ class Learner:
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Whitening:
+    """(x - mean) / deviation, clipped to [-5, 5]; mean 0 and deviation 1 until the first rows are taken in.
+
+    An input that never varied has deviation 1e-6 here: the first time it differs, it is at the limit.
+
+    Args:
+        size: numbers I of a row.
+    """
+
+    LIMIT = 5.0
+    LEAST = 1e-6
+
+    def __init__(self, size: int) -> None:
+        self._count = 0.0
+        self._mean, self._squares = np.zeros(size), np.zeros(size)  # squares: summed distances from the mean
+
+    def __call__(self, numbers: Array) -> Array:
+        """``(R, I)`` whitened."""
+        deviation = np.sqrt(self._squares / self._count) if self._count else np.ones_like(self._mean)
+        return np.clip((numbers - self._mean) / np.maximum(deviation, self.LEAST), -self.LIMIT, self.LIMIT)
+
+    def take_in(self, numbers: Array) -> None:
+        """Add rows ``(n, I)``, n above 0, to the statistics (Chan, Golub and LeVeque 1979)."""
+        count, mean = len(numbers), numbers.mean(axis=0)
+        total, apart = self._count + count, mean - self._mean
+        self._squares = self._squares + np.square(numbers - mean).sum(axis=0)
+        self._squares += np.square(apart) * self._count * count / total
+        self._mean = self._mean + apart * count / total
+        self._count = total
+
+    def state_dict(self) -> dict[str, Array]:
+        """``count``, a scalar; ``mean`` and ``squares`` ``(I,)``."""
+        return {"count": np.array(self._count), "mean": self._mean.copy(), "squares": self._squares.copy()}
+
+    def take_over(self, count: Array, mean: Array, squares: Array) -> None:
+        """Inverse of :meth:`state_dict`, for finite arrays of the right shapes."""
+        self._count, self._mean, self._squares = float(count), mean.copy(), squares.copy()
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from gymnasium.vector import AutoresetMode
 
-from payoff.wrappers.adapters.vector import BatchSession, split_options
-from payoff.wrappers.base import RewardMethod, WrapperSnapshot
+from payoff.wrappers.adapters.runner import WrapperSnapshot
+from payoff.wrappers.adapters.vector import BatchRunner, split_options
+from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import Array
 
 __all__ = ["MultiAgentVecEnv", "MultiAgentVecRewardWrapper"]
@@ -57,8 +58,8 @@ class MultiAgentVecRewardWrapper:
             raise ValueError(f"autoreset_mode must be one of {', '.join(_MODES)}, got {env.autoreset_mode!r}")
         self.env = env
         mode = _MODES[env.autoreset_mode]
-        self._session = BatchSession(method, self, mode, env.num_envs, seats=env.num_agents, masks=False)
-        self.method = self._session.method
+        self._runner = BatchRunner(method, self, mode, env.num_envs, seats=env.num_agents, masks=False)
+        self.method = self._runner.method
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "env":  # `env` itself is missing while the object is being copied
@@ -75,7 +76,7 @@ class MultiAgentVecRewardWrapper:
         """
         given, mask = split_options(options)
         obs, info = self.env.reset(seed=seed, options=given)
-        return obs, self._session.begin(obs, info, mask)
+        return obs, self._runner.begin(obs, info, mask)
 
     def step(self, actions: Any) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """One step of every copy.
@@ -86,17 +87,17 @@ class MultiAgentVecRewardWrapper:
         Returns:
             Observations ``(B, N, O)``, the method's rewards ``(B, N)``, terminated ``(B,)``, truncated ``(B,)``, info.
         """
-        self._session.check_started()
+        self._runner.check_started()
         obs, rewards, terminated, truncated, info = self.env.step(actions)
-        new, told = self._session.advance(actions, obs, rewards, terminated, truncated, info)
+        new, told = self._runner.advance(actions, obs, rewards, terminated, truncated, info)
         return obs, new, terminated, truncated, told
 
     def snapshot(self) -> WrapperSnapshot:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.snapshot`."""
-        return self._session.snapshot(self.env)
+        return self._runner.snapshot(self.env)
 
     def restore(self, snapshot: WrapperSnapshot) -> tuple[Array, dict[str, Any]]:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.restore`."""
-        obs, info = self._session.restore(self.env, snapshot)
-        self._session.resume(self._session.flat(obs))
+        obs, info = self._runner.restore(self.env, snapshot)
+        self._runner.resume(self._runner.flat(obs))
         return obs, info

@@ -11,9 +11,9 @@ import numpy as np
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.rows import Array, Batch
 
-__all__ = ["Features", "OneHot", "checked_features", "evaluated", "flat", "one_hot"]
+__all__ = ["OneHot", "StateFeatures", "checked_features", "evaluated", "flat", "one_hot"]
 
-Features: TypeAlias = Callable[[Batch], Array]
+StateFeatures: TypeAlias = Callable[[Batch], Array]
 """Function from R observations ``(R, ...)`` to ``(R, F)`` finite numbers, F always the same."""
 
 
@@ -65,7 +65,7 @@ def one_hot(states: int, *, state: Callable[[Batch], Array] | None = None) -> On
     return OneHot(states, state)
 
 
-def checked_features(name: str, features: Features | None) -> Features:
+def checked_features(name: str, features: StateFeatures | None) -> StateFeatures:
     """The function, :func:`flat` for None.
 
     Raises:
@@ -79,7 +79,7 @@ def checked_features(name: str, features: Features | None) -> Features:
     return features  # type: ignore[return-value]  # it is not None
 
 
-def evaluated(features: Features, obs: Batch) -> Array:
+def evaluated(features: StateFeatures, obs: Batch) -> Array:
     """``(R, F)`` float64 features of R observations.
 
     Raises:

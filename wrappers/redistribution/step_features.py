@@ -12,9 +12,9 @@ from payoff.envs.core.params import check_integer
 from payoff.wrappers.redistribution.base import EpisodeBatch
 from payoff.wrappers.rows import Array
 
-__all__ = ["Features", "StepFeatures", "checked_features", "evaluated"]
+__all__ = ["StepFeatureFunction", "StepFeatures", "checked_step_features", "evaluated_steps"]
 
-Features: TypeAlias = Callable[[Array, Array, Array], Array]
+StepFeatureFunction: TypeAlias = Callable[[Array, Array, Array], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,19 @@ class StepFeatures:
         return np.concatenate([before, chosen, before - after], axis=1)
 
 
-def checked_features(features: Any) -> Features:
+def checked_step_features(features: Any) -> StepFeatureFunction:
     """``features``, or a TypeError where it cannot be called."""
     if not callable(features):
         raise TypeError(f"features must be a function (obs, actions, next_obs) -> (R, F), got {features!r}")
-    checked: Features = features
+    checked: StepFeatureFunction = features
     return checked
 
 
-def evaluated(features: Features, batch: EpisodeBatch, size: int | None) -> Array:
+def evaluated_steps(features: StepFeatureFunction, batch: EpisodeBatch, size: int | None) -> Array:
     """Features ``(T, B, F)`` of all steps, 0 where not valid.
 
     Args:
-        features: see :data:`Features`; called once, with the valid steps only.
+        features: see :data:`StepFeatureFunction`; called once, with the valid steps only.
         batch: episodes.
         size: F, where it is known already.
 

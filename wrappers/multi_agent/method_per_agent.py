@@ -1,8 +1,8 @@
-"""Another method for every agent, such as a potential of its own.
+"""One method per agent, such as a potential of its own for each.
 
-A function of rows cannot tell whose row it sees, unless the observation says so; here each agent's rows go to that
-agent's method. In a general-sum game shaping every agent's reward by a potential of its own keeps the set of Nash
-equilibria (Devlin and Kudenko 2011 and 2012, unverified in detail); which of them learners reach may change.
+A function of rows cannot tell whose row it sees, unless the observation says so; here each agent's rows go to its own
+method. In a general-sum game shaping every agent's reward by a potential of its own keeps the set of Nash equilibria
+(Devlin and Kudenko 2011 and 2012, unverified in detail); which of them learners reach may change.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.multi_agent.team import TeamMethod, agent_names
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
-__all__ = ["PerAgent"]
+__all__ = ["MethodPerAgent"]
 
 
-class PerAgent(RewardMethod):
+class MethodPerAgent(RewardMethod):
     """Each agent's reward is what its own method makes of it; agents without a method keep theirs.
 
     Agents are served one after the other, each in all copies at once. So what their methods have in common, such as
@@ -31,13 +31,13 @@ class PerAgent(RewardMethod):
         default: method of the agents that are not named; None: none.
 
     Raises:
-        TypeError: something that is no RewardMethod, or a method that looks at all agents of a copy.
+        TypeError: a method is no RewardMethod, or looks at all agents of a copy.
         ValueError: no method at all, or methods of different terms (of ``info["reward_terms"]``).
 
     >>> from payoff.wrappers import PotentialShaping, from_info
     >>> def eager(key):
     ...     return PotentialShaping(from_info(key), gamma=0.99, on_truncation="bootstrap")
-    >>> PerAgent({"agent_0": eager("progress"), "agent_1": eager("payoff")}).term
+    >>> MethodPerAgent({"agent_0": eager("progress"), "agent_1": eager("payoff")}).term
     'shaping'
     """
 
@@ -46,7 +46,7 @@ class PerAgent(RewardMethod):
         for method in given:
             if not isinstance(method, RewardMethod):
                 raise TypeError(f"methods must be RewardMethods, got {type(method).__name__}")
-            if isinstance(method, TeamMethod | PerAgent):
+            if isinstance(method, TeamMethod | MethodPerAgent):
                 raise TypeError(
                     f"methods must work row by row, but {type(method).__name__} looks at all agents of a copy"
                 )
@@ -72,7 +72,7 @@ class PerAgent(RewardMethod):
             raise ValueError(f"methods must name each agent once, got {', '.join(map(repr, self.methods))}")
         chosen = {i: named.get(i, self.default) for i in range(len(names))}
         seats = {i: method.attach(adapter) for i, method in chosen.items() if method is not None}
-        other = super(PerAgent, copy.copy(self) if self.in_use else self).attach(adapter)
+        other = super(MethodPerAgent, copy.copy(self) if self.in_use else self).attach(adapter)
         other._seats, other._n = seats, len(names)
         return other
 
@@ -104,7 +104,9 @@ class PerAgent(RewardMethod):
         for name, array in state.items():
             seat, _, rest = name.partition(".")
             if not seat.isdecimal() or int(seat) not in parts:
-                raise ValueError(f"PerAgent has no method for {name!r}; it has them for {', '.join(map(str, parts))}")
+                raise ValueError(
+                    f"MethodPerAgent has no method for {name!r}; it has them for {', '.join(map(str, parts))}"
+                )
             parts[int(seat)][rest] = array
         kept = {i: method.state_dict() for i, method in self._seats.items()}
         try:
