@@ -37,6 +37,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from payoff.baselines.environments import SeatEnv, Step, check_actions, make_one_seat
 from payoff.baselines.networks import Adam, Ensemble, NetworkShape, check_finite, clip_gradients, threads_of_torch
 from payoff.baselines.policies import Policy
 from payoff.baselines.ppo import (
@@ -53,7 +54,7 @@ from payoff.baselines.ppo import (
 from payoff.baselines.result import Result
 from payoff.baselines.returns import ReturnScale
 from payoff.baselines.rewriting import methods
-from payoff.baselines.rollout import Play, SeatEnv, Step, check_actions, make_one_seat
+from payoff.baselines.rollout import Play
 from payoff.baselines.training import Generator, JsonObject, OnProgress, TrainingRun, part_of
 from payoff.envs.core.params import check_number, check_word
 from payoff.wrappers.objectives.min_norm import min_norm_weights

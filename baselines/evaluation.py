@@ -1,7 +1,8 @@
 """Evaluation in payoffs, whatever a policy was trained on, and the yardsticks that make games comparable.
 
 ``score = (welfare - random) / (best - random)`` is the normalised return. 0 is uniform random play. 1 is, in a game of
-one player with a known optimum, that optimum (or what the scripted reference returns), and elsewhere the best of the
+one player with a known optimum, that optimum (or what the scripted reference returns), in an environment that is not
+ours the reward threshold of its registration, where there is one, and elsewhere the best of the
 101 policies in which every seat always contributes the same whole per cent of its own endowment; policies that react
 may score above that one.
 """
@@ -14,13 +15,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from payoff.baselines.environments import SeatEnv, is_outside, make_all_seats, make_one_seat, outside_spec, shares
 from payoff.baselines.policies import ConstantPolicy, Policy, RandomPolicy
-from payoff.baselines.rollout import SeatEnv, make_all_seats, make_one_seat, shares
 
 __all__ = ["Evaluation", "Yardsticks", "evaluate", "score", "yardsticks"]
 
 LEVELS = 101
-Kind: TypeAlias = Literal["constant", "optimum", "reference"]
+Kind: TypeAlias = Literal["constant", "optimum", "reference", "threshold"]
 _NO_MATTER = ("actions", "reward", "agent", "partners", "control")
 
 
@@ -63,7 +64,8 @@ class Yardsticks:
     Attributes:
         random: welfare of uniform random play.
         best: welfare that counts as 1.
-        kind: what that is: ``"optimum"``, ``"reference"`` (of the game's scripted solution) or ``"constant"``.
+        kind: what that is: ``"optimum"``, ``"reference"`` (of the game's scripted solution), ``"threshold"`` (of the
+            environment's registration) or ``"constant"``.
         level: the constant, a share of the endowment; where actions are no amounts, the action over the last one. None
             where ``best`` is no constant's.
     """
@@ -139,11 +141,13 @@ def yardsticks(
             random play.
     """
     keywords = {k: v for k, v in (env_kwargs or {}).items() if k not in _NO_MATTER} | {"info": "minimal"}
-    probe = make_all_seats(env_id, 1, keywords)
-    if probe.num_actions is None:
+    ours = not is_outside(env_id)
+    make = make_all_seats if ours else make_one_seat
+    probe = make(env_id, 1, keywords)
+    if probe.num_actions is None and ours:
         probe.close()
         keywords["actions"] = "native"  # so that a level is exact, not rounded
-        probe = make_all_seats(env_id, 1, keywords)
+        probe = make(env_id, 1, keywords)
     probe.close()
     bounds, num_actions = (probe.action_low, probe.action_high), probe.num_actions
     uniform = evaluate(
@@ -153,12 +157,14 @@ def yardsticks(
         seed=seed,
         deterministic=False,
         env_kwargs=keywords,
+        view="multi" if ours else "single",
     )
-    known = _optimum(env_id, keywords, range(seed, seed + episodes) if starts is None else starts)
+    played = range(seed, seed + episodes) if starts is None else starts
+    known = _optimum(env_id, keywords, played) if ours else _threshold(env_id)
     if known is not None:
         return Yardsticks(uniform.welfare, *known)
     levels = np.linspace(0.0, 1.0, LEVELS if num_actions is None else num_actions)
-    env = make_all_seats(env_id, len(levels) * episodes_per_level, keywords)
+    env = make(env_id, len(levels) * episodes_per_level, keywords)
     seeds = np.tile(seed + np.arange(episodes_per_level), len(levels)).tolist()
     each = np.repeat(levels, episodes_per_level)[:, None]
     payoffs = _play(env, ConstantPolicy(each, *bounds, num_actions=num_actions), seeds, True)[0]
@@ -171,8 +177,7 @@ def yardsticks(
 def _optimum(env_id: str, keywords: Mapping[str, Any], starts: Sequence[int]) -> tuple[float, Kind] | None:
     """Mean of the optimum over the first episodes of these seeds, and its kind; None where a game knows none."""
     env = make_all_seats(env_id, len(starts), keywords)
-    engine = getattr(env, "engine", None)  # an environment that is not ours has none
-    found = None
+    engine, found = getattr(env, "engine", None), None
     if engine is not None and engine.game.optimum is not None:
         env.reset(seed=list(starts))
         best = np.mean([engine.game.optimum(engine.rows[0], row)[0] for row in engine.state])
@@ -180,6 +185,12 @@ def _optimum(env_id: str, keywords: Mapping[str, Any], starts: Sequence[int]) ->
         found = float(best), kind
     env.close()
     return found
+
+
+def _threshold(env_id: str) -> tuple[float, Kind] | None:
+    """Return at which an environment that is not ours counts as solved, where its registration says one."""
+    spec = outside_spec(env_id)
+    return None if spec is None or spec.reward_threshold is None else (float(spec.reward_threshold), "threshold")
 
 
 def score(welfare: float, measured: Yardsticks) -> float:

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from payoff.baselines.environments import make_all_seats
 from payoff.baselines.ppo import PPOArgs, load_policy, optimise
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import info_level
-from payoff.baselines.rollout import make_all_seats
 from payoff.baselines.training import OnProgress
 from payoff.wrappers.redistribution.base import RewardTransform
 

@@ -42,6 +42,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from payoff.baselines.environments import SeatEnv, check_actions, make_one_seat
 from payoff.baselines.networks import (
     Adam,
     Beta,
@@ -57,7 +58,7 @@ from payoff.baselines.policies import Policy
 from payoff.baselines.result import Result
 from payoff.baselines.returns import ReturnScale, gae
 from payoff.baselines.rewriting import KeptTransform, info_level, methods, play_episodes
-from payoff.baselines.rollout import Play, Rollout, SeatEnv, check_actions, make_one_seat
+from payoff.baselines.rollout import Play, Rollout
 from payoff.baselines.training import Generator, OnProgress, RunArgs, TrainingRun, part_of
 from payoff.envs.core.params import check_word
 from payoff.wrappers import PotentialShaping, from_info, wrap

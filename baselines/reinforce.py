@@ -37,7 +37,7 @@ import numpy as np
 import tyro
 from gymnasium.vector import VectorEnv
 
-from payoff.baselines.rollout import make_vector
+from payoff.baselines.environments import make_vector
 from payoff.baselines.training import JsonObject, NotFiniteError, OnProgress
 from payoff.envs.core.params import check_integer, check_number, check_word
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from payoff.baselines.rollout import Episodes, OneSeat, Play, Rollout, SeatEnv, shares
+from payoff.baselines.environments import OneSeat, SeatEnv, shares
+from payoff.baselines.rollout import Episodes, Play, Rollout
 from payoff.wrappers.redistribution.base import RewardTransform
 from payoff.wrappers.rows import BatchInfo, vector_info
 

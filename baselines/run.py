@@ -217,7 +217,7 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
         ValueError: an unknown name, a damaged checkpoint, or no environment.
         FileNotFoundError: no such checkpoint.
     """
-    from payoff.baselines import policies, rollout
+    from payoff.baselines import environments, policies
 
     kind, _, number = name.partition(":")
     if kind not in ("random", "constant"):
@@ -227,7 +227,7 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
     if env_id is None:
         raise ValueError(f"which environment? {name} plays any: name one with --env")
     chosen = registry.full_id(env_id)
-    env = rollout.make_all_seats(chosen, 1, env_params)
+    env = environments.make_all_seats(chosen, 1, env_params)
     env.close()
     low, high, num_actions = env.action_low, env.action_high, env.num_actions
     if kind == "random":
@@ -290,9 +290,9 @@ def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own
 
 def _make_env(algo: str, env_id: str, keywords: Mapping[str, Any]) -> Any:
     """The environment that a trainer will ask for, one copy of it."""
-    from payoff.baselines import rollout
+    from payoff.baselines import environments
 
-    make = rollout.make_one_seat if view_of(algo) == "single" else rollout.make_all_seats
+    make = environments.make_one_seat if view_of(algo) == "single" else environments.make_all_seats
     return make(env_id, 1, keywords)
 
 

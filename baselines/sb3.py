@@ -27,10 +27,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from payoff.baselines.environments import OneSeat, make_vector, shares
 from payoff.baselines.evaluation import evaluate, score, yardsticks
 from payoff.baselines.result import CURVES, Result
 from payoff.baselines.rewriting import entry
-from payoff.baselines.rollout import Episodes, OneSeat, make_vector, shares
+from payoff.baselines.rollout import Episodes
 from payoff.baselines.sb3_transform import RewardTransformCallback
 from payoff.baselines.training import NotFiniteError, OnProgress, RunArgs, TrainingRun, part_of
 from payoff.wrappers.rows import BatchInfo, vector_info

@@ -183,6 +183,7 @@ class TrainingRun:
         self.about: dict[str, Any] = {}
         self._last_step = args.total_steps if last_step is None else last_step
         self._every = checkpoint_every
+        self._middle = True  # whether checkpoints are written before the end
         self._on_progress = on_progress
         self._curve: dict[str, list[float]] = {name: [] for name in (*CURVES, *curves)}
         self._parts: dict[str, Kept] = {}
@@ -218,8 +219,16 @@ class TrainingRun:
         return 1.0 - self.step / self._last_step
 
     def keep(self, **parts: Kept | None) -> None:
-        """Name what checkpoints hold; a part that is None is left out."""
-        self._parts |= {name: kept for name, kept in parts.items() if kept is not None}
+        """Name what checkpoints hold; a part that is None is left out.
+
+        Where a part says that it is not ``resumable`` (an environment without snapshots), there is one checkpoint, at
+        the end: a training that is killed starts over.
+        """
+        for name, kept in parts.items():
+            if not getattr(kept, "resumable", True):
+                self._middle = False
+            elif kept is not None:
+                self._parts[name] = kept
 
     def resume(self) -> bool:
         """Go on from the checkpoint, where there is one: load every part. Returns whether there was one.
@@ -240,6 +249,10 @@ class TrainingRun:
             kept.load(part_of(tensors, name))
         self._curve = {name: tensors[f"curve.{name}"].tolist() for name in self._curve}
         self.step, self.update = meta["step"], meta["update"]
+        if not self._middle and self.step < self._last_step:
+            raise ValueError(
+                f"{self.args.checkpoint} cannot go on beyond step {self.step}: the environment takes no snapshots"
+            )
         if self.update > 1 and self._curve["step"][-2] >= self._last_step:  # the last update was one too many
             raise ValueError(f"{self.args.checkpoint} is at step {self.step}, past total_steps={self.args.total_steps}")
         return True
@@ -280,7 +293,8 @@ class TrainingRun:
         speed = {"time/steps_per_second": steps / (self._recorded_at - now)}
         episodes = {name if "/" in name else f"episode/{name}": value for name, value in curves.items()}
         self._log({**metrics, **speed, **episodes})
-        if self._parts and (self.update % self._every == 0 or self.step >= self._last_step):
+        due = self._middle and self.update % self._every == 0
+        if self._parts and (due or self.step >= self._last_step):
             parts = {f"{name}.{key}": x for name, kept in self._parts.items() for key, x in kept.arrays().items()}
             self.save(parts, {"step": self.step, "update": self.update})
         self.report(self.step, max(self.step, self._last_step))

@@ -31,10 +31,11 @@ from rich.progress import track
 from rich.table import Table
 
 from payoff.baselines import ppo
+from payoff.baselines.environments import make_one_seat
 from payoff.baselines.evaluation import yardsticks
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import collect_episodes
-from payoff.baselines.rollout import Episodes, make_one_seat
+from payoff.baselines.rollout import Episodes
 from payoff.wrappers import DelayReward, wrap
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.redistribution.learned import EpisodeLearning

@@ -25,8 +25,9 @@ from rich.table import Table
 
 import payoff
 from payoff.baselines import ppo
+from payoff.baselines.environments import make_one_seat
 from payoff.baselines.result import Result
-from payoff.baselines.rollout import Play, make_one_seat
+from payoff.baselines.rollout import Play
 from payoff.wrappers import PotentialShaping, wrap
 from payoff.wrappers.objectives.augment import augment
 from payoff.wrappers.objectives.labels import Labels, caption_is

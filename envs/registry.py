@@ -109,12 +109,19 @@ def register(game: Game[Any]) -> None:
 def full_id(env_id: str) -> str:
     """The id itself; the namespace ``payoff/`` may be left out.
 
+    As in Gymnasium, ``package.module:namespace/Name-v0`` imports the module first, which registers the game; the id
+    keeps that part, so that another process can do the same.
+
     Raises:
         ValueError: an unknown id, with the nearest known one.
+        ImportError: the module before the colon cannot be imported.
     """
-    full = env_id if "/" in env_id else f"payoff/{env_id}"
+    module, colon, name = env_id.rpartition(":")
+    if colon:
+        importlib.import_module(module)
+    full = name if "/" in name else f"payoff/{name}"
     if full in GAMES or full in _ADDED:
-        return full
+        return module + colon + full
     near = difflib.get_close_matches(full, ids(), n=1, cutoff=0.4)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(f"unknown environment {env_id!r}{hint}; known: {', '.join(ids())}")
@@ -126,7 +133,7 @@ def load(env_id: str) -> Game[Any]:
     Raises:
         ValueError: an unknown id.
     """
-    full = full_id(env_id)
+    full = full_id(env_id).rpartition(":")[2]
     if full in _ADDED:
         return _ADDED[full]
     module, _, attribute = GAMES[full].partition(":")

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from payoff.baselines import reinforce
+from payoff.baselines.environments import make_vector
 from payoff.baselines.reinforce import Args, EpisodeBuffer, FourierBasis, Minibatch
-from payoff.baselines.rollout import make_vector
 from payoff.baselines.training import NotFiniteError
 from payoff.wrappers import PotentialShaping, RewardMethod, wrap
 from tests.baselines.fixtures import Match, Stub, StubVectorEnv

@@ -6,16 +6,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from payoff.baselines.environments import OneSeat, in_unit_box, make_all_seats, make_one_seat, make_vector, shares
 from payoff.baselines.ppo import collect
-from payoff.baselines.rollout import (
-    OneSeat,
-    Play,
-    in_unit_box,
-    make_all_seats,
-    make_one_seat,
-    make_vector,
-    shares,
-)
+from payoff.baselines.rollout import Play
 from tests.baselines.fixtures import Endless, Match, Stub, StubVectorEnv
 
 

@@ -10,8 +10,8 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecNormalize
 
 from payoff.baselines import sb3
+from payoff.baselines.environments import make_vector
 from payoff.baselines.evaluation import evaluate
-from payoff.baselines.rollout import make_vector
 from payoff.baselines.run import load_checkpoint
 from payoff.baselines.training import NotFiniteError
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from payoff.baselines import checkpoint, ippo, ppo
+from payoff.baselines.environments import make_all_seats, make_one_seat
 from payoff.baselines.rewriting import collect_episodes
-from payoff.baselines.rollout import Episodes, make_all_seats, make_one_seat
+from payoff.baselines.rollout import Episodes
 from payoff.wrappers import DelayReward, RewardMethod, wrap
 from payoff.wrappers.redistribution.base import RewardTransform
 from payoff.wrappers.redistribution.rd import LinearDecomposition
