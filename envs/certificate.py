@@ -325,7 +325,7 @@ def _parse(text: str, where: str) -> Certificate:
 
 def folder_of(env_id: str) -> Path:
     """Folder that holds an environment's certificate: ours, or ``certificates`` beside the module of another's game."""
-    if registry.full_id(env_id) in registry.GAMES:
+    if registry.full_id(env_id).rpartition(":")[2] in registry.GAMES:
         return Path(str(resources.files("payoff.envs") / _FOLDER))
     return Path(str(sys.modules[registry.load(env_id).module].__file__)).parent / _FOLDER
 

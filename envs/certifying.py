@@ -231,7 +231,7 @@ def certify(
 
 def _registered(name: str) -> str:
     """Id of a name on the command line; a game that is named by its module is imported and registered first."""
-    if ":" not in name:
+    if ":" not in name or "/" in name:
         return registry.full_id(name)
     module, _, attribute = name.partition(":")
     sys.path.insert(0, "")  # as for a script: modules of the current folder
