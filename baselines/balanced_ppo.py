@@ -37,6 +37,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from payoff.baselines import ppo
 from payoff.baselines.environments import SeatEnv, Step, check_actions, make_one_seat
 from payoff.baselines.networks import Adam, Ensemble, NetworkShape, check_finite, clip_gradients, threads_of_torch
 from payoff.baselines.policies import Policy
@@ -44,7 +45,6 @@ from payoff.baselines.ppo import (
     ActorCritic,
     Logged,
     NetworkPolicy,
-    PPOArgs,
     collect,
     improve,
     logged,
@@ -65,7 +65,7 @@ VIEW: Literal["multi", "single"] = "single"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args(PPOArgs):
+class Args(ppo.Args):
     """Settings of PPO on several rewards."""
 
     balance: Literal["min_norm", "fixed", "weighted_sum"] = "min_norm"

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from payoff.baselines import ppo
 from payoff.baselines.environments import make_all_seats
-from payoff.baselines.ppo import PPOArgs, load_policy, optimise
+from payoff.baselines.ppo import load_policy, optimise
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import info_level
 from payoff.baselines.training import OnProgress
@@ -30,7 +31,7 @@ VIEW: Literal["multi", "single"] = "multi"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Args(PPOArgs):
+class Args(ppo.Args):
     """Settings of independent PPO."""
 
     share_parameters: bool = False

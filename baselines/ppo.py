@@ -27,7 +27,7 @@ Logged to TensorBoard, every update:
   outside the clip range), ``explained_variance`` (of the returns by the values; 1 is perfect), ``learning_rate``;
 - ``time/steps_per_second``.
 
-Example: ``python -m payoff.baselines.ppo --env-id payoff/KeyRoom-v0 --shaping progress --total-steps 500000``
+Example: ``python -m payoff.baselines.ppo --env-id payoff/KeyRoom-v0 --total-steps 500000``
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ from payoff.baselines.rewriting import KeptTransform, info_level, methods, play_
 from payoff.baselines.rollout import Play, Rollout
 from payoff.baselines.training import Generator, OnProgress, RunArgs, TrainingRun, part_of
 from payoff.envs.core.params import check_word
-from payoff.wrappers import PotentialShaping, from_info, wrap
 from payoff.wrappers.redistribution.base import RewardTransform
 
 __all__ = ["VIEW", "ActorCritic", "Args", "NetworkPolicy", "load_policy", "optimise", "train"]
@@ -75,8 +74,8 @@ Logged: TypeAlias = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPOArgs(RunArgs):
-    """Settings of PPO for any number of seats."""
+class Args(RunArgs):
+    """Settings of PPO; who plays the other seats is said in ``env_params`` (``agent``, ``partners``, ``control``)."""
 
     total_steps: int = 500_000
     """environment steps, all copies together; rounded down to whole updates, but to one at least, and with
@@ -159,16 +158,6 @@ class PPOArgs(RunArgs):
         if self.rollout == "episodes":
             return self.total_steps
         return max(1, self.total_steps // self.batch_size) * self.batch_size
-
-
-@dataclass(frozen=True, kw_only=True)
-class Args(PPOArgs):
-    """Settings of PPO; who plays the other seats is said in ``env_params`` (``agent``, ``partners``, ``control``)."""
-
-    shaping: Literal["none", "progress"] = "none"
-    """potential-based shaping by ``info["progress"]``"""
-    shaping_scale: float = 1.0
-    """units of reward for the whole progress"""
 
 
 # -- networks --------------------------------------------------------------------------------------------------------
@@ -299,7 +288,7 @@ def collect(play: Play, act: Callable[[np.ndarray], np.ndarray], num_steps: int)
 # -- learning --------------------------------------------------------------------------------------------------------
 
 
-def transitions(args: PPOArgs, net: ActorCritic, returns: ReturnScale, rollout: Rollout) -> dict[str, Tensor]:
+def transitions(args: Args, net: ActorCritic, returns: ReturnScale, rollout: Rollout) -> dict[str, Tensor]:
     """Advantages and returns of a rollout, and all that the loss needs: one row for each transition that was one.
 
     Returns:
@@ -361,7 +350,7 @@ def losses(
     return found, told
 
 
-def descend(args: PPOArgs, net: ActorCritic, adam: Adam, left: float, batch: Mapping[str, Tensor]) -> Logged:
+def descend(args: Args, net: ActorCritic, adam: Adam, left: float, batch: Mapping[str, Tensor]) -> Logged:
     """One gradient step on a minibatch; returns what is logged."""
     found, told = losses(net, batch, clip=args.clip, clip_value=args.clip_value)
     loss = found["policy"] + args.value_coef * found["value"] - args.ent_coef * left * found["entropy"]
@@ -379,7 +368,7 @@ def logged(found: Mapping[str, Tensor], told: Mapping[str, Tensor]) -> Logged:
 
 
 def improve(
-    args: PPOArgs, table: Mapping[str, Tensor], rng: np.random.Generator, step: Callable[[Mapping[str, Tensor]], Logged]
+    args: Args, table: Mapping[str, Tensor], rng: np.random.Generator, step: Callable[[Mapping[str, Tensor]], Logged]
 ) -> dict[str, float]:
     """Several passes over the rows in random minibatches, a gradient ``step`` on each; returns metrics."""
     steps = []
@@ -398,7 +387,7 @@ def improve(
 
 def optimise(
     trainer: str,
-    args: PPOArgs,
+    args: Args,
     env: SeatEnv,
     *,
     shared: bool = False,
@@ -475,18 +464,8 @@ def train(
         ValueError: a setting that is not allowed, or a checkpoint that is damaged or was made with other settings.
         TypeError: an unknown keyword in ``env_params``.
     """
-    shaped = args.shaping == "progress"
-    keywords = {"info": "full" if shaped else info_level(transform, wrapper), **args.keywords()}
-
-    def around(env: VectorEnv) -> VectorEnv:
-        if shaped:  # where a truncated episode bootstraps from its last observation's value, it keeps its potential too
-            scale = args.shaping_scale
-            potential = from_info("progress")
-            shaping = PotentialShaping(potential, gamma=args.gamma, on_truncation=args.on_truncation, scale=scale)
-            env = wrap(env, shaping)
-        return env if wrapper is None else wrapper(env)
-
-    env = make_one_seat(args.env_id, args.num_envs, keywords, around)
+    keywords = {"info": info_level(transform, wrapper), **args.keywords()}
+    env = make_one_seat(args.env_id, args.num_envs, keywords, wrapper or (lambda env: env))
     try:
         return optimise("ppo", args, env, transform=transform, on_progress=on_progress)
     finally:

@@ -20,6 +20,7 @@ import matplotlib as mpl
 import numpy as np
 import tyro
 from _machine import describe
+from payoff.baselines.methods import around
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -77,7 +78,6 @@ def run(args: Args, size: int, shaping: str, seed: int) -> tuple[Result, float]:
         ppo.Args(
             env_id=KEY_ROOM,
             env_params={"size": size, "observe": args.observe},
-            shaping=shaping,  # type: ignore[arg-type]
             seed=seed,
             total_steps=args.total_steps,
             learning_rate=args.learning_rate,
@@ -86,7 +86,8 @@ def run(args: Args, size: int, shaping: str, seed: int) -> tuple[Result, float]:
             epochs=args.epochs,
             gamma=args.gamma,
             final_temperature=args.final_temperature,
-        )
+        ),
+        wrapper=around(shaping, "none", args.gamma, "bootstrap"),
     )
     tried = evaluate(
         result.policy, KEY_ROOM, episodes=args.episodes, seed=UNSEEN, env_kwargs={"size": size, "observe": args.observe}

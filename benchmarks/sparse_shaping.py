@@ -13,7 +13,6 @@ trained on. Writes a figure and prints a table; the table also holds the certifi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import matplotlib as mpl
 import numpy as np
 import tyro
 from _machine import describe
-from gymnasium.vector import VectorEnv
+from payoff.baselines.methods import around
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -31,12 +30,6 @@ from payoff.baselines import ppo
 from payoff.baselines.result import Result
 from payoff.envs import registry
 from payoff.envs.core.game import Episode
-from payoff.wrappers import wrap
-from payoff.wrappers.bonus.base import Bonus
-from payoff.wrappers.bonus.combine import Product
-from payoff.wrappers.bonus.count import Count
-from payoff.wrappers.bonus.first_visit import FirstVisit
-from payoff.wrappers.bonus.reward import BonusReward
 
 UNSEEN = 10_000_000  # first evaluation seed, far from those of training
 ARMS = {
@@ -93,16 +86,6 @@ def success_rate(result: Result, env_id: str, keywords: dict[str, object], episo
     return solved / episodes
 
 
-def exploring(arm: str, coef: float) -> Callable[[VectorEnv], VectorEnv] | None:
-    """Wrapper that pays the bonus of an arm; None for an arm without one."""
-    bonuses: dict[str, Callable[[], Bonus]] = {
-        "count": Count,
-        "first_visit": FirstVisit,
-        "product": lambda: Product(Count(), FirstVisit()),
-    }
-    return (lambda env: wrap(env, BonusReward(bonuses[arm](), coef=coef))) if arm in bonuses else None
-
-
 def run(args: Args, env_id: str, arm: str, seed: int) -> tuple[Result, float]:
     """Train once; result and success rate on unseen episodes."""
     keywords = dict(registry.load(env_id).levels["hard"])
@@ -110,17 +93,18 @@ def run(args: Args, env_id: str, arm: str, seed: int) -> tuple[Result, float]:
     settings |= SETTINGS.get(env_id, {})
     if args.total_steps is not None:
         settings["total_steps"] = args.total_steps
+    shaping = arm if arm == "progress" else "none"
+    bonus = "none" if arm in ("none", "progress") else f"{arm}:coef={args.coef}"
     result = ppo.train(
         ppo.Args(
             env_id=env_id,
             env_params=keywords,
-            shaping="progress" if arm == "progress" else "none",
             seed=seed,
             learning_rate=2e-3,
             final_temperature=0.02,
             **settings,  # type: ignore[arg-type]
         ),
-        wrapper=exploring(arm, args.coef),
+        wrapper=around(shaping, bonus, settings["gamma"], "bootstrap"),
     )
     return result, success_rate(result, env_id, keywords, args.episodes)
 

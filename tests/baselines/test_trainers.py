@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from payoff.baselines.methods import around
 
 import payoff
 from payoff.baselines import ippo, ppo
@@ -161,12 +162,10 @@ def test_progress_shaping_keeps_the_payoffs():
     args = ppo.Args(
         env_id="payoff/KeyRoom-v0",
         env_params={"size": 5},
-        shaping="progress",
-        shaping_scale=10.0,
         total_steps=8192,
         **SMALL,
     )
-    result = ppo.train(args)
+    result = ppo.train(args, wrapper=around("progress:scale=10", "none", args.gamma, args.on_truncation))
     ended = ~np.isnan(result.curve["welfare"])
     assert ended.sum() > 10
     assert ((result.curve["welfare"][ended] >= 0) & (result.curve["welfare"][ended] <= 1)).all()

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from payoff.baselines.methods import around
 
 from payoff.baselines import checkpoint, ippo, ppo
 from payoff.baselines.environments import make_all_seats, make_one_seat
@@ -261,7 +262,8 @@ def test_shaping_ends_where_the_learner_says(on_truncation):
     seen = Count(("progress", "payoff"))
     params = {"size": 5, "max_steps": 12}
     more = {"env_id": "payoff/KeyRoom-v0", "env_params": params, "num_steps": 12, "total_steps": 1, "gamma": 1.0}
-    ppo.train(ppo.Args(**{**SMALL, **more}, shaping="progress", on_truncation=on_truncation), transform=seen)
+    args = ppo.Args(**{**SMALL, **more}, on_truncation=on_truncation)
+    ppo.train(args, wrapper=around("progress", "none", args.gamma, args.on_truncation), transform=seen)
     (batch,) = seen.batches
     cut = batch.truncated.any(axis=0)
     paid = batch.info["payoff"].reshape(batch.rewards.shape).sum(axis=0, where=batch.valid)
