@@ -315,11 +315,12 @@ def _optimise(args: Args, env: VectorSeat, on_progress: OnProgress | None) -> Re
             adam.param_groups[0]["lr"] = args.learning_rate * left
             rollout = collect(play, act, args.num_steps)
             rollout = replace(rollout, rewards=balance.rewards(env.taken()))
-            table = transitions(args, net, returns, rollout)
+            table, explained = transitions(args, net, returns, rollout)
             metrics = improve(args, table, rng.numpy, partial(descend, args, net, adam, balance, left))
             check_finite(net, metrics, run.update + 1, run.step + args.batch_size)
             chosen, norm = balance.means()
-            metrics |= {"balance/norm": norm, "update/learning_rate": args.learning_rate * left}
+            metrics |= {"update/explained_variance": explained, "update/learning_rate": args.learning_rate * left}
+            metrics["balance/norm"] = norm
             told = {**env.means(), **dict(zip(balances, chosen.tolist(), strict=bool(balances)))}
             run.record(args.batch_size, metrics, {**play.episodes.means(), **told})
         return run.result(NetworkPolicy(net, returns))

@@ -1,9 +1,9 @@
 """Independent PPO: every seat learns by itself, from its own observations and its own reward.
 
-The other learners are part of each learner's world, nothing else. By default every seat has an actor and a critic of
+To each learner, the others are simply part of the environment. By default every seat has an actor and a critic of
 its own, and seat i's loss reaches seat i's weights only; one network trained on the sum of all rewards would be a
 single joint controller. With ``share_parameters`` all seats use one network that is told which seat it plays, still on
-each seat's own reward; sensible where seats are alike.
+each seat's own reward; useful where seats are interchangeable.
 
 The algorithm and the metrics are those of :mod:`payoff.baselines.ppo`. Works with continuous and discrete actions and
 with any number of seats, one included.
@@ -49,9 +49,9 @@ def train(
 
     Args:
         args: settings.
-        transform: rewrites the rewards of whole episodes; every seat has a column. See
+        transform: rewrites the rewards of whole episodes; column b N + i is seat i of copy b. See
             :func:`payoff.baselines.ppo.train`.
-        wrapper: puts something around the multi-agent batch.
+        wrapper: wraps the multi-agent environment.
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:

@@ -29,6 +29,7 @@ __all__ = [
     "Ensemble",
     "KeptModule",
     "NetworkShape",
+    "SeatModule",
     "check_finite",
     "clip_gradients",
     "threads_of_torch",
@@ -180,6 +181,36 @@ class KeptModule(nn.Module):
         with torch.no_grad():
             for name, p in self.named_parameters():
                 p.copy_(torch.from_numpy(arrays[name]))
+
+
+class SeatModule(KeptModule):
+    """M networks for N seats, and how arrays of seats become rows of networks.
+
+    Args:
+        shape: sizes.
+    """
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def fold(self, x: np.ndarray) -> Tensor:
+        """Seats to networks: ``(rows, N, ...)`` -> ``(M, R, ...)``; R is rows (rows * N if shared)."""
+        array = x.reshape(1, -1, *x.shape[2:]) if self.shape.shared else x.swapaxes(0, 1)
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+    def unfold(self, x: Tensor) -> np.ndarray:
+        """Inverse of :meth:`fold`."""
+        array = x.detach().numpy()
+        return array.reshape(-1, self.shape.num_agents, *array.shape[2:]) if self.shape.shared else array.swapaxes(0, 1)
+
+    def inputs(self, obs: np.ndarray) -> Tensor:
+        """Network inputs ``(M, R, I)`` of observations ``(rows, N, O)``."""
+        obs = np.asarray(obs, dtype=np.float32)
+        if self.shape.shared:
+            seats = np.eye(self.shape.num_agents, dtype=np.float32)
+            obs = np.concatenate([obs, np.broadcast_to(seats, (len(obs), *seats.shape))], axis=-1)
+        return self.fold(obs)
 
 
 class Adam(torch.optim.Adam):

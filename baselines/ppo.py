@@ -1,30 +1,34 @@
 """Proximal policy optimisation (Schulman et al., arXiv 1707.06347) for one seat, or one controller of all seats.
 
-Read from top to bottom: settings, networks, playing, advantages, the loss, the loop. Arrays have a seat axis N, which
-is 1 here; :mod:`payoff.baselines.ippo` runs the same loop with N networks that never meet. What surrounds a training
-(checkpoints, curves, logs) is :class:`payoff.baselines.training.TrainingRun`.
+Read from top to bottom: settings, networks, playing, advantages, the loss, the loop. The names of axes::
+
+    T calls of the environment      N seats: 1 here, all of a game in payoff.baselines.ippo, which runs the same loop
+    B copies of it                  M networks: one per seat, or one that all seats share
+    O, A entries of an observation and of an action       R rows: what a network learns from
+
+Everything around the algorithm (checkpoints, curves, logs) lives in :class:`payoff.baselines.training.TrainingRun`.
 
 What differs from common implementations, and why:
 
 - actions are bounded and drawn from a Beta distribution (:class:`payoff.baselines.networks.Beta`);
-- truncation bootstraps from the last observation of the episode unless it is taken for an end, and critics learn
+- a truncated episode is bootstrapped from its last observation, unless ``on_truncation="terminal"``, and critics learn
   standardised returns (:class:`payoff.baselines.returns.ReturnScale`);
-- log probabilities and values of a rollout are computed in one batch at its end, since no weight changes within it;
-- gradients are clipped for each network by itself;
+- advantages are normalised once per rollout, for each network; gradient norms are clipped separately for each network;
+- exploration is annealed away: the entropy bonus and the learning rate fall linearly to 0, the temperature of the
+  policies falls geometrically, and ratio, entropy and divergence are those of the policy at its temperature. The best
+  policy under noise may be far from the best without it, and the policy without noise is what is evaluated;
 - rewards may be rewritten between playing and learning: ``rollout="episodes"`` plays one whole episode per copy, and
-  the ``transform`` of :func:`train` gives its steps other rewards (:mod:`payoff.wrappers.redistribution.base`);
-- exploration ends: the entropy bonus and the learning rate fall linearly to 0, the temperature of the policies falls
-  geometrically. The best policy under noise may be far from the best without it: where low contributions destroy
-  trust, a noisy learner stays well above the line, and so does its best guess, which is what is evaluated.
+  the ``transform`` of :func:`train` gives its steps other rewards (:mod:`payoff.wrappers.redistribution.base`).
 
 Logged to TensorBoard, every update:
 
 - ``episode/``, means over the episodes that ended: ``welfare`` (sum over seats of undiscounted payoffs), ``reward``
-  (what the environment and its wrappers told the learners, before any transform), ``cooperation`` (share of the
+  (what the learners received from environment and wrappers, before any transform), ``cooperation`` (share of the
   endowment), ``episode_length``;
 - ``loss/``: ``policy``, ``value`` (half the mean squared error of standardised returns), ``entropy`` (of the policies);
 - ``update/``: ``kl`` (divergence from the policy that played, estimated), ``clipped`` (share of probability ratios
-  outside the clip range), ``explained_variance`` (of the returns by the values; 1 is perfect), ``learning_rate``;
+  outside the clip range), both means over all gradient steps; ``explained_variance`` (of the returns by the values; 1
+  is perfect), ``learning_rate``;
 - ``time/steps_per_second``.
 
 Example: ``python -m payoff.baselines.ppo --env-id payoff/KeyRoom-v0 --total-steps 500000``
@@ -48,15 +52,15 @@ from payoff.baselines.networks import (
     Beta,
     Categorical,
     Ensemble,
-    KeptModule,
     NetworkShape,
+    SeatModule,
     check_finite,
     clip_gradients,
     threads_of_torch,
 )
 from payoff.baselines.policies import Policy
 from payoff.baselines.result import Result
-from payoff.baselines.returns import ReturnScale, gae
+from payoff.baselines.returns import ReturnScale
 from payoff.baselines.rewriting import KeptTransform, info_level, methods, play_episodes
 from payoff.baselines.rollout import Play, Rollout
 from payoff.baselines.training import Generator, OnProgress, RunArgs, TrainingRun, part_of
@@ -65,7 +69,7 @@ from payoff.wrappers.redistribution.base import RewardTransform
 
 __all__ = ["VIEW", "ActorCritic", "Args", "NetworkPolicy", "load_policy", "optimise", "train"]
 
-VIEW: Literal["multi", "single"] = "single"
+VIEW: Literal["multi", "single"] = "single"  # the view that this trainer plays: one seat, or all ("multi")
 
 Logged: TypeAlias = dict[str, Tensor]
 
@@ -75,28 +79,28 @@ Logged: TypeAlias = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Args(RunArgs):
-    """Settings of PPO; who plays the other seats is said in ``env_params`` (``agent``, ``partners``, ``control``)."""
+    """Settings of PPO; ``env_params`` sets who plays the other seats (``agent``, ``partners``, ``control``)."""
 
     total_steps: int = 500_000
-    """environment steps, all copies together; rounded down to whole updates, but to one at least, and with
-    rollout='episodes' up: the update that reaches it is the last"""
+    """environment steps, all copies together; rounded down to whole updates (at least one); with rollout='episodes',
+    training stops after the update that reaches it"""
     num_envs: int = 32
     """copies that play at once"""
     num_steps: int = 100
     """steps per copy between updates; with rollout='episodes' the most that an episode may take"""
     rollout: Literal["steps", "episodes"] = "steps"
-    """what is played between updates: so many steps, or one whole episode per copy"""
+    """what is played between updates: a fixed number of steps, or one whole episode per copy"""
     group_size: int = 1
-    """copies that start alike, with rollout='episodes'"""
+    """copies that share an initial state, with rollout='episodes'"""
     on_truncation: Literal["bootstrap", "terminal"] = "bootstrap"
     """what follows where an episode is cut off: the value of its last observation, or nothing, for returns over a
-    finite horizon; without discounting only the second has values that are finite"""
+    finite horizon; without discounting, and where episodes end by truncation only, just the second is finite"""
     epochs: int = 4
     """passes over a rollout"""
     minibatches: int = 4
     """gradient steps per pass"""
     learning_rate: float = 2e-3
-    """of Adam, at the start; falls linearly to 0"""
+    """initial learning rate of Adam, annealed linearly to 0"""
     gamma: float = 0.99
     """discount"""
     lam: float = 0.95
@@ -106,13 +110,13 @@ class Args(RunArgs):
     clip_value: bool = False
     """clip the change of the values as well"""
     ent_coef: float = 0.01
-    """weight of the entropy bonus at the start; falls linearly to 0"""
+    """initial weight of the entropy bonus, annealed linearly to 0"""
     final_temperature: float = 0.02
-    """temperature of the policies at the end, 1 at the start; actions are drawn from densities to the power 1 / it"""
+    """temperature of the policies at the end, 1 at the start; actions are drawn from density ** (1 / temperature)"""
     value_coef: float = 0.5
     """weight of the value loss"""
     max_grad_norm: float = 0.5
-    """largest norm of a network's gradient"""
+    """largest norm of the gradient of each network, actor and critic together"""
     hidden: tuple[int, ...] = (64, 64)
     """widths of the hidden layers"""
     torch_threads: int = 1
@@ -128,10 +132,13 @@ class Args(RunArgs):
         )
         for name, words in {"rollout": ("steps", "episodes"), "on_truncation": ("bootstrap", "terminal")}.items():
             check_word(name, getattr(self, name), words)
-        if self.num_steps < 2:  # one call may do no more than restart the copies
+        if self.num_steps < 2:  # the first call may only restart the copies
             raise ValueError(f"num_steps must be at least 2, got {self.num_steps}")
-        if self.minibatches > self.batch_size // 2:  # at worst every other call restarts a copy
-            raise ValueError(f"minibatches must be at most half the {self.batch_size} steps, got {self.minibatches}")
+        least = self.num_envs * (self.num_steps // 2)  # at worst every other call restarts a copy
+        if self.minibatches > least:
+            raise ValueError(
+                f"minibatches must be at most half the steps of a rollout, {least}, got {self.minibatches}"
+            )
         if self.rollout == "steps" and self.group_size != 1:
             raise ValueError(f"group_size must be 1 unless rollout='episodes', got {self.group_size}")
         if self.num_envs % self.group_size:
@@ -163,8 +170,8 @@ class Args(RunArgs):
 # -- networks --------------------------------------------------------------------------------------------------------
 
 
-class ActorCritic(KeptModule):
-    """Actors and critics of all seats, apart from each other.
+class ActorCritic(SeatModule):
+    """Actors and critics of all seats; no two share weights, but that seats may share both.
 
     There are M networks for N seats: M = N, or M = 1 with shared parameters, told which seat it plays by a one-hot
     vector. Network m's gradient comes from its own rows, so networks never meet.
@@ -174,38 +181,20 @@ class ActorCritic(KeptModule):
         seed: seed of the initial weights.
 
     Attributes:
-        temperature: how freely the actors draw; 1 is what the networks say, towards 0 their best guess. Best guesses do
-            not depend on it.
+        temperature: of sampling; 1 samples the networks' distributions, towards 0 their modes, which do not depend on
+            it.
     """
 
     def __init__(self, shape: NetworkShape, seed: int) -> None:
-        super().__init__()
-        self.shape, self.temperature = shape, 1.0
+        super().__init__(shape)
+        self.temperature = 1.0
         members = 1 if shape.shared else shape.num_agents
         inputs = shape.obs_size + (shape.num_agents if shape.shared else 0)
-        outputs = shape.action_size * (shape.num_actions or 2)
+        outputs = shape.action_size * (shape.num_actions or 2)  # logits, or alpha and beta
         generator = torch.Generator().manual_seed(seed)
-        # nearly equal first outputs for all observations: no action is preferred before something was learned
+        # nearly equal first outputs for all observations: no action is preferred before anything has been learned
         self.actor = Ensemble(members, (inputs, *shape.hidden, outputs), 0.01, generator)
         self.critic = Ensemble(members, (inputs, *shape.hidden, 1), 1.0, generator)
-
-    def fold(self, x: np.ndarray) -> Tensor:
-        """Seats to networks: ``(rows, N, ...)`` -> ``(M, R, ...)``; R is rows, or rows * N where it is shared."""
-        array = x.reshape(1, -1, *x.shape[2:]) if self.shape.shared else x.swapaxes(0, 1)
-        return torch.from_numpy(np.ascontiguousarray(array))
-
-    def unfold(self, x: Tensor) -> np.ndarray:
-        """Inverse of :meth:`fold`."""
-        array = x.detach().numpy()
-        return array.reshape(-1, self.shape.num_agents, *array.shape[2:]) if self.shape.shared else array.swapaxes(0, 1)
-
-    def inputs(self, obs: np.ndarray) -> Tensor:
-        """Network inputs ``(M, R, I)`` of observations ``(rows, N, O)``."""
-        obs = np.asarray(obs, dtype=np.float32)
-        if self.shape.shared:
-            seats = np.eye(self.shape.num_agents, dtype=np.float32)
-            obs = np.concatenate([obs, np.broadcast_to(seats, (len(obs), *seats.shape))], axis=-1)
-        return self.fold(obs)
 
     def policy(self, inputs: Tensor) -> Beta | Categorical:
         """Action distributions ``(M, R)``."""
@@ -247,7 +236,7 @@ class NetworkPolicy:
 
     Args:
         net: the networks.
-        returns: what the critic's numbers mean in units of the reward.
+        returns: converts the critics' outputs to units of the reward.
         seed: seed of the draws when ``deterministic=False``.
     """
 
@@ -269,7 +258,10 @@ class NetworkPolicy:
 
 
 def collect(play: Play, act: Callable[[np.ndarray], np.ndarray], num_steps: int) -> Rollout:
-    """Play so many calls, wherever episodes begin and end in them.
+    """Play ``num_steps`` calls, across the ends of episodes (next-step autoreset).
+
+    The observation that comes with an end is the episode's last. The call after it only restarts the copy: its entry is
+    not valid, and its observation is the first of the next episode.
 
     Args:
         play: the environment and where it stands.
@@ -278,7 +270,7 @@ def collect(play: Play, act: Callable[[np.ndarray], np.ndarray], num_steps: int)
     """
     rollout = Rollout.blank(play.env, num_steps, play.obs)
     for t in range(num_steps):
-        rollout.valid[t] = ~play.done  # where an episode ended at the call before, this one only restarts the copy
+        rollout.valid[t] = ~play.done
         rollout.actions[t] = act(play.obs)
         rollout.rewards[t], rollout.terminated[t], rollout.truncated[t] = play.step(rollout.actions[t])
         rollout.obs[t + 1] = play.obs
@@ -288,34 +280,71 @@ def collect(play: Play, act: Callable[[np.ndarray], np.ndarray], num_steps: int)
 # -- learning --------------------------------------------------------------------------------------------------------
 
 
-def transitions(args: Args, net: ActorCritic, returns: ReturnScale, rollout: Rollout) -> dict[str, Tensor]:
-    """Advantages and returns of a rollout, and all that the loss needs: one row for each transition that was one.
+def gae(
+    rewards: np.ndarray, values: np.ndarray, terminated: np.ndarray, truncated: np.ndarray, gamma: float, lam: float
+) -> np.ndarray:
+    """Generalised advantage estimates (Schulman et al., ICLR 2016).
+
+    (1) delta_t = r_t + gamma (1 - terminated_t) V(s_{t+1}) - V(s_t)
+    (2) A_t     = delta_t + gamma lam (1 - done_t) A_{t+1}
+
+    A truncated episode would have gone on, so (1) keeps the value of its last observation; only (2) stops there. An
+    entry that follows an end and merely restarts the copy gets a number too, on which nothing else depends.
+
+    Args:
+        rewards: ``(T, B, N)``.
+        values: ``(T + 1, B, N)`` of the observations, the last ones of truncated episodes included.
+        terminated: ``(T, B)``.
+        truncated: ``(T, B)``.
+        gamma: discount.
+        lam: 0 trusts the values after one step, 1 only at the end of the rollout.
 
     Returns:
-        ``inputs`` ``(M, R, I)``, ``actions`` ``(M, R, A)``, and ``(M, R)``: ``advantages`` (normalised for each
-        network), ``returns`` and ``values`` (in the critics' units), ``log_probs`` of the networks that played.
+        ``(T, B, N)`` float64.
+    """
+    ends = terminated[..., None]
+    done = ends | truncated[..., None]
+    delta = rewards + gamma * np.where(ends, 0.0, values[1:]) - values[:-1]
+    carry = np.where(done, 0.0, gamma * lam)
+    advantages = np.empty_like(delta)
+    following = np.zeros_like(delta[0])
+    for t in range(len(delta) - 1, -1, -1):
+        following = advantages[t] = delta[t] + carry[t] * following
+    return advantages
+
+
+def transitions(
+    args: Args, net: ActorCritic, returns: ReturnScale, rollout: Rollout
+) -> tuple[dict[str, Tensor], float]:
+    """Advantages and returns of a rollout, and all that the loss needs, with one row per real transition.
+
+    Returns:
+        ``inputs`` ``(M, R, I)``, ``actions`` ``(M, R, A)``, and ``(M, R)``: ``advantages`` (normalised over the rows of
+        each network), ``returns`` (in the critics' units), ``values`` and ``log_probs`` of the networks that played;
+        and the share of the variance of the returns that the values explain.
     """
     with torch.inference_mode():
-        seen = net.inputs(rollout.obs.reshape(-1, *rollout.obs.shape[2:]))
-        values = net.unfold(net.value(seen))
-    values = returns.from_critic(values.reshape(*rollout.obs.shape[:2], -1))
+        outputs = net.unfold(net.value(net.inputs(rollout.obs.reshape(-1, *rollout.obs.shape[2:]))))
+    outputs = outputs.reshape(*rollout.obs.shape[:2], -1)
+    values = returns.from_critic(outputs)
     ended = rollout.terminated | (rollout.truncated & (args.on_truncation == "terminal"))
     advantages = gae(rollout.rewards, values, ended, rollout.truncated, args.gamma, args.lam)
-    targets, values = advantages + values[:-1], values[:-1]
-    valid = rollout.valid
-    returns.update(targets[valid])
+    valid, targets = rollout.valid, advantages + values[:-1]
+    returns.update(targets[valid])  # before targets are standardised: the scale of these very returns
     table = {
         "inputs": net.inputs(rollout.obs[:-1][valid]),
         "actions": net.fold(rollout.actions[valid]),
         "advantages": net.fold(advantages[valid]).float(),
         "returns": net.fold(returns.to_critic(targets)[valid]).float(),
-        "values": net.fold(returns.to_critic(values)[valid]).float(),
+        "values": net.fold(outputs[:-1][valid]),
     }
     with torch.inference_mode():
         table["log_probs"] = net.policy(table["inputs"]).log_prob(table["actions"])
     a = table["advantages"]
     table["advantages"] = (a - a.mean(dim=1, keepdim=True)) / (a.std(dim=1, keepdim=True, unbiased=False) + 1e-8)
-    return table
+    variance = float(table["returns"].var())
+    missed = float((advantages[valid] / returns.deviation).var(ddof=1))
+    return table, 1.0 - missed / variance if variance > 0.0 else float("nan")
 
 
 def losses(
@@ -330,7 +359,7 @@ def losses(
         clip_value: clip the change of the values as well, by the same amount.
 
     Returns:
-        ``policy``, ``value``, ``entropy``, each ``(M,)``; and what is worth logging: ``kl``, ``clipped``.
+        ``policy``, ``value``, ``entropy``, each ``(M,)``; and diagnostics: ``kl``, ``clipped``.
     """
     policy, value = net.policy(batch["inputs"]), net.value(batch["inputs"])
     log_ratio = policy.log_prob(batch["actions"]) - batch["log_probs"]
@@ -338,8 +367,8 @@ def losses(
     clipped = torch.minimum(ratio * gain, ratio.clamp(1.0 - clip, 1.0 + clip) * gain)
     error = (value - batch["returns"]) ** 2
     if clip_value:
-        near = batch["values"] + (value - batch["values"]).clamp(-clip, clip)
-        error = torch.maximum(error, (near - batch["returns"]) ** 2)
+        moved = batch["values"] + (value - batch["values"]).clamp(-clip, clip)
+        error = torch.maximum(error, (moved - batch["returns"]) ** 2)
     found = {
         "policy": -clipped.mean(dim=1),
         "value": 0.5 * error.mean(dim=1),
@@ -376,10 +405,7 @@ def improve(
         for part in np.array_split(rng.permutation(table["inputs"].shape[1]), args.minibatches):
             rows = torch.from_numpy(part)
             steps.append(step({name: x[:, rows] for name, x in table.items()}))
-    metrics = {name: float(torch.stack([told[name] for told in steps]).mean()) for name in steps[0]}
-    variance = float(table["returns"].var())
-    missed = float((table["returns"] - table["values"]).var())
-    return {**metrics, "update/explained_variance": 1.0 - missed / variance if variance > 0.0 else float("nan")}
+    return {name: float(torch.stack([told[name] for told in steps]).mean()) for name in steps[0]}
 
 
 # -- training --------------------------------------------------------------------------------------------------------
@@ -406,8 +432,8 @@ def optimise(
 
     Raises:
         payoff.baselines.training.NotFiniteError: a loss or a weight is not finite.
-        ValueError: the checkpoint is damaged or was made with other settings, or another class of transform or wrapper
-            (what these were made with is not compared); or there is a transform and ``args.rollout`` is not "episodes".
+        ValueError: the checkpoint is damaged, or was made with other settings or with a transform or wrapper of another
+            class (their arguments are not compared); or there is a transform and ``args.rollout`` is not "episodes".
     """
     if transform is not None and args.rollout != "episodes":
         raise ValueError(f"a transform needs whole episodes: rollout must be 'episodes', got {args.rollout!r}")
@@ -421,10 +447,10 @@ def optimise(
         play = Play(env, seed=int(of_env.generate_state(1)[0]))
         run.about |= {"shape": asdict(shape), **methods(transform, env)}
         run.keep(net=net, adam=adam, returns=returns, rng=rng, play=play, transform=KeptTransform.of(transform))
-        run.resume()
+        run.resume()  # does nothing without a checkpoint
         act = partial(net.act, rng=rng.numpy)
         while run.step < args.last_step:
-            left = run.left
+            left = run.left  # from 1 to 0
             net.temperature = args.final_temperature ** (1.0 - left)
             adam.param_groups[0]["lr"] = args.learning_rate * left
             if args.rollout == "steps":
@@ -432,10 +458,11 @@ def optimise(
             else:
                 rollout = play_episodes(args, play, act, net.log_probs, transform, run.update)
                 steps = int(rollout.valid.sum())
-            table = transitions(args, net, returns, rollout)
+            table, explained = transitions(args, net, returns, rollout)
             metrics = improve(args, table, rng.numpy, partial(descend, args, net, adam, left))
             check_finite(net, metrics, run.update + 1, run.step + steps)
-            run.record(steps, {**metrics, "update/learning_rate": args.learning_rate * left}, play.episodes.means())
+            metrics |= {"update/explained_variance": explained, "update/learning_rate": args.learning_rate * left}
+            run.record(steps, metrics, play.episodes.means())
         return run.result(NetworkPolicy(net, returns))
 
 
@@ -448,15 +475,15 @@ def train(
 ) -> Result:
     """Train one seat, or one controller of all seats.
 
-    What is trained on may be changed by a wrapper and by a transform; episodes are reported, and policies evaluated, in
-    payoffs all the same. With either of them, ``info`` is full unless ``env_params`` says otherwise.
+    A wrapper and a transform may change the reward that is trained on; episode statistics and evaluation always use
+    payoffs. Where one of them may read it, the environment is made with ``info="full"``, unless ``env_params`` says
+    otherwise.
 
     Args:
         args: settings.
-        transform: rewrites the rewards of whole episodes before anything is learned from them; it serves this training
-            only, since it may learn.
-        wrapper: puts something around the vector environment, such as ``lambda env: wrap(env, method)``. It must take
-            snapshots where a checkpoint is kept.
+        transform: rewrites the rewards of whole episodes before anything is learned from them; do not reuse it for
+            another training, since it may hold what it has learned.
+        wrapper: wraps the vector environment, as in ``lambda env: payoff.wrappers.wrap(env, method)``.
         on_progress: called after every update with (steps done, steps in all).
 
     Raises:

@@ -1,4 +1,4 @@
-"""From rewards to learning targets: advantages that stop at the right place, and targets that suit a critic."""
+"""Learning targets that suit a critic, whatever the size of the rewards."""
 
 from __future__ import annotations
 
@@ -6,40 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["ReturnScale", "gae"]
-
-
-def gae(
-    rewards: np.ndarray, values: np.ndarray, terminated: np.ndarray, truncated: np.ndarray, gamma: float, lam: float
-) -> np.ndarray:
-    """Generalised advantage estimates (Schulman et al., ICLR 2016).
-
-    (1) delta_t = r_t + gamma (1 - terminated_t) V(s_{t+1}) - V(s_t)
-    (2) A_t     = delta_t + gamma lam (1 - done_t) A_{t+1}
-
-    A truncated episode would have gone on, so (1) keeps the value of its last observation; only (2) stops there. An
-    entry that follows an end and merely restarts the copy gets a number too, on which nothing else depends.
-
-    Args:
-        rewards: ``(T, B, N)``.
-        values: ``(T + 1, B, N)`` of the observations, the last ones of truncated episodes included.
-        terminated: ``(T, B)``.
-        truncated: ``(T, B)``.
-        gamma: discount.
-        lam: 0 trusts the values after one step, 1 only at the end of the rollout.
-
-    Returns:
-        ``(T, B, N)`` float64.
-    """
-    ends = terminated[..., None]
-    done = ends | truncated[..., None]
-    delta = rewards + gamma * np.where(ends, 0.0, values[1:]) - values[:-1]
-    carry = np.where(done, 0.0, gamma * lam)
-    advantages = np.empty_like(delta)
-    following = np.zeros_like(delta[0])
-    for t in range(len(delta) - 1, -1, -1):
-        following = advantages[t] = delta[t] + carry[t] * following
-    return advantages
+__all__ = ["ReturnScale"]
 
 
 class ReturnScale:

@@ -62,7 +62,10 @@ JsonObject = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class RunArgs:
-    """Settings that every training has; the text under a field is its help on the command line."""
+    """Settings of every trainer: environment, seed, length, checkpoint.
+
+    The text under a field is its help on the command line.
+    """
 
     env_id: str = "payoff/TrustDilemma-v0"
     """environment"""

@@ -12,9 +12,10 @@ from torch.distributions import Beta as TorchBeta
 from torch.distributions import Categorical as TorchCategorical
 
 from payoff.baselines.networks import Beta, Categorical, Ensemble, NetworkShape, clip_gradients
-from payoff.baselines.ppo import ActorCritic, NetworkPolicy
+from payoff.baselines.ppo import ActorCritic, Args, NetworkPolicy, transitions
 from payoff.baselines.ppo import losses as losses_of
 from payoff.baselines.returns import ReturnScale
+from payoff.baselines.rollout import Rollout
 
 OUTPUT = torch.tensor([[-2.0, 0.5, 1.0, 3.0], [4.0, -1.0, 0.0, -30.0]])  # two rows, A = 2
 
@@ -197,3 +198,17 @@ def test_a_network_policy_plays_every_seat(num_actions, kind):
     assert (policy.act(obs, deterministic=False) != policy.act(obs, deterministic=False)).any()
     critic = net.unfold(net.value(net.inputs(obs)))
     assert policy.value(obs) == pytest.approx(np.array([10, 20, 30]) + np.array([1, 2, 3]) * critic)
+
+
+def test_values_that_clipping_starts_from_are_those_of_the_networks_that_played():
+    """The scale of returns moves with every rollout; the centre of value clipping must not move with it."""
+    net, returns = seats(num_agents=2), ReturnScale(2)
+    rng = np.random.default_rng(0)
+    flags = np.zeros((5, 3), dtype=bool)
+    obs = rng.random((6, 3, *observations(1, 2).shape[1:]), dtype=np.float32)
+    actions = rng.uniform(-0.9, 0.9, (5, 3, 2, 2)).astype(np.float32)
+    rollout = Rollout(obs, actions, rng.normal(100.0, 1.0, (5, 3, 2)), flags, flags, ~flags)
+    table, _ = transitions(Args(), net, returns, rollout)
+    assert returns.mean.min() > 10.0  # far from the first scale, mean 0 and deviation 1
+    with torch.no_grad():
+        assert torch.equal(table["values"], net.value(table["inputs"]))

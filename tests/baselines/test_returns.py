@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from payoff.baselines.returns import ReturnScale, gae
+from payoff.baselines.ppo import gae
+from payoff.baselines.returns import ReturnScale
 
 GAMMA, LAM = 0.97, 0.9
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from payoff.baselines.returns import gae
+from payoff.baselines.ppo import gae
 from payoff.wrappers.redistribution.hierarchical import hierarchical_advantages
 
 
