@@ -29,9 +29,9 @@ from typing import Any
 import numba
 from numba.core import config, event
 
-__all__ = ["bind", "cache_folder", "inlined", "jit", "spliced"]
+__all__ = ["address", "bind", "cache_folder", "inlined", "jit", "spliced"]
 
-_SHARED = ("payoff.envs.core.", "payoff.envs.sight.", "payoff.game")  # what holds compiled code for all games
+_SHARED = ("payoff.envs.core.", "payoff.envs.rewards.", "payoff.envs.sight.", "payoff.game", "payoff.rewards")  # what holds compiled code for all games
 _IMPORT = re.compile(
     r"^(?:import\s+(?P<modules>[^\n#]+)|from\s+(?P<base>\S+)\s+import\s+(?P<names>\([^)]*\)|[^\n#]+))", re.M
 )
@@ -245,3 +245,15 @@ def bind(kernel: Any, *arguments: Any) -> Callable[..., Any]:
     with event.install_listener("numba:compile", _Announcement()):
         kernel.compile(signature)
     return kernel.get_overload(signature)
+
+
+def address(function: Any, n_arguments: int) -> int:
+    """Address of a compiled function of so many whole numbers, compiled or loaded now.
+
+    It is good for as long as ``function`` is referred to; :func:`payoff.envs.core.memory.call` calls it.
+    """
+    signature = (numba.types.intp,) * n_arguments
+    with event.install_listener("numba:compile", _Announcement()):
+        function.compile(signature)
+    compiled = function.overloads[signature]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
