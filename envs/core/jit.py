@@ -31,7 +31,13 @@ from numba.core import config, event
 
 __all__ = ["address", "bind", "cache_folder", "inlined", "jit", "spliced"]
 
-_SHARED = ("payoff.envs.core.", "payoff.envs.rewards.", "payoff.envs.sight.", "payoff.game", "payoff.rewards")  # what holds compiled code for all games
+_SHARED = (
+    "payoff.envs.core.",
+    "payoff.envs.rewards.",
+    "payoff.envs.sight.",
+    "payoff.game",
+    "payoff.rewards",
+)  # what holds compiled code for all games
 _IMPORT = re.compile(
     r"^(?:import\s+(?P<modules>[^\n#]+)|from\s+(?P<base>\S+)\s+import\s+(?P<names>\([^)]*\)|[^\n#]+))", re.M
 )

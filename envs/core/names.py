@@ -6,7 +6,6 @@ import difflib
 import importlib
 import importlib.util
 import os
-import pkgutil
 import re
 import sys
 from typing import Any
@@ -62,6 +61,8 @@ def import_from_here() -> None:
 
 def _siblings(module: str) -> list[str]:
     """Names of the modules beside one that is not there."""
+    import pkgutil  # only for a message
+
     parent = module.rpartition(".")[0]
     where = getattr(sys.modules.get(parent), "__path__", None) if parent else None
     return [m.name for m in pkgutil.iter_modules(where)] if not parent or where else []

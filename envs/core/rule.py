@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from functools import cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,7 +49,7 @@ class Happened(NamedTuple):
     dependence: Any
 
 
-# -- template: these names are the rule's in its copy
+# -- template: these names are the rule's in its copy; its arguments are what payoff.envs.core.layer hands over
 
 rule: Any = None
 NUMBERS: Any = np.dtype([("none", np.int64)])
@@ -83,22 +83,28 @@ def _called(me: int, i: int, frame_at: int, seats_at: int, bounds_at: int, links
 
 @cache
 def _bound(function: Any, numbers: np.dtype[Any]) -> Any:
+    """The compiled copy of :func:`_called` for a rule, in the cache folder of the rule's module."""
     plain = function.py_func
-    module = sys.modules.get(plain.__module__)
-    file = getattr(module, "__file__", None)
-    # the name of a function in the disk cache must say which it is, and its file when it is stale
+    file = getattr(sys.modules.get(plain.__module__), "__file__", None)
+    # The disk cache knows a function by its name, and the edits of its module: it keeps what stands in a module's file.
     named = "<" not in plain.__qualname__ and plain.__closure__ is None and plain.__code__.co_filename == file
+    name = f"{plain.__qualname__}_{_told_apart(plain.__code__, numbers)}"
 
-    kind = hashlib.sha256(repr(numbers).encode()).hexdigest()[:8]
-
-    def copy(template: Any, **names: Any) -> Any:
+    def copy(template: Any, part: str, **names: Any) -> Any:
         code = template.__code__.replace(co_filename=plain.__code__.co_filename)
-        made = FunctionType(code, {**template.__globals__, **names}, closure=template.__closure__)
-        made.__module__, made.__qualname__ = plain.__module__, f"{plain.__qualname__}_{kind}.{template.__name__}"
+        made = FunctionType(code, {**template.__globals__, **names}, name=part, closure=template.__closure__)
+        made.__module__, made.__qualname__ = plain.__module__, f"{name}.{part}"
         return made
 
-    inner = jit(copy(plain), inlined=True, kept=False)
-    return jit(copy(_called, rule=inner, NUMBERS=numbers), kept=named, also=__name__)
+    inner = jit(copy(plain, "rule"), inlined=True, kept=False)
+    return jit(copy(_called, "called", rule=inner, NUMBERS=numbers), kept=named, also=__name__)
+
+
+def _told_apart(code: CodeType, numbers: np.dtype[Any]) -> str:
+    """Hash of a rule's own code and numbers: a module that was edited and reloaded has the same names."""
+    constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
+    text = repr((numbers, code.co_code, code.co_names, constants))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def address_of_rule(function: Any, numbers: np.dtype[Any]) -> int:

@@ -66,7 +66,9 @@ class OfPayoffs:
 
 
 def of_payoffs(function: Callable[[Array], Any]) -> OfPayoffs:
-    """Make a reward of a function of payoffs alone; also a decorator::
+    """Make a reward of a function of payoffs alone; also a decorator.
+
+    ::
 
         @of_payoffs
         def worst_off(payoff):

@@ -64,7 +64,7 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Reward:
             return _with_numbers(reward, name, kind, rest if colon else None)
         return _elsewhere(reward)
     if callable(reward) and not isinstance(reward, type):
-        return reward  # type: ignore[no-any-return]
+        return reward
     hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else ""
     raise TypeError(f"reward must be a layer, a name or a function, got {reward!r}{hint}")
 
@@ -74,7 +74,9 @@ def _with_numbers(reward: str, name: str, kind: type[Layer], numbers: str | None
     given = [] if numbers is None else numbers.split(",")
     if len(given) > len(takes):
         listed = f": {', '.join(takes)}" if takes else ""
-        raise ValueError(f"reward {reward!r}: {name} takes at most {len(takes)} number{'s' * (len(takes) != 1)}{listed}")
+        raise ValueError(
+            f"reward {reward!r}: {name} takes at most {len(takes)} number{'s' * (len(takes) != 1)}{listed}"
+        )
     try:
         values = {
             field.name: int(n) if field.type in ("int", int) else float(n)

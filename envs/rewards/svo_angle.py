@@ -35,7 +35,7 @@ class SVOAngle(Layer):
     others and is told its payoff.
 
     Attributes:
-        theta: the angle that one likes, radians in [-pi, pi]: 0 all for oneself, pi/4 equal shares, pi/2 all for others.
+        theta: the angle that one likes, radians in [-pi, pi]: 0 all to oneself, pi/4 equal, pi/2 all to others.
         w: the fine for one radian, at least 0, in units of payoff.
     """
 

@@ -1,6 +1,6 @@
 """Reward layers that count the others' payoffs as far as one trusts them: the gate is g_ij = min(T_ij, 1 - R_ij).
 
-T is trust and R reputation damage, both after the step. Where a game has no trust, T = 1; where it has no damage, R = 0.
+T is trust and R reputation damage, both after the step. Without trust in a game T = 1, without damage R = 0.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ from payoff.envs.rewards.naming import resolve, working
 __all__ = ["Wired", "wire"]
 
 
-@dataclass(slots=True)
-class Wired:
+class Wired(NamedTuple):
     """Rewards of one engine.
 
     Attributes:
@@ -35,8 +33,8 @@ class Wired:
 
     table: Array
     weight: Array
-    functions: list[tuple[RewardFunction, list[int]]] = field(default_factory=list)
-    numbers: list[Array] = field(default_factory=list)
+    functions: list[tuple[RewardFunction, list[int]]]
+    numbers: list[Array]
 
 
 def wire(reward: Any, game: Game[Any], depend: Array) -> Wired:
@@ -53,7 +51,7 @@ def wire(reward: Any, game: Game[Any], depend: Array) -> Wired:
             weights that are not finite or of another shape.
     """
     n = depend.shape[1]
-    wired = Wired(np.zeros(n, dtype=LAYER), np.zeros(depend.shape))
+    wired = Wired(np.zeros(n, dtype=LAYER), np.zeros(depend.shape), [], [])
     for written, seats in _by_seat(reward, range(n), game.rules.reward_names):
         chosen = resolve(written, game.rules.reward_names)
         if not isinstance(chosen, Layer):
