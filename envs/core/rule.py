@@ -14,13 +14,14 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from payoff.envs.core.jit import address, jit
 from payoff.envs.core.layer import KIND
 from payoff.envs.core.loop import BOUND, FRAME, LINK, SEAT, damage_of, desk_of, trust_of
 from payoff.envs.core.memory import array_of, record_of
 
-__all__ = ["Happened", "address_of_rule"]
+__all__ = ["Happened", "address_of_rule", "is_compiled"]
 
 _FLOAT = np.dtype(np.float64)
 
@@ -107,11 +108,24 @@ def _told_apart(code: CodeType, numbers: np.dtype[Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def is_compiled(function: Any) -> bool:
+    """Whether a function is a compiled one."""
+    return hasattr(function, "py_func")
+
+
 def address_of_rule(function: Any, numbers: np.dtype[Any]) -> int:
     """Address of a rule that the loop can call, compiled or loaded now; good for as long as the process lives.
 
     Args:
         function: compiled ``(me, i, t) -> float``.
         numbers: record of the layer's numbers, ``me``.
+
+    Raises:
+        TypeError: numba cannot compile it; the message says why in one line, its cause at length.
     """
-    return address(_bound(function, numbers), 8)
+    try:
+        return address(_bound(function, numbers), 8)
+    except NumbaError as error:
+        lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Failed in")]
+        name = function.py_func.__qualname__
+        raise TypeError(f"the rule {name}(me, i, t) -> float does not compile: {lines[0]}") from error

@@ -22,8 +22,8 @@ class Layer:
     Attributes:
         rule: compiled function ``(me, i, t) -> float``, the reward of seat i of N in one step of one copy: ``me`` has
             the layer's fields by name (numbers; words and flags are whole numbers), ``t`` what happened
-            (:class:`payoff.envs.core.rule.Happened`). It must not write to them, nor raise, and should return a finite
-            number: nothing checks it.
+            (:class:`payoff.envs.core.rule.Happened`). It must not write to them, and should neither raise (the
+            batch is then left in the middle of a step) nor return what is not finite: nothing checks that.
         shared: the rule gives every seat the same, so that one call a copy is enough.
         uses_dependence: the layer is nothing without the dependence matrix D, so that a game without one refuses it.
     """

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from payoff.envs.core import names as paths
 from payoff.envs.core.game import Game
+from payoff.envs.core.rule import is_compiled
 from payoff.envs.rewards.base import Layer
 from payoff.envs.rewards.functions import RewardFunction
 from payoff.envs.rewards.inequity import InequityAversion
@@ -19,6 +20,8 @@ from payoff.envs.rewards.trust_gated import PublishedCooperative, TrustIntegrate
 __all__ = ["LAYERS", "Reward", "resolve", "working"]
 
 Reward: TypeAlias = Layer | RewardFunction
+
+_RULE = "; a compiled rule belongs to a layer class, name that"
 
 LAYERS: dict[str, type[Layer]] = {
     "private": Private,
@@ -63,10 +66,15 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Reward:
         if kind is not None:
             return _with_numbers(reward, name, kind, rest if colon else None)
         return _elsewhere(reward)
-    if callable(reward) and not isinstance(reward, type):
+    if _is_function(reward):
         return reward
-    hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else ""
+    hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else _RULE * is_compiled(reward)
     raise TypeError(f"reward must be a layer, a name or a function, got {reward!r}{hint}")
+
+
+def _is_function(given: Any) -> bool:
+    """Whether it may be a function of a :class:`payoff.envs.rewards.RewardInput`; a compiled rule is none."""
+    return callable(given) and not isinstance(given, type) and not is_compiled(given)
 
 
 def _with_numbers(reward: str, name: str, kind: type[Layer], numbers: str | None) -> Layer:
@@ -106,6 +114,9 @@ def _elsewhere(reward: str) -> Reward:
         return _with_numbers(reward, attribute, found, numbers if colon else None)
     if colon:
         raise ValueError(f"reward {reward!r}: only a layer class takes numbers, and {attribute} is {found!r}")
-    if isinstance(found, Layer) or (callable(found) and not isinstance(found, type)):
+    if isinstance(found, Layer) or _is_function(found):
         return found
-    raise ValueError(f"reward {reward!r}: {attribute} must be a layer class, a layer or a function, got {found!r}")
+    hint = _RULE * is_compiled(found)
+    raise ValueError(
+        f"reward {reward!r}: {attribute} must be a layer class, a layer or a function, got {found!r}{hint}"
+    )

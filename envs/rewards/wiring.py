@@ -10,7 +10,7 @@ import numpy as np
 from payoff.envs.core.game import Game
 from payoff.envs.core.layer import KIND, LAYER
 from payoff.envs.core.params import pack
-from payoff.envs.core.rule import address_of_rule
+from payoff.envs.core.rule import address_of_rule, is_compiled
 from payoff.envs.core.state import Array
 from payoff.envs.rewards.base import Layer
 from payoff.envs.rewards.functions import RewardFunction
@@ -106,7 +106,7 @@ def _wire_weights(wired: Wired, layer: Layer, seats: list[int], depend: Array) -
 
 
 def _wire_rule(wired: Wired, layer: Layer, seats: list[int]) -> None:
-    if not hasattr(layer.rule, "py_func"):
+    if not is_compiled(layer.rule):
         raise TypeError(f"{type(layer).__name__}.rule must be compiled: decorate it with payoff.rewards.jit")
     numbers = pack([layer])
     wired.numbers.append(numbers)

@@ -239,6 +239,61 @@ def test_rules_made_in_a_function_are_not_taken_for_each_other():
         np.testing.assert_array_equal(rewards, info["payoff"] + number)
 
 
+def test_a_module_that_was_edited_and_reloaded_is_compiled_anew(package):
+    path = package / "edited.py"
+    text = """
+        from payoff.rewards import Layer, jit
+
+        @jit
+        def rule(me, i, t):
+            return t.payoff[i] + {number}
+
+        class Edited(Layer):
+            rule = rule
+    """
+
+    def told(number):
+        path.write_text(textwrap.dedent(text.format(number=number)), encoding="utf-8")
+        importlib.invalidate_caches()
+        module = importlib.import_module("edited")
+        module = importlib.reload(module)
+        env = payoff.multi_agent_vec(CROWD, 1, reward=module.Edited())
+        env.reset(seed=0)
+        _, rewards, _, _, info = env.step(np.zeros((1, env.num_agents, 1)))
+        return (rewards - info["payoff"])[0, 0]
+
+    assert [told("1.0"), told("22.0"), told("333.0")] == [1.0, 22.0, 333.0]
+
+
+def test_a_rule_that_does_not_compile_says_why():
+    @jit
+    def wrong_name(me, i, t):
+        return t.payof[i]
+
+    @jit
+    def wrong_number(me, i):
+        return 1.0
+
+    for rule, why in ((wrong_name, "Unknown attribute 'payof' of type Happened"), (wrong_number, "Cannot bind")):
+        with pytest.raises(
+            TypeError, match=rf"the rule .*{rule.__name__}\(me, i, t\) -> float does not compile: {why}"
+        ):
+            payoff.multi_agent_vec(CROWD, 1, reward=type("Wrong", (Layer,), {"rule": rule})())
+
+
+def test_what_a_rule_raises_reaches_the_caller():
+    @jit
+    def fails(me, i, t):
+        if t.payoff[i] != 0.5:
+            raise ArithmeticError("not for that")
+        return 0.0
+
+    env = payoff.multi_agent_vec(TRUST, 1, reward=type("Fails", (Layer,), {"rule": fails})())
+    env.reset(seed=0)
+    with pytest.raises(ArithmeticError, match="not for that"):
+        env.step(np.full((1, 2, 1), 50.0))
+
+
 @pytest.mark.parametrize("name", ["outsider.rewards:Spite:0.3", "outsider.rewards:worst_off", "trust_integrated"])
 def test_environments_with_layers_can_be_copied_and_pickled(package, name, draw_actions):
     reward = PerAgent({0: name}, default=resolve(name))
@@ -285,6 +340,7 @@ def test_functions_of_payoffs():
         ("outsider.rewards:Needs", "Needs needs weight"),
         ("outsider.rewards:LIKED:0.3", r"only a layer class takes numbers, and LIKED is SVO\(theta=0.3\)"),
         ("outsider.rewards:twice:2", "only a layer class takes numbers, and twice is <function twice"),
+        ("outsider.rewards:spite", "got CPUDispatcher.*; a compiled rule belongs to a layer class, name that"),
         ("outsider.rewards:NUMBER", "NUMBER must be a layer class, a layer or a function, got 3"),
         ("outsider.rewards:Happened", "Happened must be a layer class, a layer or a function"),
         ("outsider.rewards", r"reward must be one of private, .*, package.module:Name, .* got 'outsider.rewards'"),
@@ -326,6 +382,14 @@ def test_the_ends_of_mutuality_need_none(reward, like, draw_actions):
         env.reset(seed=0)
     for action in draw_actions(ends, 3):
         np.testing.assert_array_equal(ends.step(action)[1], other.step(action)[1])
+
+
+def test_info_lists_the_layers_that_work(capsys):
+    from payoff.cli import main
+
+    assert main(["info", "Congestion-v0"]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("rewards"))
+    assert "self_interest" in line and "svo_angle" in line and "mutuality:1" in line and "integrated" not in line
 
 
 def test_commands_find_what_lies_in_the_current_folder(package):
