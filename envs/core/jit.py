@@ -3,9 +3,9 @@
 Numba's disk cache knows the file of the function it compiled, not the files of the functions that one calls: after an
 edit in a shared block, a cached game would go on returning the old numbers. So each source file has a cache folder of
 its own, named by a hash of that file and of the files that it imports, directly or not: those beside it, those of its
-own package, and the shared blocks in ``payoff.envs.core``, ``payoff.envs.rewards`` and ``payoff.envs.sight``. An edit in one game's file
-compiles that game anew and no other; an edit in a shared block, all that use it. A folder that the user has set
-(``NUMBA_CACHE_DIR``) is left alone.
+own package, and the shared blocks in ``payoff.envs.core``, ``payoff.envs.rewards`` and ``payoff.envs.sight``. An edit
+in one game's file compiles that game anew and no other; an edit in a shared block, all that use it. A folder that the
+user has set (``NUMBA_CACHE_DIR``) is left alone.
 
 A first compilation takes seconds, so it says so, in one line on stderr and once per process; the environment variable
 ``PAYOFF_QUIET`` (any value but 0) silences it.

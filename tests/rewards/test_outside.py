@@ -265,6 +265,48 @@ def test_a_module_that_was_edited_and_reloaded_is_compiled_anew(package):
     assert [told("1.0"), told("22.0"), told("333.0")] == [1.0, 22.0, 333.0]
 
 
+def test_an_edit_of_what_a_rule_calls_is_compiled_anew(tmp_path):
+    """Kept on disk: the second process compiles nothing; after an edit beside the layer, the third does."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").touch()
+    shared = "from payoff.rewards import inlined\n\n@inlined\ndef plus(x):\n    return x + {number}\n"
+    layer = """
+        from own.shared import plus
+        from payoff.rewards import Layer, jit
+
+        @jit
+        def rule(me, i, t):
+            return plus(t.payoff[i])
+
+        class Plus(Layer):
+            rule = rule
+    """
+    play = """
+        import numpy as np, payoff
+        from numba.core import event
+
+        class Names(event.Listener):
+            def on_start(self, event):
+                print("compiled", event.data["dispatcher"].py_func.__module__)
+
+            def on_end(self, event): pass
+
+        with event.install_listener("numba:compile", Names()):
+            env = payoff.multi_agent_vec("payoff/Congestion-v0", 1, reward="own.layer:Plus")
+        env.reset(seed=0)
+        _, rewards, _, _, info = env.step(np.zeros((1, env.num_agents, 1)))
+        print("plus", (rewards - info["payoff"])[0, 0])
+    """
+    (tmp_path / "own" / "layer.py").write_text(textwrap.dedent(layer), encoding="utf-8")
+    (tmp_path / "play.py").write_text(textwrap.dedent(play), encoding="utf-8")
+    told = []
+    for number in ("1.0", "1.0", "22.0"):
+        (tmp_path / "own" / "shared.py").write_text(shared.format(number=number), encoding="utf-8")
+        done = subprocess.run([sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        told.append((float(done.stdout.split()[-1]), "compiled own.layer" in done.stdout))
+    assert told == [(1.0, True), (1.0, False), (22.0, True)]
+
+
 def test_a_rule_that_does_not_compile_says_why():
     @jit
     def wrong_name(me, i, t):
