@@ -86,8 +86,9 @@ class Rules(Generic[P]):
         baseline: trust-neutral actions ``(N,)``; None: 0.
         dependence: matrix D ``(N, N)`` of the reward layers, zero diagonal; None: there is none, and a layer that
             uses it is refused.
-        default_reward: reward layer when the user names none.
-        reward_names: what a layer name means here, where that is not the layer of that name.
+        default_reward: reward layer when the user names none, as ``reward=`` takes it.
+        reward_names: what a layer name means here, where that is not the layer of that name; another name, or
+            ``package.module:Name``.
         default_actions: how actions are written when the user does not say.
         published: a published game: native actions outside the bounds are clipped, and ``step`` gets three more
             arguments ``(N,)``: ``sent`` (first number of the action as it was sent, before clipping), ``factor`` (1

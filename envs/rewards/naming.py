@@ -62,10 +62,10 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Reward:
         return reward
     if isinstance(reward, str):
         name, colon, rest = reward.partition(":")
-        kind = LAYERS.get((names or {}).get(name, name))
-        if kind is not None:
-            return _with_numbers(reward, name, kind, rest if colon else None)
-        return _elsewhere(reward)
+        meant = (names or {}).get(name, name)
+        if meant in LAYERS:
+            return _with_numbers(reward, name, LAYERS[meant], rest if colon else None)
+        return _elsewhere(f"{meant}{colon}{rest}")
     if _is_function(reward):
         return reward
     hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else _RULE * is_compiled(reward)

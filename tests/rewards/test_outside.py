@@ -395,6 +395,16 @@ def test_names_that_lead_nowhere(package, reward, message):
         payoff.multi_agent_vec(TRUST, 1, reward=reward)
 
 
+def test_a_game_can_give_a_layer_of_another_package_a_name_of_its_own(package):
+    names = {"mean": "cooperative", "spite": "outsider.rewards:Spite"}
+    from outsider.rewards import Spite
+
+    assert resolve("mean", names) == Cooperative() and resolve("spite", names) == Spite()
+    assert resolve("spite:0.3", names) == Spite(0.3)
+    with pytest.raises(ValueError, match="weight must be a number"):
+        resolve("spite:-1", names)
+
+
 def test_what_a_module_raises_is_its_own_business(package):
     with pytest.raises(ModuleNotFoundError, match="there_is_no_such_thing"):
         resolve("outsider.broken:Spite")
