@@ -196,7 +196,11 @@ def rewards(game: Game[Any]) -> list[str]:
         formula, _, _ = inspect.cleandoc(LAYERS[layer].__doc__ or "").partition("\n\n")
         default = " (default)" if name == game.rules.default_reward else ""
         rows.append((f"`{name}`{default}", f"`{layer}`", escape(" ".join(formula.split()))))
-    every = "Every [layer](../../README.md#rewards-views-partners) can be chosen by `reward=`."
+    every = (
+        "Every [layer](../rewards.md) can be chosen by `reward=`."
+        if game.rules.dependence
+        else "Every [layer](../rewards.md) that does without a dependence matrix can be chosen by `reward=`."
+    )
     return ["## Reward layer", "", every, "", *table(("Name", "Layer it means here", "Reward of seat i"), rows)]
 
 

@@ -1,27 +1,27 @@
 """Reward layers against the specification's worked examples and their defining equations."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import payoff
-from payoff.envs.core import layer as rule
+from payoff.envs import registry
+from payoff.envs.core.layer import KIND
 from payoff.envs.rewards import (
-    LAYERS,
     SVO,
     Cooperative,
     InequityAversion,
     Integrated,
-    Layer,
     Mutuality,
     PerAgent,
     Private,
-    SeatRule,
+    SelfInterest,
     TrustReciprocal,
     resolve,
 )
+from payoff.envs.rewards.naming import working
+from payoff.envs.rewards.wiring import wire
 
 TRUST = "payoff/TrustDilemma-v0"
 
@@ -166,14 +166,19 @@ def test_a_function_of_the_payoffs_is_a_layer():
             np.testing.assert_allclose(ours.step(actions)[1], compiled.step(actions)[1], rtol=1e-12)
 
 
-def test_a_single_player_gets_the_payoff_under_every_layer_that_keeps_scale():
-    for name in LAYERS:
-        env = gym.make("payoff/KeyRoom-v0", reward=name)
+def test_a_single_player_is_told_the_payoff_by_every_layer_that_keeps_its_scale(draw_actions):
+    game, names = "payoff/WatchRepair-v0", working(registry.load("payoff/WatchRepair-v0"))
+    assert names == [
+        *("private", "cooperative", "self_interest", "svo", "svo_angle", "inequity_aversion"),
+        *("mutuality:0", "mutuality:1"),
+    ]
+    for name in names:
+        env = payoff.multi_agent_vec(game, 8, reward=name)
         env.reset(seed=0)
-        expected = {"svo": np.cos(np.pi / 4)}.get(name, 1.0)
-        if name != "trust_reciprocal":
-            layer = resolve(name).seat(0, np.zeros((1, 1, 1)))
-            assert layer.weight[0, 0] == pytest.approx(expected)
+        scale = np.cos(np.pi / 4) if name == "svo" else 1.0
+        for action in draw_actions(env, 30):
+            _, rewards, _, _, info = env.step(action)
+            np.testing.assert_array_equal(rewards, scale * info["payoff"])
 
 
 def test_names_and_numbers():
@@ -187,25 +192,43 @@ def test_names_and_numbers():
             resolve(bad)
     with pytest.raises(ValueError, match=r"names seat 7, allowed are 0 \.\. 1"):
         first_step(PerAgent({7: "private"}))
-    with pytest.raises(TypeError, match="PerAgent takes layers and names"):
-        first_step(PerAgent({0: lambda given: given.payoff}))
+
+
+@pytest.mark.parametrize("game", ["payoff/LoyaltyTeam-v0", "payoff/Congestion-v0"])
+def test_own_payoffs_and_equal_rows_cost_less(game):
+    """The loop is told about them; every other row is summed up."""
+
+    def kinds(layer):
+        record = registry.load(game)
+        depend = record.dependence(record.params())[None]
+        return wire(layer, record, depend).table["kind"].tolist()
+
+    n = payoff.multi_agent_vec(game, 1).num_agents
+    for layer in (Private(), Mutuality(0), SVO(0), SelfInterest(1)):
+        assert kinds(layer) == [KIND.own] * n
+    for layer in (Cooperative(), Mutuality(1), SelfInterest(1 / n)):
+        assert kinds(layer) == [KIND.linear] + [KIND.like] * (n - 1)
+    assert kinds(SVO(0.3)) == [KIND.linear] * n
+    assert kinds(PerAgent({1: "private"}, default=Cooperative()))[:3] == [KIND.linear, KIND.own, KIND.like]
 
 
 @pytest.mark.parametrize("game", ["payoff/LoyaltyTeam-v0", "payoff/Congestion-v0"])
 def test_rules_that_save_time_change_no_number(game, draw_actions):
-    """Own payoff and shared weights are the linear rule, bit for bit."""
-
-    class Plain(Layer):
-        def __init__(self, layer):
-            object.__setattr__(self, "layer", layer)
-
-        def seat(self, i, depend):
-            return SeatRule(rule.LINEAR, 0.0, 0.0, self.layer.seat(i, depend).weight)
-
-    for layer, code in ((Private(), rule.OWN), (Cooperative(), rule.SHARED)):
-        assert layer.seat(1, np.zeros((1, 3, 3))).code == code
-        fast, plain = (payoff.multi_agent_vec(game, 2, reward=reward) for reward in (layer, Plain(layer)))
-        for env in (fast, plain):
-            env.reset(seed=0)
-        for action in draw_actions(fast, 20):
-            np.testing.assert_array_equal(fast.step(action)[1], plain.step(action)[1])
+    """One's own payoff is its sum with weights 0 and 1, and equal rows are equal sums, bit for bit."""
+    private, mean, alone = (
+        payoff.multi_agent_vec(game, 2, reward=reward)
+        for reward in (Private(), Cooperative(), PerAgent({1: SelfInterest(0.3)}, default=Cooperative()))
+    )
+    for env in (private, mean, alone):
+        env.reset(seed=0)
+    for action in draw_actions(private, 20):
+        _, rewards, _, _, info = private.step(action)
+        np.testing.assert_array_equal(rewards, info["payoff"])
+        shared = mean.step(action)[1]
+        rest = [i for i in range(private.num_agents) if i != 1]
+        np.testing.assert_array_equal(alone.step(action)[1][:, rest], shared[:, rest])
+        if game == "payoff/Congestion-v0":
+            total = np.zeros(2)
+            for i in range(private.num_agents):  # in the order of the loop
+                total += 1.0 / private.num_agents * info["payoff"][:, i]
+            np.testing.assert_array_equal(shared, np.repeat(total[:, None], private.num_agents, axis=1))

@@ -7,7 +7,7 @@ A name is a sum of terms with optional factors, such as ``payoff``, ``payoff+aux
 - ``shaping:KEY``: gamma Phi(s') - Phi(s) with Phi = ``info[KEY]``, and 0 in terminal states;
 - ``shaped:KEY``: payoff + shaping:KEY;
 - ``clipped:L``: the payoff, cut to [-L, L] (1 when left out);
-- a reward layer: ``private``, ``integrated``, ``cooperative``, ``svo:0.4`` ..., as ``reward=`` takes it.
+- a reward layer as ``reward=`` takes it: ``private``, ``integrated``, ``svo:0.4`` ..., or ``package.module:Name``.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from payoff.envs.core import names
 from payoff.envs.core.params import check_number
 from payoff.envs.core.state import Array
-from payoff.envs.rewards import LAYERS
+from payoff.envs.rewards import LAYERS, resolve
 
 __all__ = ["Layer", "Terms", "evaluate", "parse"]
 
 _NUMBER = r"\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?"
-_ARGUMENT = rf"[A-Za-z_]\w*|-?(?:{_NUMBER})(?:,-?(?:{_NUMBER}))*"
+_NUMBERS = rf"-?(?:{_NUMBER})(?:,-?(?:{_NUMBER}))*"
+_ARGUMENT = rf"[A-Za-z_]\w*(?::{_NUMBERS})?|{_NUMBERS}"
 _TERM = re.compile(
-    rf"\s*(?P<sign>[+-])?\s*(?:(?P<factor>{_NUMBER})\*)?(?P<name>[A-Za-z_]\w*)(?::(?P<of>{_ARGUMENT}))?\s*"
+    rf"\s*(?P<sign>[+-])?\s*(?:(?P<factor>{_NUMBER})\*)?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)(?::(?P<of>{_ARGUMENT}))?\s*"
 )
 _OWN = ("payoff", "aux", "shaping", "shaped", "clipped")
 
@@ -105,11 +107,15 @@ def parse(name: str) -> Layer:
 
 
 def _checked(name: str, kind: str, of: str | None) -> tuple[str, str | None]:
-    if kind not in (*_OWN, *LAYERS):
-        close = difflib.get_close_matches(kind, [*_OWN, *LAYERS], n=1)
+    known = (*_OWN, *LAYERS)
+    if kind not in known and of is not None and names.is_module(kind):
+        resolve(_full(kind, of))
+    elif kind not in known:
+        close = difflib.get_close_matches(kind, known, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        known = ", ".join([*_OWN, *LAYERS])
-        raise ValueError(f"layer {name!r} has the unknown term {kind!r}{hint}; terms are {known}")
+        raise ValueError(
+            f"layer {name!r} has the unknown term {kind!r}{hint}; terms are {', '.join(known)}, package.module:Name"
+        )
     if kind in ("payoff", "aux") and of is not None:
         raise ValueError(f"{kind} takes nothing after a colon, got {name!r}")
     if kind in ("shaping", "shaped") and (of is None or not of.isidentifier()):

@@ -84,9 +84,11 @@ class Rules(Generic[P]):
         tabular: an exact model can be tabulated (:func:`payoff.envs.mdp.as_mdp`): without the header (clock, key,
             ...) there are finitely many states, and after the reset nothing is drawn but the outcomes of ``chance``.
         baseline: trust-neutral actions ``(N,)``; None: 0.
-        dependence: matrix D ``(N, N)`` of the reward layers, zero diagonal; None: 0.
-        default_reward: reward layer when the user names none.
-        reward_names: what a layer name means here, where that is not the layer of that name.
+        dependence: matrix D ``(N, N)`` of the reward layers, zero diagonal; None: there is none, and a layer that
+            uses it is refused.
+        default_reward: reward layer when the user names none, as ``reward=`` takes it.
+        reward_names: what a layer name means here, where that is not the layer of that name; another name, or
+            ``package.module:Name``.
         default_actions: how actions are written when the user does not say.
         published: a published game: native actions outside the bounds are clipped, and ``step`` gets three more
             arguments ``(N,)``: ``sent`` (first number of the action as it was sent, before clipping), ``factor`` (1

@@ -3,9 +3,9 @@
 Numba's disk cache knows the file of the function it compiled, not the files of the functions that one calls: after an
 edit in a shared block, a cached game would go on returning the old numbers. So each source file has a cache folder of
 its own, named by a hash of that file and of the files that it imports, directly or not: those beside it, those of its
-own package, and the shared blocks in ``payoff.envs.core`` and ``payoff.envs.sight``. An edit in one game's file
-compiles that game anew and no other; an edit in a shared block, all that use it. A folder that the user has set
-(``NUMBA_CACHE_DIR``) is left alone.
+own package, and the shared blocks in ``payoff.envs.core``, ``payoff.envs.rewards`` and ``payoff.envs.sight``. An edit
+in one game's file compiles that game anew and no other; an edit in a shared block, all that use it. A folder that the
+user has set (``NUMBA_CACHE_DIR``) is left alone.
 
 A first compilation takes seconds, so it says so, in one line on stderr and once per process; the environment variable
 ``PAYOFF_QUIET`` (any value but 0) silences it.
@@ -29,9 +29,15 @@ from typing import Any
 import numba
 from numba.core import config, event
 
-__all__ = ["bind", "cache_folder", "inlined", "jit", "spliced"]
+__all__ = ["address", "bind", "cache_folder", "inlined", "jit", "spliced"]
 
-_SHARED = ("payoff.envs.core.", "payoff.envs.sight.", "payoff.game")  # what holds compiled code for all games
+_SHARED = (
+    "payoff.envs.core.",
+    "payoff.envs.rewards.",
+    "payoff.envs.sight.",
+    "payoff.game",
+    "payoff.rewards",
+)  # what holds compiled code for all games
 _IMPORT = re.compile(
     r"^(?:import\s+(?P<modules>[^\n#]+)|from\s+(?P<base>\S+)\s+import\s+(?P<names>\([^)]*\)|[^\n#]+))", re.M
 )
@@ -245,3 +251,15 @@ def bind(kernel: Any, *arguments: Any) -> Callable[..., Any]:
     with event.install_listener("numba:compile", _Announcement()):
         kernel.compile(signature)
     return kernel.get_overload(signature)
+
+
+def address(function: Any, n_arguments: int) -> int:
+    """Address of a compiled function of so many whole numbers, compiled or loaded now.
+
+    It is good for as long as ``function`` is referred to; :func:`payoff.envs.core.memory.call` calls it.
+    """
+    signature = (numba.types.intp,) * n_arguments
+    with event.install_listener("numba:compile", _Announcement()):
+        function.compile(signature)
+    compiled = function.overloads[signature]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

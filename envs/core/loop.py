@@ -50,9 +50,14 @@ __all__ = [
     "SEAT",
     "STEPPED_PAST_END",
     "TASK",
+    "Desk",
     "Wiring",
+    "damage_of",
+    "desk_of",
+    "desk_size",
     "first_invalid",
     "run",
+    "trust_of",
 ]
 
 MODE = words("native", "unit", "level", "integer")  # how actions are written; level and integer: 0 .. levels - 1
@@ -146,7 +151,22 @@ def desk_size(n_agents: int, action_size: int, published: bool) -> int:
 
 
 @spliced
-def _desk(frame: Any, row: Any, out: Any) -> Any:
+def trust_of(frame: Any, row: Any) -> Any:
+    """Trust ``(N, N)`` of a copy, ``(0, 0)`` where the game has none."""
+    n, step = frame.trusting, frame.pair_step
+    return slice_at(row, frame.at_trust, (n, n), (n * step, step))
+
+
+@spliced
+def damage_of(frame: Any, row: Any) -> Any:
+    """Reputation damage ``(N, N)`` of a copy, ``(0, 0)`` where the game has none."""
+    n, step = frame.damaging, frame.pair_step
+    return slice_at(row, frame.at_damage, (n, n), (n * step, step))
+
+
+@spliced
+def desk_of(frame: Any, row: Any, out: Any) -> Any:
+    """The desk of a copy, whose step is reported in ``out``."""
     n, size, at = frame.n_agents, frame.action_size, frame.desk
     more, behind = n * frame.published, at + 2 * n * size
     return Desk(
@@ -202,7 +222,7 @@ def _take_actions(frame: Any, seats: Any, bounds: Any, s: Any, row: Any, desk: A
     """Fill ``action`` in native units: outside seats from ``raw``, partners from the state."""
     n = frame.n_agents
     last = slice_at(row, frame.at_action, (frame.acting,), (frame.action_step,))
-    trust = slice_at(row, frame.at_trust, (frame.trusting, frame.trusting), (n * frame.pair_step, frame.pair_step))
+    trust = trust_of(frame, row)
     for i in range(n):
         desk.base[i] = 0.0
         if seats[i].partner.code != partners.EXTERNAL:
@@ -228,10 +248,7 @@ def _take_actions(frame: Any, seats: Any, bounds: Any, s: Any, row: Any, desk: A
 def _settle(frame: Any, seats: Any, bounds: Any, links: Any, row: Any, desk: Any, out: Any) -> None:
     """Payoffs and rewards of the step, from the state after it."""
     n = frame.n_agents
-    steps = (n * frame.pair_step, frame.pair_step)
-    trust = slice_at(row, frame.at_trust, (frame.trusting, frame.trusting), steps)
-    damage = slice_at(row, frame.at_damage, (frame.damaging, frame.damaging), steps)
-    reward_layer.apply(seats, links, bounds, desk.base, desk.action, trust, damage, out[n : 2 * n])
+    reward_layer.apply(frame, seats, bounds, links, row, desk.base, out)
     for i in range(desk.factor.shape[0]):  # a published game
         out[i] = desk.base[i] * desk.factor[i] + desk.extra[i]
         out[n + i] = out[n + i] * desk.factor[i] + desk.extra[i]
@@ -312,7 +329,7 @@ def run(params: Any, wiring: Any, rows: Any, out: Any, obs: Any) -> int:
             _clear(frame, row, told)
             begin(params, k, frame, row)
         elif task == TASK.step:
-            desk = _desk(frame, row, told)
+            desk = desk_of(frame, row, told)
             _take_actions(frame, seats, bounds, s, row, desk)
             terminated = game_step(params, k, s, parts, desk)
             _settle(frame, seats, bounds, wiring.links[k], row, desk, told)

@@ -1,8 +1,11 @@
 """Named views into a row of numbers, for compiled code: a record, or an array of records, that starts at a column.
 
 A copy of a game is one row of float64, so that a snapshot is a copy of one array; rules see names instead of columns.
-These two functions are the whole bridge. They allocate nothing and check nothing: columns and lengths come from
+These functions are the whole bridge. They allocate nothing and check nothing: columns and lengths come from
 :class:`payoff.envs.core.state.Layout`, which lays out the row.
+
+The last four cross from one compiled function to another that it does not know when it is compiled: what is handed
+over are addresses, whole numbers, and what lies there is named again on the other side.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from numba.core import cgutils
 from numba.core.extending import intrinsic as numba_intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-__all__ = ["parts_at", "record_at", "slice_at"]
+__all__ = ["address_of", "array_of", "call", "parts_at", "record_at", "record_of", "slice_at"]
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
@@ -92,3 +95,58 @@ def parts_at(typing: Any, row: Any, places: Any, like: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, made)
 
     return result(row, places, like), build
+
+
+@intrinsic
+def address_of(typing: Any, what: Any) -> Any:
+    """``address_of(what)``: where a record, or the first element of an array, lies."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, pointer = signature.args[0], given[0]
+        if isinstance(kind, types.Array):
+            pointer = make_array(kind)(context, builder, pointer).data
+        return builder.ptrtoint(pointer, context.get_value_type(types.intp))
+
+    return types.intp(what), build
+
+
+@intrinsic
+def record_of(typing: Any, address: Any, dtype: Any) -> Any:
+    """``record_of(address, dtype)``: the record of this dtype at an address."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
+
+    return dtype.dtype(types.intp, dtype), build
+
+
+@intrinsic
+def array_of(typing: Any, address: Any, shape: Any, dtype: Any) -> Any:
+    """``array_of(address, shape, dtype)``: the contiguous array at an address."""
+    kind = types.Array(dtype.dtype, len(shape), "C")
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        pointer = builder.inttoptr(given[0], context.get_data_type(kind.dtype).as_pointer())
+        return _array(context, builder, kind, pointer, cgutils.unpack_tuple(builder, given[1]), None)
+
+    return kind(types.intp, types.UniTuple(types.intp, len(shape)), dtype), build
+
+
+@intrinsic
+def call(typing: Any, function: Any, given: Any) -> Any:
+    """``call(function, given)``: call the compiled function at an address; see :func:`payoff.envs.core.jit.address`.
+
+    It takes whole numbers, as many as the tuple ``given`` has, and returns nothing; nobody checks that.
+    """
+    takes = (types.intp,) * len(given)
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = context.call_conv.get_function_type(types.none, takes)
+        pointer = builder.inttoptr(values[0], kind.as_pointer())
+        arguments = cgutils.unpack_tuple(builder, values[1])
+        status, _ = context.call_conv.call_function(builder, pointer, types.none, takes, arguments)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return types.none(types.intp, types.UniTuple(types.intp, len(given))), build

@@ -117,7 +117,7 @@ _NUMBERS = {int: np.int64, bool: np.int64, float: np.float64}
 
 
 @cache
-def _columns(kind: type[Params]) -> tuple[np.dtype[Any], dict[str, tuple[Any, ...]]]:
+def _columns(kind: type[Any]) -> tuple[np.dtype[Any], dict[str, tuple[Any, ...]]]:
     """The record of a parameter class, and the words of those of its columns that are words."""
     hints = {f.name: get_type_hints(kind)[f.name] for f in fields(kind)}
     for owner in reversed(kind.__mro__):
@@ -135,8 +135,8 @@ def _columns(kind: type[Params]) -> tuple[np.dtype[Any], dict[str, tuple[Any, ..
     return np.dtype((Named, np.dtype(columns or [("none", np.int64)], align=True))), words
 
 
-def pack(rows: Sequence[Params]) -> Any:
-    """Parameters as compiled rules read them, ``(P,)`` records."""
+def pack(rows: Sequence[Any]) -> Any:
+    """Parameters, or other dataclasses of one class, as compiled rules read them, ``(P,)`` records."""
     dtype, words = _columns(type(rows[0]))  # type: ignore[arg-type]
     packed = np.zeros(len(rows), dtype=dtype)
     for k, params in enumerate(rows):

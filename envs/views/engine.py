@@ -16,14 +16,14 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from payoff.envs import partners as partner_policies
-from payoff.envs import rewards
 from payoff.envs.core import binding, loop, rng
 from payoff.envs.core.game import Game
 from payoff.envs.core.jit import bind
-from payoff.envs.core.layer import LAYER
 from payoff.envs.core.params import Params
 from payoff.envs.core.partner import PARTNER
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, KEY, MARKED, NEVER, OVER, Array
+from payoff.envs.rewards.functions import RewardFunction, RewardInput
+from payoff.envs.rewards.wiring import wire
 from payoff.envs.views import actions as action_formats
 from payoff.envs.views.snapshot import Snapshot, described
 
@@ -96,18 +96,18 @@ class Engine:
         self._global = game.plan(self.rows, [0], "full")
         self.depend = np.stack([game.dependence(p) for p in self.rows])
         self._reads = reads
-        self._custom: rewards.RewardFunction | None = None
         clip = clip_actions or (game.rules.published and self.format.mode == loop.MODE.native)
         frame = self._frame(clip, autoreset)
         seat_table = np.zeros((len(self.rows), n), dtype=loop.SEAT)
         seat_table["partner"] = self._partner_table(partners, n)
-        seat_table["layer"], weight = self._layer_tables(reward)
+        self._rewards = wire(game.rules.default_reward if reward is None else reward, game, self.depend)
+        seat_table["layer"] = self._rewards.table
         seat_table["baseline"] = [game.baseline(p) for p in self.rows]
         seat_table["horizon"] = [[float(p.horizon)] * n for p in self.rows]
         bound_table = np.zeros(bounds.shape[:-1], dtype=loop.BOUND)
         bound_table["low"], bound_table["high"] = bounds[..., 0], bounds[..., 1]
         links = np.zeros(self.depend.shape, dtype=loop.LINK)
-        links["weight"], links["depend"] = weight, self.depend
+        links["weight"], links["depend"] = self._rewards.weight, self.depend
         self._wiring = loop.Wiring(frame, seat_table, bound_table, links, self.plan.table)
         self._allocate(frame[0], sum(e.width(n) for e in game.entries))
         self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
@@ -115,7 +115,7 @@ class Engine:
         self._fresh = partial(np.empty, self._obs_shape, self._seen.dtype)
         self._parts = self._split(num_threads)
         self._pool = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
-        self._plain = self._pool is None and not self._functions and self._custom is None
+        self._plain = self._pool is None and not self._functions and not self._rewards.functions
 
     def _frame(self, clip: bool, autoreset: str) -> Array:
         n, size, layout = self.shape.n_agents, self.shape.action_size, self.shape.layout
@@ -170,15 +170,6 @@ class Engine:
             if isinstance(partner, partner_policies.Partner):
                 table[seat] = partner.record
         return table
-
-    def _layer_tables(self, reward: Any) -> tuple[Array, Array]:
-        rules = self.game.rules
-        chosen = rewards.resolve(rules.default_reward if reward is None else reward, rules.reward_names)
-        if not isinstance(chosen, rewards.Layer):
-            self._custom, chosen = chosen, rewards.Private()
-        seats = rewards.seat_rules(chosen, self.depend, rules.reward_names)
-        table = np.array([(s.code, s.first, s.second) for s in seats], dtype=LAYER)
-        return table, np.stack([s.weight for s in seats], axis=1)
 
     def _split(self, num_threads: int) -> list[tuple[Any, Any, slice]]:
         """Parts of the batch: (params, wiring, copies) with the per-copy arrays cut to the copies."""
@@ -301,7 +292,7 @@ class Engine:
         """A step in which functions of the user, or several threads, have a part."""
         if self._functions:
             self._ask_functions()
-        before = self.snapshot() if self._custom is not None else None
+        before = self.snapshot() if self._rewards.functions else None
         if self._pool is None:
             bad = self._step(obs)
         else:
@@ -312,7 +303,7 @@ class Engine:
             self._refuse(bad)
         if before is not None:
             try:
-                self._apply_custom()
+                self._apply_functions()
             except BaseException:  # whatever the user's function raised: the step did not happen
                 self._put_back(before)
                 raise
@@ -354,28 +345,43 @@ class Engine:
             "the state is unchanged"
         )
 
-    def _apply_custom(self) -> None:
+    def _apply_functions(self) -> None:
+        """Rewards of the seats that a function of the user decides."""
         state = self.state
         if len(self.last):
             state = np.where(self.ended.any(axis=1, keepdims=True), self.last, self.state)
-        layout = self.shape.layout
-        given = rewards.RewardInput(
+        told = self.reward.copy()
+        for function, seats in self._rewards.functions:
+            answer = self._answer(function, self._happened(state))[:, seats]
+            factor, extra = (x[:, seats] if x.ndim > 1 else x for x in (self._factor, self._extra))
+            told[:, seats] = answer * factor + extra
+        self.reward[...] = told
+
+    def _happened(self, state: Array) -> RewardInput:
+        """What reward functions are given; ``state`` is the one after the step."""
+        layout, wiring = self.shape.layout, self._wiring
+        return RewardInput(
             payoff=self._base.copy(),
             action=self.action.copy(),
+            low=wiring.bounds["low"].copy(),
+            high=wiring.bounds["high"].copy(),
+            neutral=wiring.seats["baseline"].copy(),
             trust=layout.view(state, "trust").copy() if "trust" in layout else None,
             reputation_damage=layout.view(state, "damage").copy() if "damage" in layout else None,
             dependence=self.depend.copy(),
         )
-        assert self._custom is not None
-        answer = np.asarray(self._custom(given), dtype=np.float64)
-        shape = given.payoff.shape
+
+    def _answer(self, function: RewardFunction, given: RewardInput) -> Array:
+        """Rewards ``(B, N)`` that a function says, checked; 0 where nothing was played."""
+        shape = self._base.shape
+        answer = np.asarray(function(given), dtype=np.float64)
         if answer.shape != shape:
             raise ValueError(f"the reward function must return finite rewards of shape {shape}, got {answer.shape}")
-        answer = np.where(self._restarted[:, None], 0.0, answer)  # nothing was played there
+        answer = np.where(self._restarted[:, None], 0.0, answer)
         if not np.isfinite(answer).all():
             bad = answer[~np.isfinite(answer)][0]
             raise ValueError(f"the reward function must return finite rewards of shape {shape}, got {bad}")
-        self.reward[...] = answer * self._factor + self._extra
+        return answer
 
     # -- reading -----------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("baselines", "calibration", "wrappers"):
+    if name in ("baselines", "calibration", "game", "rewards", "wrappers"):
         return importlib.import_module(f"payoff.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'payoff' has no attribute {name!r}")

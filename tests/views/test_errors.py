@@ -245,14 +245,29 @@ def test_a_class_is_not_an_instance():
 
 
 def test_a_layer_of_ones_own_is_checked_before_the_kernel_sees_it():
-    from payoff.envs.rewards import Layer, SeatRule
+    from payoff.rewards import Layer
 
     class Broken(Layer):
-        def seat(self, i, depend):
-            return SeatRule(0, 0.0, 0.0, np.ones((1, 1)))
+        def weights(self, depend):
+            return np.ones((1, 1))
 
-    with pytest.raises(ValueError, match=r"Broken.seat\(0\) must give .* weights of shape \(1, 2\)"):
+    class Endless(Layer):
+        def weights(self, depend):
+            return np.full(depend.shape, np.inf)
+
+    class Plain(Layer):
+        def rule(me, i, t):
+            return 0.0
+
+    shape = r"\(1, 2, 2\)"
+    with pytest.raises(ValueError, match=rf"Broken.*weights\(depend\) must give finite .* {shape}, got shape \(1, 1\)"):
         VIEWS["arrays"](reward=Broken())
+    with pytest.raises(ValueError, match=rf"Endless.*weights\(depend\) must give finite .* {shape}, got some"):
+        VIEWS["arrays"](reward=Endless())
+    with pytest.raises(TypeError, match=r"Plain.rule must be compiled: decorate it with payoff.rewards.jit"):
+        VIEWS["arrays"](reward=Plain())
+    with pytest.raises(NotImplementedError, match=r"Layer must define weights\(depend\), or have a rule"):
+        VIEWS["arrays"](reward=Layer())
 
 
 @every_view

@@ -16,7 +16,15 @@ from payoff.envs import registry
 PHASES = ("formation", "mature", "crisis", "strained", "emergence", "growth", "maturity", "evolution")
 NUMBER = st.one_of(st.floats(0, 1), st.floats(-1, 150), st.sampled_from([0.0, 1.0, 1e-9, 0.1, 1e6, 1e12]))
 WHOLE = st.integers(0, 12)
-REWARDS = ["private", "integrated", "cooperative", "trust_reciprocal", "mutuality:0.7", "inequity_aversion"]
+REWARDS = [
+    "private",
+    "integrated",
+    "cooperative",
+    "trust_reciprocal",
+    "mutuality:0.7",
+    "inequity_aversion",
+    "svo_angle:1,9",
+]
 
 
 def values(hint):

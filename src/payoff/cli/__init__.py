@@ -19,6 +19,7 @@ from typing import Protocol
 import tyro
 
 from payoff.cli.shared import UserError, near
+from payoff.envs.core.names import import_from_here
 
 __all__ = ["COMMANDS", "Command", "UserError", "main"]
 
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, 1 where runs failed, 2 for bad input, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    import_from_here()
     try:
         return _dispatch(arguments)
     except UserError as error:

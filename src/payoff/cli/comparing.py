@@ -28,7 +28,7 @@ class Compare:
     Exact on tabular games of one player, with what following each reward costs in payoff; elsewhere from uniformly
     random play, with a noise floor: a distance below it is no difference. A layer is a sum such as payoff+0.5*aux, of
     payoff, aux, shaping:KEY (a potential that is info[KEY]), shaped:KEY (payoff + shaping:KEY), clipped:L, and reward
-    layers (private, integrated, cooperative, svo:0.4 ...).
+    layers (private, integrated, cooperative, svo:0.4, package.module:Name ...).
 
     Examples:
         payoff compare payoff/GridNav-v0 --layers payoff aux payoff+aux shaped:progress --params aux=misleading

@@ -52,7 +52,9 @@ class ListGames:
             table.add_row(game.id, *sizes, kind, ", ".join(tags), game.summary)
         out = console()
         out.print(table)
-        out.print(f"\nrewards: {', '.join(LAYERS)} (numbers after a colon: svo:0.4)", highlight=False)
+        out.print(
+            f"\nrewards: {', '.join(LAYERS)} (numbers after a colon: svo:0.4), or package.module:Name", highlight=False
+        )
         out.print("payoff info ID shows the rules, parameters and spaces of one of them", highlight=False)
         return 0
 
@@ -108,7 +110,7 @@ def _parameters(game: Game[Any]) -> Iterator[tuple[str, str, str]]:
 
 def _facts(game: Game[Any]) -> Iterator[tuple[str, str]]:
     """Sizes, spaces and rewards, at the default parameters."""
-    from payoff.envs.rewards import LAYERS
+    from payoff.envs.rewards.naming import working
 
     params = game.params()
     shape = game.shape(params)
@@ -126,7 +128,8 @@ def _facts(game: Game[Any]) -> Iterator[tuple[str, str]]:
         names = game.plan([params], [0], setting).names
         yield f"observe={setting}", f"{len(names)} numbers in [0, 1]: {_abridged(names)}"
     meant = (
-        f"{name} (here {game.rules.reward_names[name]})" if name in game.rules.reward_names else name for name in LAYERS
+        f"{name} (here {game.rules.reward_names[name]})" if name in game.rules.reward_names else name
+        for name in working(game)
     )
     yield "rewards", f"{', '.join(meant)}; default {game.rules.default_reward}"
 

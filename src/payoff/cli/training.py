@@ -55,7 +55,7 @@ class Train:
     algo: str = "ippo"
     """trainer: ippo, ppo, balanced_ppo, sb3, or package.module with Args and train"""
     reward: str | None = None
-    """reward layer to train on; the game's default when left out"""
+    """reward layer to train on, a name or package.module:Name; the game's default when left out"""
     seed: int = 1
     """seed of the training"""
     total_steps: int | None = None
@@ -141,7 +141,7 @@ class Ablate:
     envs: tuple[str, ...] = ("payoff/TrustDilemma-v0", "payoff/ReciprocalDilemma-v0")
     """environment ids; the namespace payoff/ may be left out"""
     rewards: tuple[str, ...] = ("private", "integrated", "cooperative")
-    """reward layers to train on; numbers after a colon"""
+    """reward layers to train on: names, numbers after a colon, or package.module:Name"""
     seeds: int = 3
     """number of seeds: 1 to this"""
     algo: str = "ippo"

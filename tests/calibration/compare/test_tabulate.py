@@ -64,10 +64,10 @@ def _rows(info, key, keep):
 def test_tables_agree_with_random_play():
     for env_id, parameters in GAMES:
         game, params, mdp = made(env_id, parameters)
-        terms = tabulate(game, params, mdp, layers=["private", "mutuality:0.3"], keys=["progress"])
+        terms = tabulate(game, params, mdp, layers=["private", "self_interest:0.3"], keys=["progress"])
         np.testing.assert_array_equal(terms.payoff, mdp.reward)
         np.testing.assert_array_equal(terms.rewards["private"], terms.payoff)
-        np.testing.assert_array_equal(terms.rewards["mutuality:0.3"], terms.payoff)  # one seat has no others
+        np.testing.assert_array_equal(terms.rewards["self_interest:0.3"], terms.payoff)  # one seat has no others
         seen = 0
         for at, action, reached, reward, info in played(env_id, parameters, mdp, 150):
             for i in range(len(at)):
