@@ -2,7 +2,8 @@
 
 A layer is a frozen dataclass that says, seat by seat, which compiled rule (:mod:`payoff.envs.core.layer`) with which
 weights turns the payoff vector into that seat's reward. ``reward=`` takes a layer, a name (with numbers after a colon:
-``"mutuality:0.3"``, ``"inequity_aversion:0.85,0.315"``), or a function of a :class:`RewardInput`.
+``"mutuality:0.3"``, ``"inequity_aversion:0.85,0.315"``; ``"package.module:Name"`` for one from anywhere), or a
+function of a :class:`RewardInput`.
 
 In a published ``-v0`` game the layer acts on the base payoff, before the game's multipliers, and the names
 ``integrated`` and ``cooperative`` mean what the published code does; ``Integrated()`` and ``Cooperative()`` are
@@ -20,6 +21,7 @@ import numpy as np
 
 from payoff.envs.core import layer as rule
 from payoff.envs.core.params import check_number
+from payoff.envs.core.specification import build, imported, parse
 from payoff.envs.core.state import Array
 
 __all__ = [
@@ -298,7 +300,8 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Layer | Rewa
     """Layer for what the user wrote after ``reward=``.
 
     Args:
-        reward: layer, name, ``"name:number,..."`` or function of a :class:`RewardInput`.
+        reward: layer, function of a :class:`RewardInput`, or specification (:mod:`payoff.envs.core.specification`):
+            ``"svo:0.8"``, or ``"package.module:Name"`` for a layer or a function of any module.
         names: what a name means in this game, where it is not the layer of that name.
 
     Raises:
@@ -308,19 +311,24 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Layer | Rewa
     if isinstance(reward, Layer):
         return reward
     if isinstance(reward, str):
-        name, colon, numbers = reward.partition(":")
-        kind = LAYERS.get((names or {}).get(name, name))
+        chosen = parse(reward, "reward", LAYERS)
+        if chosen.outside:
+            return imported(chosen, _pays, "a reward layer or a function of payoffs")  # type: ignore[no-any-return]
+        kind = LAYERS.get((names or {}).get(chosen.name, chosen.name))
         if kind is None:
-            raise ValueError(f"reward must be one of {', '.join(LAYERS)}, a layer or a function, got {reward!r}")
+            raise ValueError(
+                f"reward must be one of {', '.join(LAYERS)}, package.module:Name, a layer or a function, got {reward!r}"
+            )
         takes = [f.name for f in fields(kind) if f.type in ("float", float)]
-        try:
-            values = [float(n) for n in numbers.split(",")] if colon else []
-        except ValueError:
-            raise ValueError(f"reward {reward!r}: what follows the colon must be numbers") from None
-        if len(values) > len(takes):
-            raise ValueError(f"reward {reward!r}: {name} takes at most {len(takes)} numbers")
-        return kind(*values)
-    if callable(reward) and not isinstance(reward, type):
+        if len(chosen.values) > len(takes):
+            raise ValueError(f"reward {reward!r}: {chosen.name} takes at most {len(takes)} numbers")
+        return build(kind, chosen)  # type: ignore[no-any-return]
+    if _pays(reward):
         return reward  # type: ignore[no-any-return]
     hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else ""
     raise TypeError(f"reward must be a layer, a name or a function, got {reward!r}{hint}")
+
+
+def _pays(thing: Any) -> bool:
+    """Whether it is a layer, or a function that may be one."""
+    return isinstance(thing, Layer) or (callable(thing) and not isinstance(thing, type))
