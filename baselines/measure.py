@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,13 @@ _SINGLE_AGENT = ("agent", "partners", "control")  # settings that only the singl
 
 
 def view_of(algo: str) -> View:
-    """``single`` where a trainer learns in the single-agent view, one seat or one controller of all; else ``multi``."""
+    """``single`` where a trainer learns in the single-agent view, one seat or one controller of all; else ``multi``.
+
+    A module of another package says which in ``VIEW``, and means ``multi`` if it does not.
+    """
+    if "." in algo:
+        view: View = getattr(importlib.import_module(algo), "VIEW", "multi")
+        return view
     return "single" if algo in ("balanced_ppo", "ppo", "sb3") else "multi"
 
 

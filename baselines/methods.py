@@ -45,9 +45,12 @@ def _dynamics(
     num_actions: int | None, action_size: int, features: int, share: float, rate: float, every: int, seed: int
 ) -> Any:
     settings = wrappers.Learning(learning_rate=rate, learn_every=every, seed=seed)
-    size = {} if num_actions is not None else {"action_size": action_size}
     return wrappers.DynamicsModel(
-        num_actions=num_actions, features=features, forward_share=share, settings=settings, **size
+        num_actions=num_actions,
+        action_size=action_size,
+        features=features,
+        forward_share=share,
+        settings=settings,
     )
 
 
@@ -108,7 +111,7 @@ def _first_visit() -> Bonus:
 
 
 def _product(*, power: float = 0.5, per_row: bool = False) -> Bonus:
-    """count times first_visit."""
+    """Count times first_visit."""
     return wrappers.Product(_count(power=power, per_row=per_row), wrappers.FirstVisit())
 
 
@@ -120,6 +123,12 @@ def _bebold(*, alpha: float = 1.0, once: bool = True, per_row: bool = False) -> 
 def _e3b(*, ridge: float = 0.1) -> Bonus:
     """Elliptical episodic bonus of the numbers of the observation."""
     return wrappers.E3B(ridge=ridge)
+
+
+def _learning(seed: int) -> Any:
+    from payoff.wrappers.redistribution.learned import Learning  # brings torch
+
+    return Learning(seed=seed)
 
 
 def _rd(*, ridge: float = 1e-6, residual: bool = True, num_actions: int | None) -> RewardTransform:
@@ -136,7 +145,7 @@ def _rrd(
     num_actions: int | None,
 ) -> RewardTransform:
     """Randomised return decomposition by a network."""
-    features, learning = wrappers.StepFeatures(num_actions), wrappers.Learning(seed=seed)
+    features, learning = wrappers.StepFeatures(num_actions), _learning(seed)
     return wrappers.NetworkDecomposition(
         features, subset=subset, unbiased=unbiased, learning=learning, residual=residual
     )
@@ -144,7 +153,7 @@ def _rrd(
 
 def _rudder(*, aux: float = 0.5, residual: bool = True, seed: int = 0, num_actions: int | None) -> RewardTransform:
     """Differences of a recurrent prediction of the return."""
-    features, learning = wrappers.StepFeatures(num_actions), wrappers.Learning(seed=seed)
+    features, learning = wrappers.StepFeatures(num_actions), _learning(seed)
     return wrappers.Rudder(features, aux=aux, learning=learning, residual=residual)
 
 
@@ -277,8 +286,8 @@ def _paying(specification: Specification, given: Mapping[str, Any]) -> RewardMet
         if "coef" in named:
             raise TypeError(f"bonus {specification.name} got coef both as a number and by its name")
         named["coef"] = specification.values[0]
-    how = {k: named.pop(k) for k in ("coef", "decay", "normalise", "clip", "on_terminal") if k in named}
-    back = {k: named.pop(k) for k in ("neutral", "delay", "horizon") if k in named}
+    how: dict[str, Any] = {k: named.pop(k) for k in ("coef", "decay", "normalise", "clip", "on_terminal") if k in named}
+    back: dict[str, Any] = {k: named.pop(k) for k in ("neutral", "delay", "horizon") if k in named}
     if how.get("normalise") == "return":
         how["gamma"] = given["gamma"]
     own = Specification(specification.name, (), named)

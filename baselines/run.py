@@ -9,22 +9,24 @@ import contextlib
 import dataclasses
 import difflib
 import importlib
+import inspect
 import json
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from payoff.baselines import results
+from payoff.baselines import methods, results
 from payoff.baselines.measure import View, measure, view_of
 from payoff.baselines.pool import Report
-from payoff.baselines.result import CURVES
+from payoff.baselines.result import CURVES, Result
 from payoff.baselines.results import RunConfig
 from payoff.envs import registry
 from payoff.envs.core.params import unknown_keyword
+from payoff.envs.core.specification import describe, parse
 from payoff.extras import require
 
 if TYPE_CHECKING:
@@ -37,16 +39,20 @@ __all__ = [
     "TRAINERS",
     "Named",
     "checkpoint_path",
+    "compute",
     "configure",
     "execute",
+    "failed_row",
     "load_policy",
     "progress",
-    "record_failure",
+    "shortest",
     "trainer",
+    "trainer_of",
 ]
 
 TRAINERS = {name: f"payoff.baselines.{name}" for name in ("balanced_ppo", "ippo", "ppo", "sb3")}
 
+_SHAPED_BY_AXIS = ("shaping", "shaping_scale")  # what a trainer may call its own setting for the same
 # Settings that are columns of their own, or say where to and not what: the rest is the row's ``hyperparameters``.
 _NOT_HYPERPARAMETERS = {
     "env_id",
@@ -74,7 +80,12 @@ def trainer(algo: str) -> ModuleType:
     if algo in TRAINERS:  # an import statement of the trainer would not name the extra
         for package in ("torch", "stable_baselines3") if algo == "sb3" else ("torch",):
             require(package, extra="train")
-    module = importlib.import_module(TRAINERS.get(algo, algo))
+    try:
+        module = importlib.import_module(TRAINERS.get(algo, algo))
+    except ModuleNotFoundError as error:
+        if error.name and f"{algo}.".startswith(f"{error.name}."):
+            raise ValueError(f"unknown trainer {algo!r}: there is no module {error.name}") from error
+        raise
     missing = [name for name in ("Args", "train") if not hasattr(module, name)]
     if missing:
         raise ValueError(f"trainer {algo!r} has no {' and no '.join(missing)}")
@@ -85,51 +96,93 @@ def configure(
     *,
     algo: str,
     env_id: str,
-    reward: str | None,
+    reward: Any,
     seed: int,
     env_params: Mapping[str, Any] | None = None,
+    shaping: Any = "none",
+    bonus: Any = "none",
+    transform: Any = "none",
+    partners: Any = "none",
     settings: Mapping[str, Any] | None = None,
     total_steps: int | None = None,
     evaluation_episodes: int = 10,
+    whole_episodes: bool = False,
 ) -> RunConfig:
-    """Check what a run is to be, down to building its environment once, and write all of it down.
+    """Check what a run is to be, down to building its environment and methods once, and write all of it down.
+
+    Reward, shaping, bonus, transform and partners are specifications (:mod:`payoff.envs.core.specification`), or
+    objects that one can be made of (:func:`payoff.envs.core.specification.describe`).
 
     Args:
-        algo: trainer.
+        algo: trainer, with settings after a colon: ``"ppo:gamma=0.9"``.
         env_id: environment; the namespace ``payoff/`` may be left out.
-        reward: reward layer by name; None is the game's default.
+        reward: reward layer; None is the game's default.
         seed: seed of the training.
         env_params: game parameters and view settings.
-        settings: settings of the trainer that differ from its defaults.
+        shaping: method around the reward; see :mod:`payoff.baselines.methods`.
+        bonus: exploration bonus.
+        transform: what rewrites the rewards of whole episodes.
+        partners: who plays the seats that are not trained; ``"none"`` leaves that to the game.
+        settings: settings of the trainer that differ from its defaults; those of ``algo`` go before them.
         total_steps: environment steps; None is the trainer's default.
         evaluation_episodes: episodes of the evaluation.
+        whole_episodes: the trainer plays whole episodes, where it has the settings: ``rollout`` is ``"episodes"`` and
+            ``num_steps`` at least the longest one, unless ``settings`` say otherwise. Always so with a transform.
 
     Raises:
-        ValueError: an unknown name or a value that is not allowed.
-        TypeError: a parameter or setting that the game or the trainer does not have.
+        ValueError: an unknown name or a value that is not allowed, or a method that the trainer cannot have.
+        TypeError: a parameter or setting that the game, the method or the trainer does not have.
         ImportError: a package that the trainer needs is missing.
     """
     if evaluation_episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {evaluation_episodes}")
     for package in ("pyarrow", "safetensors"):  # missed now, and not when the training is over
         require(package, extra="train")
+    algo, own_settings = trainer_of(algo)
     env_id = registry.full_id(env_id)
-    reward = registry.load(env_id).rules.default_reward if reward is None else reward
-    module = trainer(algo)
-    chosen = {**(settings or {}), **({} if total_steps is None else {"total_steps": total_steps})}
-    args = _arguments(module, algo, chosen, env_id=env_id, reward=reward, seed=seed, env_params=dict(env_params or {}))
-    _make_env(algo, env_id, {**(env_params or {}), "reward": reward}).close()
-    values = dataclasses.asdict(args)
-    hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
-    return RunConfig(
+    reward = registry.load(env_id).rules.default_reward if reward is None else describe(reward, "reward")
+    env_params = dict(env_params or {})
+    if isinstance(env_params.get("partners"), str):
+        if partners != "none":
+            raise ValueError(f"partners are given twice: {partners!r} and {env_params['partners']!r}")
+        partners = env_params.pop("partners")
+    config = RunConfig(
         env_id=env_id,
         reward=reward,
         algo=algo,
         seed=seed,
-        env_params=dict(env_params or {}),
-        hyperparameters=json.loads(json.dumps(hyperparameters)),  # tuples become the lists that a row gives back
+        shaping=describe(shaping, "shaping"),
+        bonus=describe(bonus, "bonus"),
+        transform=describe(transform, "transform"),
+        partners=describe(partners, "partners"),
+        env_params=env_params,
         evaluation_episodes=evaluation_episodes,
     )
+    module = trainer(algo)
+    settings = {**(settings or {}), **own_settings, **({} if total_steps is None else {"total_steps": total_steps})}
+    if refused := [name for name in _SHAPED_BY_AXIS if name in settings]:
+        raise ValueError(f"{refused[0]} is no setting here: say --shaping progress or --shaping progress:scale=2")
+    if whole_episodes or config.transform != "none":
+        settings = {**_whole_episodes(module, env_id, env_params), **settings}
+    args = _arguments(module, algo, settings, **_own(config))
+    _try(config, module, args)
+    values = dataclasses.asdict(args)
+    hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
+    # tuples become the lists that a row gives back
+    return dataclasses.replace(config, hyperparameters=json.loads(json.dumps(hyperparameters)))
+
+
+def trainer_of(algo: str) -> tuple[str, dict[str, Any]]:
+    """Name of a trainer and the settings that follow it: ``"ppo:gamma=0.9"`` is ``("ppo", {"gamma": 0.9})``.
+
+    Raises:
+        ValueError: numbers without a name.
+    """
+    parsed = parse(algo, "algo", TRAINERS)
+    if parsed.values or parsed.outside:
+        raise ValueError(f"algo takes settings as name=value, got {algo!r}")
+    name = parsed.name.removeprefix("payoff.baselines.")
+    return (name if name in TRAINERS else parsed.name), dict(parsed.named)
 
 
 def checkpoint_path(out: Path, run_id: str) -> Path:
@@ -150,22 +203,24 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
     Returns:
         The row.
     """
-    path = checkpoint_path(out, config.run_id)
-    note = _discard_damaged(path)
+    row = compute(config, checkpoint_path(out, config.run_id), report)
+    return results.read_row(results.write_row(out, row))
+
+
+def compute(config: RunConfig, path: Path, report: Report) -> dict[str, Any]:
+    """Row of a run, which is trained and measured here and written nowhere.
+
+    Args:
+        config: the run.
+        path: file of its checkpoint.
+        report: called with (steps done, steps in all).
+    """
     try:
+        note = _discard_damaged(path)
         module = trainer(config.algo)
-        args = _arguments(
-            module,
-            config.algo,
-            config.hyperparameters,
-            env_id=config.env_id,
-            reward=config.reward,
-            seed=config.seed,
-            env_params=dict(config.env_params),
-            checkpoint=str(path),
-            resume=True,
-        )
-        result = module.train(args, on_progress=report)
+        settings = {k: v for k, v in config.hyperparameters.items() if k not in _SHAPED_BY_AXIS}
+        args = _arguments(module, config.algo, settings, **_own(config), checkpoint=str(path), resume=True)
+        result = module.train(args, on_progress=report, **_methods(config, module, args))
         row = {
             **config.columns(),
             "status": "ok",
@@ -177,7 +232,7 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
             **measure(
                 result.policy,
                 config.env_id,
-                config.env_params,
+                config.env_keywords(),
                 view=view_of(config.algo),
                 episodes=config.evaluation_episodes,
                 seed=config.evaluation_seed,
@@ -185,16 +240,25 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
             **results.versions(),
             **results.machine(),
         }
-        return results.read_row(results.write_row(out, row))
+        return results.checked(row)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-        return record_failure(config, out, reason, getattr(error, "step", None))
+        return failed_row(config, reason, getattr(error, "step", None))
 
 
-def record_failure(config: RunConfig, out: Path, message: str, step: int | None = None) -> dict[str, Any]:
-    """Write the row of a run that failed, and return it; the first line of ``message`` should say all."""
+def shortest(config: RunConfig) -> Result:
+    """Train for as few steps as the trainer can, without a checkpoint: how long that takes is all it is good for."""
+    module = trainer(config.algo)
+    settings = {k: v for k, v in config.hyperparameters.items() if k not in _SHAPED_BY_AXIS}
+    args = _arguments(module, config.algo, {**settings, "total_steps": 1}, **_own(config))
+    result: Result = module.train(args, on_progress=None, **_methods(config, module, args))
+    return result
+
+
+def failed_row(config: RunConfig, message: str, step: int | None = None) -> dict[str, Any]:
+    """Row of a run that failed; the first line of ``message`` should say all."""
     own = {**config.columns(), "status": "failed", "message": message, "failed_step": step}
-    return results.read_row(results.write_row(out, {**own, **results.versions(), **results.machine()}))
+    return {**own, **results.versions(), **results.machine()}
 
 
 class Named(NamedTuple):
@@ -294,12 +358,80 @@ def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own
     return module.Args(**values, **own)
 
 
-def _make_env(algo: str, env_id: str, keywords: Mapping[str, Any]) -> Any:
+def _own(config: RunConfig) -> dict[str, Any]:
+    """What a trainer is told beside its settings."""
+    return {
+        "env_id": config.env_id,
+        "reward": config.reward,
+        "seed": config.seed,
+        "env_params": config.env_keywords(),
+    }
+
+
+def _methods(config: RunConfig, module: ModuleType, args: Any) -> dict[str, Any]:
+    """Keywords ``wrapper`` and ``transform`` of the trainer, each where there is something to it.
+
+    Raises:
+        ValueError: an unknown method, or one that the trainer cannot have.
+        TypeError: a key that the method does not take.
+    """
+    gamma: float = getattr(args, "gamma", 1.0)
+    ending: methods.Ending = getattr(args, "on_truncation", "bootstrap")
+    wrapper = methods.around(config.shaping, config.bonus, gamma, ending, seed=config.seed)
+    found: dict[str, Any] = {} if wrapper is None else {"wrapper": wrapper}
+    if config.transform != "none":
+        env = _make_env(config)
+        env.close()
+        found["transform"] = methods.transform_of(config.transform, num_actions=env.num_actions, seed=config.seed)
+    takes = inspect.signature(module.train).parameters
+    for name in found:
+        if name not in takes:
+            what = "transform" if name == "transform" else "shaping and bonus"
+            raise ValueError(f"trainer {config.algo} takes no {name}: {what} must be none with it")
+    return found
+
+
+def _try(config: RunConfig, module: ModuleType, args: Any) -> None:
+    """Build everything once, one copy of it, so that what is wrong is known before anything runs."""
+    found = _methods(config, module, args)
+    if "wrapper" not in found:
+        _make_env(config).close()
+        return
+    env = _make_env(config, found["wrapper"])
+    try:
+        env.reset(seed=0)
+    except KeyError as error:
+        raise ValueError(
+            f"shaping {config.shaping}, bonus {config.bonus} in {config.env_id}: {error.args[0]}"
+        ) from error
+    finally:
+        env.close()
+
+
+def _make_env(config: RunConfig, wrapper: Callable[[Any], Any] = lambda env: env) -> Any:
     """The environment that a trainer will ask for, one copy of it."""
     from payoff.baselines import rollout
 
-    make = rollout.make_one_seat if view_of(algo) == "single" else rollout.make_all_seats
-    return make(env_id, 1, keywords)
+    view = view_of(config.algo)
+    if view == "multi" and config.partners != "none":
+        raise ValueError(
+            f"partners must be none with {config.algo}, which trains every seat, got {config.partners!r}; trainers of "
+            "one seat: ppo, balanced_ppo, sb3"
+        )
+    make = rollout.make_one_seat if view == "single" else rollout.make_all_seats
+    return make(config.env_id, 1, {"info": "full", **config.env_keywords(), "reward": config.reward}, wrapper)
+
+
+def _whole_episodes(module: ModuleType, env_id: str, env_params: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with which a trainer plays whole episodes, those that it has."""
+    known = {f.name: f.default for f in dataclasses.fields(module.Args)}
+    game = registry.load(env_id)
+    params = game.params.from_keywords(env_id, {k: v for k, v in env_params.items() if k in game.params.names()})
+    settings: dict[str, Any] = {"rollout": "episodes"} if "rollout" in known else {}
+    least = known.get("num_steps")
+    if settings and isinstance(least, int):
+        settings["num_steps"] = max(least, game.shape(params).max_steps)
+    return settings
 
 
 def _discard_damaged(path: Path) -> str | None:
