@@ -327,10 +327,11 @@ def _report(configs: Sequence[RunConfig], out: Path, console: Console, command: 
     frame, _ = read_runs(out)
     by_id = {row["run_id"]: row for row in frame.to_dicts()}
     rows = [by_id[config.run_id] for config in configs]
-    for table in report.tables(rows):
+    found = report.tables(rows)
+    for table in found:
         console.print(report.terminal(table))
-        for note in table.notes:
-            console.print(note, highlight=False)
+    for note in report.notes(found):
+        console.print(note, highlight=False, markup=False)
     console.print(f"report: {report.write_report(out, rows, command, grid)}", highlight=False, soft_wrap=True)
     failed = [(config, by_id[config.run_id]) for config in configs if by_id[config.run_id]["status"] == "failed"]
     for config, row in failed:

@@ -44,7 +44,8 @@ class Cell:
 
     def label(self, axes: Iterable[str]) -> str:
         """Points of these axes in words."""
-        return " · ".join(self.labels[axis] for axis in axes)
+        points = {axis: self.labels[axis] for axis in axes}
+        return " · ".join(f"no {AXES[axis]}" if point == "none" else point for axis, point in points.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def learning_curves(grid: Grid) -> Figure:
 def welfare(grid: Grid) -> Figure:
     """Welfare of the evaluated policies: one light mark per seed, their mean, and what :func:`covered` says."""
     names = {cell.label(grid.methods) for cell in grid.cells}
-    crowded = len(names) * max(map(len, names)) > 40  # names that do not fit below the axis go to the legend
+    crowded = len(names) * max(map(len, names)) > 44  # names that do not fit below the axis go to the legend
 
     def draw(axes: Axes, cell: Cell, style: dict[str, Any]) -> None:
         at = style["at"]
@@ -92,9 +92,12 @@ def welfare(grid: Grid) -> Figure:
         _references(axes, group)
         _focus(axes, group)
         axes.set_xlim(-0.6, len(group) - 0.4)
-        axes.set_xticks(range(len(group)), ["" if crowded else cell.label(_drawn(grid)) for cell in group])
+        if crowded:
+            axes.set_xticks([])
+        else:
+            axes.set_xticks(range(len(group)), [cell.label(_drawn(grid)) for cell in group])
         axes.grid(axis="x", visible=False)
-        axes.set_xlabel(", ".join(AXES[axis] for axis in _drawn(grid)))
+        axes.set_xlabel("" if crowded else ", ".join(AXES[axis] for axis in _drawn(grid)))
 
     return _panels(grid, draw, finish, "welfare per episode (payoff units)", f"bars: {covered(grid)}")
 
@@ -170,11 +173,12 @@ def _panels(
     beyond = [axis for axis in grid.methods if axis not in _drawn(grid)]
     panels: dict[str, list[Cell]] = {}
     for cell in grid.cells:
-        panels.setdefault(" · ".join([cell.game, *(cell.labels[axis] for axis in beyond)]), []).append(cell)
-    columns = min(3, len(panels))
+        panels.setdefault(" · ".join([cell.game, *([cell.label(beyond)] if beyond else [])]), []).append(cell)
+    columns = min(3, len({cell.game for cell in grid.cells}) if beyond else len(panels))
     lines = math.ceil(len(panels) / columns)
+    width = max(6.4, 1.0 + 3.6 * columns)
     with matplotlib.rc_context(_STYLE):
-        figure = figures.Figure(figsize=(1.0 + 3.6 * columns, 0.7 + 2.9 * lines), layout="constrained")
+        figure = figures.Figure(figsize=(width, 0.7 + 2.9 * lines), layout="constrained")
         places = figure.subplots(lines, columns, squeeze=False)
         for axes, (title, group) in zip(places.flat, panels.items(), strict=False):
             for at, cell in enumerate(group):
@@ -190,7 +194,8 @@ def _panels(
             pair[::-1] for axes in places.flat for pair in zip(*axes.get_legend_handles_labels(), strict=True)
         )
         longest = max(map(len, entries), default=1)
-        across = max(1, min(5, len(entries), int(figure.get_figwidth() * 12) // (longest + 6)))
+        across = max(1, min(5, len(entries), int(width * 12) // (longest + 6)))
+        figure.set_figheight(0.7 + 2.9 * lines + 0.2 * math.ceil(len(entries) / across))
         legend = figure.legend(
             entries.values(), entries, loc="outside lower center", ncols=across, title=note, title_fontsize=9
         )

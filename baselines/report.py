@@ -24,7 +24,7 @@ from payoff.baselines.stats import (
     spread,
 )
 
-__all__ = ["Table", "by_game", "compare", "tables", "terminal", "write_report"]
+__all__ = ["Table", "by_game", "compare", "notes", "tables", "terminal", "write_report"]
 
 
 class Table(NamedTuple):
@@ -35,7 +35,7 @@ class Table(NamedTuple):
         header: names of the columns.
         align: one letter a column, ``l`` for text and ``r`` for numbers.
         lines: the cells.
-        notes: sentences below it.
+        notes: sentences that explain it.
     """
 
     title: str
@@ -101,6 +101,11 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     """All tables of a set of runs that have a line: one line a cell, then one table for each axis that varies."""
     found = [by_game(rows), *(compare(rows, axis) for axis in arrange(rows).varying)]
     return [table for table in found if table.lines]
+
+
+def notes(found: Sequence[Table]) -> list[str]:
+    """Notes of several tables, each once."""
+    return _distinct(note for table in found for note in table.notes)
 
 
 def by_game(rows: Sequence[Row]) -> Table:
@@ -221,6 +226,7 @@ def write_report(out: Path, rows: Sequence[Row], command: str, grid: str = "") -
 
 def _page(rows: Sequence[Row], command: str, grid: str, images: Sequence[str]) -> str:
     failed = [row for row in rows if row["status"] == "failed"]
+    found = tables(rows)
     return "\n".join(
         (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -231,7 +237,8 @@ def _page(rows: Sequence[Row], command: str, grid: str, images: Sequence[str]) -
             f"<pre>{html.escape(command)}</pre>",
             f"<p>The grid, <code>grid.toml</code>:</p><pre>{html.escape(grid)}</pre>" if grid else "",
             _failures(failed) if failed else "",
-            *(f"<h2>{html.escape(t.title)}</h2>{_html_table(t)}" for t in tables(rows)),
+            *(f"<h2>{html.escape(t.title)}</h2>{_html_table(t)}" for t in found),
+            *(f'<p class="note">{html.escape(note)}</p>' for note in notes(found)),
             "<h2>Figures</h2>" if images else "",
             *images,
             "<h2>Definitions</h2>",
@@ -315,8 +322,7 @@ def _html_table(table: Table) -> str:
         f"<tr>{''.join(f'<td{kind}>{html.escape(text)}</td>' for kind, text in zip(kinds, line, strict=True))}</tr>"
         for line in table.lines
     )
-    notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in table.notes)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes}'
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _values(cell: Cell, column: str) -> np.ndarray:
