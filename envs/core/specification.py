@@ -58,7 +58,7 @@ class Specification:
         return ":" in self.name
 
 
-def parse(text: str, what: str, known: Container[str] = ()) -> Specification:
+def parse(text: str, what: str = "specification", known: Container[str] = ()) -> Specification:
     """Parts of a specification.
 
     Args:
@@ -71,7 +71,10 @@ def parse(text: str, what: str, known: Container[str] = ()) -> Specification:
     """
     name, colon, rest = text.partition(":")
     attribute, further, after = rest.partition(":")
-    if name not in known and attribute.replace(".", "").isidentifier() and _number(attribute) is None:
+    a_word = (
+        attribute.replace(".", "").isidentifier() and value_of(attribute) == attribute and _number(attribute) is None
+    )
+    if name not in known and a_word:
         name, colon, rest = f"{name}:{attribute}", further, after
     if not name or name.startswith(":") or (colon and not rest):
         raise ValueError(f"{what} {text!r}: a name comes first, and what follows a colon must be numbers or key=value")
