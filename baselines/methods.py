@@ -22,6 +22,7 @@ from typing import Any, Literal
 import gymnasium as gym
 
 from payoff import wrappers
+from payoff.envs.core.params import unknown_keyword
 from payoff.envs.core.specification import Specification, build, imported, parse, unknown_name
 from payoff.wrappers import Bonus, RewardMethod, RewardTransform, wrap
 
@@ -164,6 +165,9 @@ def _stepwise(
     return wrappers.StepwiseProgress(_rd(ridge=ridge, num_actions=num_actions), alpha=alpha, beta=beta)
 
 
+_PAYING = ("coef", "decay", "normalise", "clip", "on_terminal")  # of BonusReward
+_NEUTRAL = ("neutral", "delay", "horizon")  # of ReturnNeutralBonus
+
 # name -> what builds it, called when it is asked for: its module is imported then
 SHAPINGS: dict[str, Callable[..., Any] | str] = {
     "progress": _progress,
@@ -286,12 +290,17 @@ def _paying(specification: Specification, given: Mapping[str, Any]) -> RewardMet
         if "coef" in named:
             raise TypeError(f"bonus {specification.name} got coef both as a number and by its name")
         named["coef"] = specification.values[0]
-    how: dict[str, Any] = {k: named.pop(k) for k in ("coef", "decay", "normalise", "clip", "on_terminal") if k in named}
-    back: dict[str, Any] = {k: named.pop(k) for k in ("neutral", "delay", "horizon") if k in named}
+    if not specification.outside:
+        own = [p.name for p in parameters(BONUSES[specification.name])]
+        for name in named:
+            if name not in (*own, *_PAYING, *_NEUTRAL):
+                raise unknown_keyword(f"bonus {specification.name}", name, (*own, *_PAYING, *_NEUTRAL))
+    how: dict[str, Any] = {k: named.pop(k) for k in _PAYING if k in named}
+    back: dict[str, Any] = {k: named.pop(k) for k in _NEUTRAL if k in named}
     if how.get("normalise") == "return":
         how["gamma"] = given["gamma"]
-    own = Specification(specification.name, (), named)
-    bonus = _make("a bonus", own, BONUSES, lambda x: isinstance(x, Bonus), given)
+    bare = Specification(specification.name, (), named)
+    bonus = _make("a bonus", bare, BONUSES, lambda x: isinstance(x, Bonus), given)
     if not back:
         return wrappers.BonusReward(bonus, **how)
     if back.pop("neutral", False) is not True:
