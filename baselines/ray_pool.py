@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 import traceback
 from collections import deque
@@ -35,26 +36,47 @@ def connect(address: str | None) -> Iterator[int]:
 
     Args:
         address: ``"auto"``, ``"host:port"`` or ``"ray://host:port"``. None: the cluster that ``RAY_ADDRESS`` or this
-            machine names, or one that is started here and ends with the context.
+            machine names, or one that is started here and ends with the context. A process that is a driver already
+            stays one.
 
     Raises:
         ImportError: Ray is not installed.
         ConnectionError: there is no cluster at this address.
     """
     ray = require("ray", extra="scale")
+    if ray.is_initialized():  # by whoever called, who ends it as well
+        yield _processors(ray)
+        return
+    _check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change to come otherwise
     ray.init(
         address=address,
         log_to_driver=False,
         logging_level="error",
-        runtime_env={"env_vars": dict.fromkeys(ONE_THREAD, "1")},
         **({} if address else {"include_dashboard": False}),
     )
     try:
-        yield int(ray.cluster_resources().get("CPU", 1))
+        yield _processors(ray)
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise ConnectionError where nobody listens at an address: Ray itself would try for minutes."""
+    if address is None or address in ("auto", "local"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        raise ConnectionError(f"address must be auto, host:port or ray://host:port, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ConnectionError(f"there is no Ray cluster at {address}: {error.strerror or error}") from error
+
+
+def _processors(ray: Any) -> int:
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def run_jobs(work: Work, jobs: Sequence[Any], processes: int) -> Generator[Event, None, None]:
@@ -76,7 +98,8 @@ def run_jobs(work: Work, jobs: Sequence[Any], processes: int) -> Generator[Event
     if processes < 1:
         raise ValueError(f"processes must be at least 1, got {processes}")
     ray = require("ray", extra="scale")
-    task = ray.remote(num_cpus=1, max_retries=RETRIES)(_serve)
+    one_thread = {"env_vars": dict.fromkeys(ONE_THREAD, "1")}
+    task = ray.remote(num_cpus=1, max_retries=RETRIES, runtime_env=one_thread)(_serve)
     here = require("ray.util.scheduling_strategies", "scale").NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=True
     )
