@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from payoff.baselines import evaluation, stats
+from payoff.envs.core.params import check_word
 
 if TYPE_CHECKING:
     from payoff.baselines.policies import Policy
@@ -25,9 +26,13 @@ def view_of(algo: str) -> View:
     """``single`` where a trainer learns in the single-agent view, one seat or one controller of all; else ``multi``.
 
     A module of another package says which in ``VIEW``, and means ``multi`` if it does not.
+
+    Raises:
+        ValueError: ``VIEW`` is another word.
     """
     if "." in algo:
         view: View = getattr(importlib.import_module(algo), "VIEW", "multi")
+        check_word(f"VIEW of {algo}", view, ("multi", "single"))
         return view
     return "single" if algo in ("balanced_ppo", "ppo", "sb3") else "multi"
 

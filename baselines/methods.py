@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
 
@@ -26,9 +26,10 @@ from payoff.envs.core.params import unknown_keyword
 from payoff.envs.core.specification import Specification, build, imported, parse, unknown_name
 from payoff.wrappers import Bonus, RewardMethod, RewardTransform, wrap
 
-__all__ = ["BONUSES", "SHAPINGS", "TRANSFORMS", "around", "transform_of"]
+__all__ = ["BONUSES", "SHAPINGS", "TRANSFORMS", "Builder", "Ending", "around", "parameters", "transform_of"]
 
-Ending = Literal["bootstrap", "terminal"]
+Ending: TypeAlias = Literal["bootstrap", "terminal"]
+Builder: TypeAlias = Callable[..., Any] | str
 
 
 def _progress(scale: float = 1.0, *, gamma: float, on_truncation: Ending, shift: float = 0.0) -> RewardMethod:
@@ -169,7 +170,7 @@ _PAYING = ("coef", "decay", "normalise", "clip", "on_terminal")  # of BonusRewar
 _NEUTRAL = ("neutral", "delay", "horizon")  # of ReturnNeutralBonus
 
 # name -> what builds it, called when it is asked for: its module is imported then
-SHAPINGS: dict[str, Callable[..., Any] | str] = {
+SHAPINGS: dict[str, Builder] = {
     "progress": _progress,
     "delay": "DelayReward",
     "differential": "DifferentialReward",
@@ -182,7 +183,7 @@ SHAPINGS: dict[str, Callable[..., Any] | str] = {
     "completion": "CompletionReward",
     "team_spirit": "TeamSpirit",
 }
-BONUSES: dict[str, Callable[..., Any] | str] = {
+BONUSES: dict[str, Builder] = {
     "count": _count,
     "first_visit": _first_visit,
     "product": _product,
@@ -193,7 +194,7 @@ BONUSES: dict[str, Callable[..., Any] | str] = {
     "ride": _ride,
     "e3b": _e3b,
 }
-TRANSFORMS: dict[str, Callable[..., Any] | str] = {
+TRANSFORMS: dict[str, Builder] = {
     "ircr": "GuidanceReward",
     "rd": _rd,
     "rrd": _rrd,
@@ -273,11 +274,11 @@ def transform_of(specification: str, *, num_actions: int | None = None, seed: in
     return made
 
 
-def parameters(builder: Callable[..., Any] | str) -> list[inspect.Parameter]:
+def parameters(builder: Builder) -> list[inspect.Parameter]:
     """What a specification may say to a builder of the tables: numbers and words, but not what a training knows."""
     found = inspect.signature(_builder(builder)).parameters.values()
-    objects = ("Signal", "Callable", "Sequence[Soft", "Sequence[Hard", "Learning", "Mapping")
-    own = ("gamma", "on_truncation", "num_actions", "action_size")
+    objects = ("Signal", "Callable", "Sequence[Soft", "Sequence[Hard", "Learning", "Mapping", "Key")
+    own = ("gamma", "on_truncation", "num_actions", "action_size", "first_row")
     return [p for p in found if p.name not in own and not any(word in str(p.annotation) for word in objects)]
 
 
@@ -321,7 +322,7 @@ def _known(kind: str, specification: Specification, table: Mapping[str, Any]) ->
 def _make(
     kind: str,
     specification: Specification,
-    table: Mapping[str, Callable[..., Any] | str],
+    table: Mapping[str, Builder],
     wanted: Callable[[Any], bool],
     given: Mapping[str, Any],
 ) -> Any:
@@ -331,7 +332,7 @@ def _make(
     return build(_builder(table[specification.name]), specification, given)
 
 
-def _builder(builder: Callable[..., Any] | str) -> Callable[..., Any]:
+def _builder(builder: Builder) -> Callable[..., Any]:
     """The function itself, or the class of that name in the toolkit."""
     found: Callable[..., Any] = getattr(wrappers, builder) if isinstance(builder, str) else builder
     return found
