@@ -71,6 +71,7 @@ docs: $(STAMP)
 	@echo "==> docs/generate.py"
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/toolkit.py
+	@$(BIN)/python docs/columns.py
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do \

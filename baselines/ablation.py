@@ -1,117 +1,242 @@
-"""The reward ablation: the same games, the same learner, different rewards, compared in payoffs.
+"""The ablation: the same games and learners with different rewards, shaping, bonuses or partners, compared in payoffs.
 
-Every run (game, reward, seed) is trained in a pool of processes, evaluated in payoffs and written as one row. Runs are
-independent and their rows are found again, so the same command goes on where a killed one stopped: finished runs are
-not repeated, and one that was under way resumes from its checkpoint.
+Whatever may differ between runs is an *axis*; the runs are all combinations of the points of the axes. Every run is
+trained in a pool of processes, evaluated in payoffs and written as one row. Runs are independent and their rows are
+found again, so the same command goes on where a killed one stopped: finished runs are not repeated, and one that was
+under way resumes from its checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from payoff.baselines import run
-from payoff.baselines.pool import Event, Report, run_jobs
-from payoff.baselines.results import RunConfig, read_runs
+from payoff.baselines import estimate, pool, run
+from payoff.baselines.pool import Event, Report
+from payoff.baselines.results import RunConfig, read_row, read_runs, write_atomically, write_row
+from payoff.envs import registry
+from payoff.envs.core.specification import assignments, describe
 from payoff.extras import require
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Ablation", "ablate"]
+__all__ = ["Ablation", "ablate", "seeds_of"]
+
+Engine: TypeAlias = Callable[[pool.Work, Sequence[Any], int], Generator[Event, None, None]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """What to train; the runs are all combinations of ``envs``, ``rewards`` and ``seeds``.
+    """What to train; the runs are all combinations of the points of the axes.
+
+    Points are specifications (:mod:`payoff.envs.core.specification`), or objects that one can be made of: a layer such
+    as ``SVO(0.4)``, a function of a module, an object whose class keeps the numbers it was made with. Every process
+    builds its own from the specification, which is also what a row says and what the id of the run depends on.
 
     Attributes:
-        envs: environment ids.
-        rewards: reward layers.
-        seeds: number of seeds; the seeds are 1 .. ``seeds``.
-        algo: trainer.
-        total_steps: environment steps of a run, all copies together.
+        envs: axis: environment ids.
+        params: axis: game parameters and view settings, a mapping or ``"size=5,max_steps=50"``.
+        rewards: axis: reward layers; None, or ``"default"``, is the game's own.
+        shaping: axis: methods around the reward, see :mod:`payoff.baselines.methods`.
+        bonus: axis: exploration bonuses.
+        transform: axis: what rewrites the rewards of whole episodes. Where one point does, all runs play whole
+            episodes, if their trainer can: otherwise runs would differ in that as well.
+        partners: axis: who plays the seats that are not trained.
+        algo: axis: trainers, with settings after a colon (``"ppo:gamma=0.9"``); one may stand alone.
+        seeds: axis: number of seeds from 1 on, a list of seeds, or a text such as ``"3,7,9"`` or ``"1-5"``.
+        total_steps: environment steps of a run, all copies together; None: the trainer's default.
         episodes: evaluation episodes of a run.
-        settings: settings of the trainer that differ from its defaults.
-        engine: where runs are executed.
+        settings: settings of all trainers that differ from their defaults.
     """
 
     envs: Sequence[str]
-    rewards: Sequence[str]
-    seeds: int
-    algo: str = "ippo"
+    params: Sequence[Mapping[str, Any] | str] = ("none",)
+    rewards: Sequence[Any] = (None,)
+    shaping: Sequence[Any] = ("none",)
+    bonus: Sequence[Any] = ("none",)
+    transform: Sequence[Any] = ("none",)
+    partners: Sequence[Any] = ("none",)
+    algo: str | Sequence[str] = "ippo"
+    seeds: int | str | Sequence[int]
     total_steps: int | None = None
     episodes: int = 10
     settings: Mapping[str, Any] = field(default_factory=dict)
-    engine: Literal["local"] = "local"
+
+    def axes(self) -> dict[str, list[Any]]:
+        """The axes that decide a run, by the keyword of :func:`payoff.baselines.run.configure`, with their points.
+
+        Raises:
+            ValueError: an axis without a point or with the same one twice, an unknown environment, or an object that
+                cannot be written down.
+        """
+        axes: dict[str, list[Any]] = {
+            "seed": seeds_of(self.seeds),
+            "algo": [self.algo] if isinstance(self.algo, str) else list(self.algo),
+            "env_id": [registry.full_id(env_id) for env_id in _listed("envs", self.envs)],
+            "env_params": [_parameters(point) for point in _listed("params", self.params)],
+            "partners": [describe(point, "partners") for point in _listed("partners", self.partners)],
+            "transform": [describe(point, "transform") for point in _listed("transform", self.transform)],
+            "bonus": [describe(point, "bonus") for point in _listed("bonus", self.bonus)],
+            "shaping": [describe(point, "shaping") for point in _listed("shaping", self.shaping)],
+            "reward": [
+                None if point in (None, "default") else describe(point, "rewards")
+                for point in _listed("rewards", self.rewards)
+            ],
+        }
+        plural = {"seed": "seeds", "env_id": "envs", "env_params": "params", "reward": "rewards"}
+        for name, points in axes.items():
+            shown = plural.get(name, name)
+            if not points:
+                raise ValueError(f"{shown} must name at least one, got none")
+            for point in points:
+                if points.count(point) > 1:
+                    raise ValueError(f"{shown}: {point!r} is named twice")
+        return axes
 
     def configs(self) -> list[RunConfig]:
         """The runs, first seeds first, so that an early look shows every cell.
 
         Raises:
-            ValueError: an unknown environment, reward or trainer, nothing to run, or the same run twice.
-            TypeError: a setting that the trainer does not have.
+            ValueError: an unknown environment, reward, method or trainer, nothing to run, or the same run twice.
+            TypeError: a setting that the trainer does not have, or a parameter that the game or a method does not have.
             ImportError: a package that the trainer needs is missing.
         """
-        if self.engine != "local":
-            raise ValueError(f"engine must be local, got {self.engine!r}")
-        for name, count in (("envs", len(self.envs)), ("rewards", len(self.rewards)), ("seeds", self.seeds)):
-            if count < 1:
-                raise ValueError(f"{name} must name at least one, got {count}")
         for package in ("matplotlib", "polars"):  # missed now, and not when all runs are over
             require(package, extra="train")
-        configs = [
+        axes = self.axes()
+        seeds = axes.pop("seed")
+        whole_episodes = any(point != "none" for point in axes["transform"])
+        cells = [
             run.configure(
-                algo=self.algo,
-                env_id=env_id,
-                reward=reward,
-                seed=seed,
+                **dict(zip(axes, points, strict=True)),
+                seed=seeds[0],
                 settings=self.settings,
                 total_steps=self.total_steps,
                 evaluation_episodes=self.episodes,
+                whole_episodes=whole_episodes,
             )
-            for seed in range(1, self.seeds + 1)
-            for env_id in self.envs
-            for reward in self.rewards
+            for points in itertools.product(*axes.values())
         ]
+        configs = [dataclasses.replace(cell, seed=seed) for seed in seeds for cell in cells]
         if len({config.run_id for config in configs}) < len(configs):
-            raise ValueError("an environment or a reward is named twice")
+            raise ValueError("the same run is named twice: two points of an axis mean the same")
         return configs
 
+    def toml(self) -> str:
+        """The grid as a file for ``payoff ablate``, with every axis written out.
 
-def ablate(configs: Sequence[RunConfig], out: Path, *, processes: int, console: Console, command: str) -> int:
+        Raises:
+            ValueError: as :meth:`axes`.
+        """
+        axes = self.axes()
+        names = {"envs": "env_id", "params": "env_params", "rewards": "reward", "seeds": "seed"}
+        lines = ["# every combination of the points below is one run"]
+        for name in ("envs", "params", "rewards", "shaping", "bonus", "transform", "partners", "algo", "seeds"):
+            points = axes[names.get(name, name)]
+            if name == "rewards":
+                points = ["default" if point is None else point for point in points]
+            elif name == "params":
+                points = [_assigned(point) or "none" for point in points]
+            lines.append(f"{name} = {json.dumps(points)}")
+        lines += [] if self.total_steps is None else [f"total_steps = {self.total_steps}"]
+        lines.append(f"episodes = {self.episodes}")
+        if self.settings:
+            lines.append(f"set = {json.dumps([_assigned({k: v}) for k, v in self.settings.items()])}")
+        return "\n".join(lines) + "\n"
+
+
+def seeds_of(seeds: int | str | Sequence[int]) -> list[int]:
+    """The seeds: ``3`` and ``"3"`` are 1, 2, 3; ``"3,7,9"`` and ``"1-5"``, also mixed, and lists are themselves.
+
+    Raises:
+        ValueError: none, one twice, below 0, or another text.
+    """
+    if isinstance(seeds, int):
+        found = [] if isinstance(seeds, bool) else list(range(1, seeds + 1))
+    elif isinstance(seeds, str):
+        found = _seeds_in(seeds)
+    else:
+        found = list(seeds)
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in found)
+    if not found or not whole or len(set(found)) < len(found):
+        raise ValueError(f"seeds must be a number from 1 on, or different whole numbers of at least 0, got {seeds!r}")
+    return found
+
+
+def ablate(
+    configs: Sequence[RunConfig],
+    out: Path,
+    *,
+    processes: int | None,
+    console: Console,
+    command: str,
+    grid: str = "",
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+) -> int:
     """Do the runs that are not finished, then write the report.
 
     Args:
         configs: the runs.
-        out: results folder; holds ``runs/``, ``checkpoints/``, ``figures/`` and ``report.html``.
-        processes: runs at a time.
+        out: results folder; holds ``runs/``, ``checkpoints/``, ``figures/``, ``grid.toml`` and ``report.html``.
+        processes: runs at a time; None: 2, or all processors of a Ray cluster.
         console: where lines, tables and the progress bar go.
         command: the command line, for the report.
+        grid: text of ``grid.toml``, for the report; nothing is written where it is empty.
+        engine: ``"local"`` processes, or tasks of a ``"ray"`` cluster.
+        address: of the cluster; see :func:`payoff.baselines.ray_pool.connect`.
 
     Returns:
         Exit status: 0, 1 where a run failed, 130 after Ctrl-C.
+
+    Raises:
+        ImportError: Ray is asked for and not installed.
+        ConnectionError: there is no cluster at this address.
     """
     waiting = _unfinished(configs, out, console)
-    console.print(
-        f"{len(configs)} runs, {len(configs) - len(waiting)} finished before; "
-        f"{min(processes, len(waiting))} processes, results in {out}",
-        highlight=False,
-    )
-    try:
-        if waiting:
-            _train(waiting, out, processes, console, len(configs))
-    except KeyboardInterrupt:
-        left = len(_unfinished(configs, out, None))
+    if grid:
+        write_atomically(out / "grid.toml", grid.encode())
+    with _started(engine, address if waiting else None, processes, bool(waiting)) as (run_jobs, at_once):
+        used = min(at_once, len(waiting))
         console.print(
-            f"stopped: {len(configs) - left} of {len(configs)} runs are finished; the same command goes on from here",
+            f"{len(configs)} runs, {len(configs) - len(waiting)} finished before; "
+            f"{used} processes{' of a Ray cluster' if engine == 'ray' and waiting else ''}, results in {out}",
             highlight=False,
         )
-        return 130
-    return _report(configs, out, console, command)
+        try:
+            if waiting:
+                work = _compute if engine == "ray" else _execute
+                _train(waiting, out, run_jobs, work, used, console, len(configs))
+        except KeyboardInterrupt:
+            left = len(_unfinished(configs, out, None))
+            console.print(
+                f"stopped: {len(configs) - left} of {len(configs)} runs are finished; the same command goes on from "
+                "here",
+                highlight=False,
+            )
+            return 130
+    return _report(configs, out, console, command, grid)
+
+
+@contextlib.contextmanager
+def _started(
+    engine: str, address: str | None, processes: int | None, needed: bool
+) -> Generator[tuple[Engine, int], None, None]:
+    """What does the jobs, and how many at a time."""
+    if engine == "local" or not needed:
+        yield pool.run_jobs, processes or 2
+        return
+    from payoff.baselines import ray_pool
+
+    with ray_pool.connect(address) as processors:
+        yield ray_pool.run_jobs, processes or processors
 
 
 def _unfinished(configs: Sequence[RunConfig], out: Path, console: Console | None) -> list[RunConfig]:
@@ -129,12 +254,22 @@ def _unfinished(configs: Sequence[RunConfig], out: Path, console: Console | None
     return [config for config in configs if status.get(config.run_id) != "ok"]
 
 
-def _train(configs: Sequence[RunConfig], out: Path, processes: int, console: Console, total_runs: int) -> None:
+def _train(
+    configs: Sequence[RunConfig],
+    out: Path,
+    run_jobs: Engine,
+    work: pool.Work,
+    processes: int,
+    console: Console,
+    total_runs: int,
+) -> None:
     done = [0] * len(configs)
     total = [1] * len(configs)
     finished = total_runs - len(configs)
-    jobs = [(config, out) for config in configs]
-    with run.progress(console) as bar, contextlib.closing(run_jobs(_execute, jobs, processes)) as events:
+    jobs = [(config, out.absolute()) for config in configs]
+    if text := estimate.estimate(configs, out, run_jobs, processes, console):
+        console.print(text, highlight=False)
+    with run.progress(console) as bar, contextlib.closing(run_jobs(work, jobs, processes)) as events:
         task = bar.add_task("starting (first use compiles the games)", total=None)
         for event in events:
             config = configs[event.job]
@@ -143,23 +278,42 @@ def _train(configs: Sequence[RunConfig], out: Path, processes: int, console: Con
             else:
                 done[event.job] = total[event.job]
                 finished += 1
-                bar.console.print(_line(config, out, event), highlight=False, markup=False)
+                bar.console.print(_line(config, _stored(config, out, event)), highlight=False, markup=False)
             # Runs that have not reported yet count like the largest that has: one ablation, one size.
             expected = sum(max(total) if size == 1 else size for size in total)
             bar.update(task, completed=sum(done), total=expected, description=f"{finished} of {total_runs} runs")
 
 
 def _execute(job: tuple[RunConfig, Path], report: Report) -> dict[str, Any]:
-    """Work of the pool: one run."""
+    """Work of a local process: one run, whose row it writes, so that it stays when the parent dies."""
     config, out = job
     return run.execute(config, out, report)
 
 
-def _line(config: RunConfig, out: Path, event: Event) -> str:
-    """One line about a run that ended; where its process died, its row is written here."""
-    row = event.value
+def _compute(job: tuple[RunConfig, Path], report: Report) -> tuple[dict[str, Any], bytes]:
+    """Work of another machine: one run; its row, and its checkpoint, go back, since the folder may not be shared."""
+    config, out = job
+    path = run.checkpoint_path(out, config.run_id)
+    row = run.compute(config, path, report)
+    return row, path.read_bytes() if path.exists() else b""
+
+
+def _stored(config: RunConfig, out: Path, event: Event) -> dict[str, Any]:
+    """Row of a run that ended, which stands in the folder now."""
+    if isinstance(event.value, dict):
+        return event.value
     if event.kind == "died":
-        row = run.record_failure(config, out, str(event.value).strip().splitlines()[-1])
+        row, saved = run.failed_row(config, str(event.value).strip().splitlines()[-1]), b""
+    else:
+        row, saved = event.value
+    path = run.checkpoint_path(out, config.run_id)
+    if saved and not (path.exists() and path.read_bytes() == saved):
+        write_atomically(path, saved)
+    return read_row(write_row(out, row))
+
+
+def _line(config: RunConfig, row: Mapping[str, Any]) -> str:
+    """One line about a run that ended."""
     if row["status"] == "failed":
         return f"FAILED {config}: {row['message'].splitlines()[0]}"
     score = "" if row["score"] is None else f", score {row['score']:.3f}"
@@ -167,21 +321,50 @@ def _line(config: RunConfig, out: Path, event: Event) -> str:
     return f"{config}: welfare {row['welfare']:.6g}{score}, {row['wall_seconds']:.0f} s{note}"
 
 
-def _report(configs: Sequence[RunConfig], out: Path, console: Console, command: str) -> int:
+def _report(configs: Sequence[RunConfig], out: Path, console: Console, command: str, grid: str) -> int:
     from payoff.baselines import report
 
     frame, _ = read_runs(out)
     by_id = {row["run_id"]: row for row in frame.to_dicts()}
     rows = [by_id[config.run_id] for config in configs]
-    for table in (report.by_game(rows), report.across_games(rows)):
-        if table.lines:
-            console.print(report.terminal(table))
-    console.print(f"report: {report.write_report(out, rows, command)}", highlight=False)
-    failed = [row for row in rows if row["status"] == "failed"]
-    for row in failed:
-        console.print(
-            f"FAILED {row['env_id']} {row['reward']} seed {row['seed']}: {row['message']}",
-            highlight=False,
-            markup=False,
-        )
+    found = report.tables(rows)
+    for table in found:
+        console.print(report.terminal(table))
+    for note in report.notes(found):
+        console.print(note, highlight=False, markup=False)
+    console.print(f"report: {report.write_report(out, rows, command, grid)}", highlight=False, soft_wrap=True)
+    failed = [(config, by_id[config.run_id]) for config in configs if by_id[config.run_id]["status"] == "failed"]
+    for config, row in failed:
+        console.print(f"FAILED {config}: {row['message']}", highlight=False, markup=False)
     return 1 if failed else 0
+
+
+def _listed(name: str, points: Sequence[Any]) -> list[Any]:
+    """The points; a text alone would be taken apart into letters."""
+    if isinstance(points, str | Mapping):
+        raise TypeError(f"{name} must be a list, got {points!r}")
+    return list(points)
+
+
+def _parameters(point: Mapping[str, Any] | str) -> dict[str, Any]:
+    if isinstance(point, str):
+        return {} if point in ("none", "") else assignments(point, "params")
+    return dict(point)
+
+
+def _assigned(values: Mapping[str, Any]) -> str:
+    """``{"a": 1, "b": "x"}`` as ``a=1,b="x"``."""
+    return ",".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in values.items())
+
+
+def _seeds_in(text: str) -> list[int]:
+    """Seeds that a text names; none where it cannot be understood."""
+    if text.strip().isdecimal():
+        return list(range(1, int(text) + 1))
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (x.strip() for x in part.partition("-"))
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            return []
+        found += range(int(first), int(last if dash else first) + 1)
+    return found

@@ -24,9 +24,11 @@ __all__ = [
     "SeatEnv",
     "Step",
     "check_actions",
+    "default_reward",
     "find",
     "in_unit_box",
     "is_outside",
+    "longest_episode",
     "make_all_seats",
     "make_one_seat",
     "make_vector",
@@ -161,6 +163,26 @@ def is_outside(env_id: str) -> bool:
     except ValueError:
         return outside_spec(env_id) is not None
     return False
+
+
+def default_reward(env_id: str) -> str:
+    """Reward layer of a game where none is named; an environment that is not ours has its own reward, ``private``."""
+    return "private" if is_outside(env_id) else registry.load(env_id).rules.default_reward
+
+
+def longest_episode(env_id: str, keywords: Mapping[str, Any]) -> int | None:
+    """Steps after which an episode is cut off at the latest; None where nothing says so.
+
+    Args:
+        env_id: environment.
+        keywords: game parameters and view settings.
+    """
+    if is_outside(env_id):
+        spec = outside_spec(env_id)
+        return None if spec is None else spec.max_episode_steps
+    game = registry.load(env_id)
+    own = {name: value for name, value in keywords.items() if name in game.params.names()}
+    return game.shape(game.params.from_keywords(env_id, own)).max_steps
 
 
 def outside_spec(env_id: str) -> EnvSpec | None:

@@ -14,15 +14,10 @@ from payoff.baselines import evaluation, stats
 if TYPE_CHECKING:
     from payoff.baselines.policies import Policy
 
-__all__ = ["View", "measure", "view_of"]
+__all__ = ["View", "measure"]
 
 View = Literal["multi", "single"]
 _SINGLE_AGENT = ("agent", "partners", "control")  # settings that only the single-agent view has
-
-
-def view_of(algo: str) -> View:
-    """``single`` where a trainer learns in the single-agent view, one seat or one controller of all; else ``multi``."""
-    return "single" if algo in ("balanced_ppo", "ppo", "sb3") else "multi"
 
 
 def measure(
@@ -34,7 +29,7 @@ def measure(
         policy: what plays.
         env_id: environment.
         env_params: game parameters and view settings; never the reward.
-        view: the seats that it plays, see :func:`view_of`.
+        view: the seats that it plays, see :func:`payoff.baselines.run.view_of`.
         episodes: episodes to play.
         seed: seed of the first one.
     """

@@ -22,13 +22,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["Event", "Report", "Work", "run_jobs"]
+__all__ = ["ONE_THREAD", "REPORT_EVERY", "Event", "Report", "Work", "run_jobs"]
 
 Report = Callable[[int, int], None]
 Work = Callable[[Any, Report], Any]
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_REPORT_EVERY = 0.1  # seconds
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+REPORT_EVERY = 0.1  # seconds between reports of a job
 
 
 class Event(NamedTuple):
@@ -100,7 +100,7 @@ def run_jobs(work: Work, jobs: Sequence[Any], processes: int) -> Generator[Event
 def _start(work: Work) -> _Worker:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, work), daemon=True)
-    with _inherited(dict.fromkeys(_ONE_THREAD, "1")):
+    with _inherited(dict.fromkeys(ONE_THREAD, "1")):
         process.start()
     theirs.close()  # only the worker holds its end, so that its death shows here
     return _Worker(process, ours)
@@ -156,7 +156,7 @@ def _serve(pipe: Connection, work: Work) -> None:
 
     def report(done: int, total: int) -> None:
         nonlocal last
-        if time.monotonic() - last >= _REPORT_EVERY or done >= total:
+        if time.monotonic() - last >= REPORT_EVERY or done >= total:
             _send(pipe, ("progress", (done, total)))
             last = time.monotonic()
 

@@ -1,11 +1,13 @@
 """The results store: one Parquet row per run, one file per row, under ``OUT/runs/``.
 
-A run is one (environment, reward, algorithm, seed) training with its evaluation. Its id is a hash of everything that
-decides its numbers, so a run that is asked for again is found instead of repeated, and a changed setting is another
-run. Files are written to a temporary name and renamed, so a killed process leaves a whole row or none; a file that is
-damaged all the same (a row carries a checksum) is reported by name and never counted as finished.
+A run is one training of one algorithm in one environment, under one reward and one seed, with its evaluation. Its id
+is a hash of everything that decides its numbers, so a run that is asked for again is found instead of repeated, and a
+changed setting is another run. Files are written to a temporary name and renamed, so a killed process leaves a whole
+row or none; a file that is damaged all the same (a row carries a checksum) is reported by name and never counted as
+finished.
 
-Read them here (:func:`read_runs`), with polars or with DuckDB: ``SELECT * FROM 'OUT/runs/*.parquet'``.
+Read them with :func:`read_results`, which merges folders and reads rows of older versions, with polars or with DuckDB:
+``SELECT * FROM 'OUT/runs/*.parquet'``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -34,7 +37,9 @@ __all__ = [
     "Column",
     "RunConfig",
     "Runs",
+    "checked",
     "machine",
+    "read_results",
     "read_row",
     "read_runs",
     "row_path",
@@ -45,12 +50,21 @@ __all__ = [
 
 
 class Column(NamedTuple):
-    """One column: its Arrow type (``list`` = list of numbers), whether an "ok" row must fill it, and what it means."""
+    """A column of the results store.
+
+    Attributes:
+        name: its name.
+        type: Arrow type; ``list`` is a list of numbers.
+        required: whether an "ok" row must fill it.
+        meaning: what it means.
+        before: what rows mean that were written before there was such a column; None: every row has it.
+    """
 
     name: str
     type: str
     required: bool
     meaning: str
+    before: str | None = None
 
 
 COLUMNS = (
@@ -61,6 +75,10 @@ COLUMNS = (
     Column("env_id", "string", True, "environment"),
     Column("env_params", "string", True, "game parameters and view settings that differ from the defaults, JSON"),
     Column("reward", "string", True, "reward layer that the learner was trained on"),
+    Column("shaping", "string", True, "method around the reward, as a specification; none: no such method", "none"),
+    Column("bonus", "string", True, "exploration bonus, as a specification; none: no bonus", "none"),
+    Column("transform", "string", True, "what rewrote the rewards of whole episodes; none: nothing did", "none"),
+    Column("partners", "string", True, "who played the seats that were not trained; none: nobody was named", "none"),
     Column("algo", "string", True, "trainer"),
     Column("hyperparameters", "string", True, "every setting of the trainer, JSON"),
     Column("seed", "int64", True, "seed of the training"),
@@ -99,7 +117,8 @@ COLUMNS = (
 
 _NAMES = tuple(c.name for c in COLUMNS)
 _CURVES = {c.name for c in COLUMNS if c.type == "list" and c.name.startswith("curve_")}
-_ALWAYS = {"run_id", "status", "env_id", "env_params", "reward", "algo", "hyperparameters", "seed", "config"}
+_METHODS = tuple(c.name for c in COLUMNS if c.before is not None)  # fields of RunConfig as well
+_ALWAYS = {"run_id", "status", "env_id", "env_params", "reward", *_METHODS, "algo", "hyperparameters", "seed", "config"}
 _CASTS: dict[str, Callable[[Any], Any]] = {"string": str, "int64": int, "double": float}
 _DIGEST = b"payoff_sha256"
 
@@ -110,9 +129,13 @@ class RunConfig:
 
     Attributes:
         env_id: environment.
-        reward: name of the reward layer, as in ``reward=``.
+        reward: specification of the reward layer, as in ``reward=``.
         algo: name of the trainer.
         seed: seed of the training.
+        shaping: specification of a method around the reward; see :mod:`payoff.baselines.methods`.
+        bonus: specification of an exploration bonus.
+        transform: specification of what rewrites the rewards of whole episodes.
+        partners: specification of who plays the seats that are not trained; ``none`` leaves that to the game.
         env_params: game parameters and view settings (JSON values).
         hyperparameters: every setting of the trainer (JSON values).
         evaluation_episodes: episodes of the evaluation.
@@ -124,6 +147,10 @@ class RunConfig:
     reward: str
     algo: str
     seed: int
+    shaping: str = "none"
+    bonus: str = "none"
+    transform: str = "none"
+    partners: str = "none"
     env_params: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     evaluation_episodes: int = 10
@@ -137,8 +164,18 @@ class RunConfig:
 
     @property
     def json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Canonical JSON: sorted keys, no spaces.
+
+        Partners stand among the parameters and methods that are ``none`` are left out, so that a run keeps the id that
+        it had before these were fields.
+        """
+        values = {k: v for k, v in asdict(self).items() if k not in _METHODS or (v != "none" and k != "partners")}
+        values["env_params"] = self.env_keywords()
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def env_keywords(self) -> dict[str, Any]:
+        """Keywords of the environment, but for the reward."""
+        return {**self.env_params, **({} if self.partners == "none" else {"partners": self.partners})}
 
     def columns(self) -> dict[str, Any]:
         """Its part of a row."""
@@ -147,6 +184,7 @@ class RunConfig:
             "env_id": self.env_id,
             "env_params": json.dumps(dict(self.env_params), sort_keys=True),
             "reward": self.reward,
+            **{name: getattr(self, name) for name in _METHODS},
             "algo": self.algo,
             "hyperparameters": json.dumps(dict(self.hyperparameters), sort_keys=True),
             "seed": self.seed,
@@ -155,7 +193,11 @@ class RunConfig:
 
     def __str__(self) -> str:
         """Words for a progress line."""
-        return f"{self.env_id} {self.reward} {self.algo} seed {self.seed}"
+        params = ",".join(f"{k}={json.dumps(v)}" for k, v in self.env_params.items())
+        methods = [getattr(self, name) for name in _METHODS if getattr(self, name) != "none"]
+        return " ".join(
+            [self.env_id, *([params] if params else []), self.reward, *methods, self.algo, f"seed {self.seed}"]
+        )
 
 
 class Runs(NamedTuple):
@@ -190,7 +232,7 @@ def write_row(out: Path, row: Mapping[str, Any]) -> Path:
             (in a learning curve NaN means that no episode ended, and is stored as empty).
     """
     pa, pq = require("pyarrow", "train"), require("pyarrow.parquet", "train")
-    clean = _checked(row)
+    clean = checked(row)
     # Parquet's own checksums do not cover the footer, which says how the pages are read.
     table = pa.Table.from_pylist([clean], schema=_schema(pa).with_metadata({_DIGEST: _digest(clean)}))
     buffer = pa.BufferOutputStream()
@@ -201,7 +243,7 @@ def write_row(out: Path, row: Mapping[str, Any]) -> Path:
 
 
 def read_row(path: Path) -> dict[str, Any]:
-    """Row of a file.
+    """Row of a file; columns that were added after it was written hold what :class:`Column` says.
 
     Raises:
         ValueError: the file is damaged, is not a row of this store, or is the row of another run than its name says.
@@ -214,11 +256,16 @@ def read_row(path: Path) -> dict[str, Any]:
         rows = table.to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:  # pyarrow's layers report damage each in their own way
         raise ValueError(f"damaged row file {path}: {[*str(error).splitlines(), '?'][0]}") from error
-    if len(rows) != 1 or not table.schema.equals(_schema(pa)):
+    schema = _schema(pa)
+    expected = pa.schema([f for f in schema if f.name in table.schema.names or f.name not in _METHODS])
+    if len(rows) != 1 or not table.schema.equals(expected):
         raise ValueError(f"damaged row file {path}: expected one row of the {len(COLUMNS)} columns of this version")
     row: dict[str, Any] = rows[0]
     if (table.schema.metadata or {}).get(_DIGEST) != _digest(row):
         raise ValueError(f"damaged row file {path}: its content does not match its checksum")
+    if "partners" not in row:
+        row |= _partners_apart(row["env_params"])
+    row = {c.name: row.get(c.name, c.before) for c in COLUMNS}
     if row["run_id"] != path.stem:
         raise ValueError(f"damaged row file {path}: it holds run {row['run_id']}")
     return row
@@ -226,16 +273,45 @@ def read_row(path: Path) -> dict[str, Any]:
 
 def read_runs(out: Path) -> Runs:
     """All rows of a results folder, sorted by environment, reward, algorithm and seed."""
-    pl = require("polars", "train")
-    pa = require("pyarrow", "train")
     rows, damaged = [], {}
     for path in sorted((out / "runs").glob("*.parquet")):
         try:
             rows.append(read_row(path))
         except ValueError as error:
             damaged[path] = str(error)
-    rows.sort(key=lambda r: (r["env_id"], r["reward"], r["algo"], r["seed"], r["run_id"]))
-    return Runs(pl.from_arrow(pa.Table.from_pylist(rows, schema=_schema(pa))), damaged)
+    return Runs(_frame(rows), damaged)
+
+
+def read_results(folder: str | Path, *more: str | Path) -> pl.DataFrame:
+    """Rows of one or several results folders, one for each run.
+
+    A run that stands in several folders counts once: a row that says ok goes before one that says failed, and of two
+    that say the same the one from the folder named later. Columns are those of :data:`COLUMNS`; rows of older versions
+    have ``none`` where there was no such column. Row files that are damaged are left out, with a warning that names
+    each.
+
+    Args:
+        folder: a results folder, the ``--out`` of ``payoff train`` and ``payoff ablate``.
+        more: further ones.
+
+    Returns:
+        One row per run, failed ones included, sorted by environment, reward, algorithm and seed.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no ``runs`` in it.
+    """
+    kept: dict[str, dict[str, Any]] = {}
+    for out in map(Path, (folder, *more)):
+        if not (out / "runs").is_dir():
+            raise FileNotFoundError(f"{out} is no results folder: there is no {out / 'runs'}")
+        frame, damaged = read_runs(out)
+        for reason in damaged.values():
+            warnings.warn(reason, stacklevel=2)
+        for row in frame.to_dicts():
+            before = kept.get(row["run_id"])
+            if before is None or row["status"] == "ok" or before["status"] == "failed":
+                kept[row["run_id"]] = row
+    return _frame(kept.values())
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -276,6 +352,21 @@ def machine() -> dict[str, Any]:
     return {"cpu_model": model, "cores": os.cpu_count() or 1}
 
 
+def _partners_apart(env_params: str) -> dict[str, str]:
+    """Columns ``env_params`` and ``partners`` of a row that was written when partners were a parameter."""
+    values = json.loads(env_params)
+    partners = values.pop("partners", "none") if isinstance(values.get("partners"), str) else "none"
+    return {"env_params": json.dumps(values, sort_keys=True), "partners": partners}
+
+
+def _frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """The rows, sorted, as a frame with all columns."""
+    polars, pa = require("polars", "train"), require("pyarrow", "train")
+    keys = ("env_id", "env_params", "reward", *_METHODS, "algo", "seed", "run_id")
+    ordered = sorted(rows, key=lambda r: tuple(r[k] for k in keys))
+    return polars.from_arrow(pa.Table.from_pylist(ordered, schema=_schema(pa)))
+
+
 def _schema(pa: Any) -> Any:
     types = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "list": pa.list_(pa.float64())}
     return pa.schema([(c.name, types[c.type]) for c in COLUMNS])
@@ -286,8 +377,12 @@ def _digest(row: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(json.dumps(row, sort_keys=True, default=repr).encode()).hexdigest().encode()
 
 
-def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with every column, in order, its numbers checked."""
+def checked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with every column, in order, its numbers checked.
+
+    Raises:
+        ValueError: as :func:`write_row`.
+    """
     unknown = sorted(set(row) - set(_NAMES))
     if unknown:
         raise ValueError(f"row has unknown columns {', '.join(unknown)}")
@@ -301,7 +396,7 @@ def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
         if needed and value is None:
             raise ValueError(f"column {column.name} must be filled when status is {status}")
         if value is not None and column.type == "list":
-            value = [None if math.isnan(x) and column.name in _CURVES else float(x) for x in value]
+            value = [None if column.name in _CURVES and (x is None or math.isnan(x)) else float(x) for x in value]
         elif value is not None:
             value = _CASTS[column.type](value)  # NumPy scalars as well: the checksum is taken over what is read back
         numbers = value if isinstance(value, list) else [value]

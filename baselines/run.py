@@ -8,24 +8,25 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import json
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from payoff.baselines import results
-from payoff.baselines.measure import View, measure, view_of
+from payoff.baselines import environments, methods, results
+from payoff.baselines.measure import View, measure
 from payoff.baselines.pool import Report
-from payoff.baselines.result import CURVES
+from payoff.baselines.result import CURVES, Result
 from payoff.baselines.results import RunConfig
 from payoff.baselines.script import progress
-from payoff.envs import registry
 from payoff.envs.core.params import unknown_keyword
+from payoff.envs.core.specification import describe, parse
 from payoff.extras import require
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ __all__ = [
     "TRAINERS",
     "Named",
     "checkpoint_path",
+    "compute",
     "configure",
     "execute",
+    "failed_row",
     "load_checkpoint",
     "load_policy",
     "progress",
-    "record_failure",
+    "shortest",
     "trainer",
+    "trainer_of",
+    "view_of",
 ]
 
 TRAINERS = {name: f"payoff.baselines.{name}" for name in ("balanced_ppo", "ippo", "ppo", "sb3")}
@@ -73,62 +78,116 @@ def trainer(algo: str) -> ModuleType:
     if algo in TRAINERS:  # an import statement of the trainer would not name the extra
         for package in ("torch", "stable_baselines3") if algo == "sb3" else ("torch",):
             require(package, extra="train")
-    module = importlib.import_module(TRAINERS.get(algo, algo))
+    try:
+        module = importlib.import_module(TRAINERS.get(algo, algo))
+    except ModuleNotFoundError as error:
+        if error.name and f"{algo}.".startswith(f"{error.name}."):
+            raise ValueError(f"unknown trainer {algo!r}: there is no module {error.name}") from error
+        raise
     missing = [name for name in ("Args", "train") if not hasattr(module, name)]
     if missing:
         raise ValueError(f"trainer {algo!r} has no {' and no '.join(missing)}")
     return module
 
 
+def view_of(algo: str) -> View:
+    """``single`` where a trainer learns in the single-agent view, one seat or one controller of all; else ``multi``.
+
+    Its module says which in ``VIEW``, and means ``multi`` if it does not.
+    """
+    view: View = getattr(trainer(algo), "VIEW", "multi")
+    return view
+
+
 def configure(
     *,
     algo: str,
     env_id: str,
-    reward: str | None,
+    reward: Any,
     seed: int,
     env_params: Mapping[str, Any] | None = None,
+    shaping: Any = "none",
+    bonus: Any = "none",
+    transform: Any = "none",
+    partners: Any = "none",
     settings: Mapping[str, Any] | None = None,
     total_steps: int | None = None,
     evaluation_episodes: int = 10,
+    whole_episodes: bool = False,
 ) -> RunConfig:
-    """Check what a run is to be, down to building its environment once, and write all of it down.
+    """Check what a run is to be, down to building its environment and methods once, and write all of it down.
+
+    Reward, shaping, bonus, transform and partners are specifications (:mod:`payoff.envs.core.specification`), or
+    objects that one can be made of (:func:`payoff.envs.core.specification.describe`).
 
     Args:
-        algo: trainer.
+        algo: trainer, with settings after a colon: ``"ppo:gamma=0.9"``.
         env_id: environment; the namespace ``payoff/`` may be left out.
-        reward: reward layer by name; None is the game's default.
+        reward: reward layer; None is the game's default.
         seed: seed of the training.
         env_params: game parameters and view settings.
-        settings: settings of the trainer that differ from its defaults.
+        shaping: method around the reward; see :mod:`payoff.baselines.methods`.
+        bonus: exploration bonus.
+        transform: what rewrites the rewards of whole episodes.
+        partners: who plays the seats that are not trained; ``"none"`` leaves that to the game.
+        settings: settings of the trainer that differ from its defaults; those of ``algo`` go before them.
         total_steps: environment steps; None is the trainer's default.
         evaluation_episodes: episodes of the evaluation.
+        whole_episodes: the trainer plays whole episodes, where it has the settings: ``rollout`` is ``"episodes"`` and
+            ``num_steps`` at least the longest one, unless ``settings`` say otherwise. Always so with a transform.
 
     Raises:
-        ValueError: an unknown name or a value that is not allowed.
-        TypeError: a parameter or setting that the game or the trainer does not have.
+        ValueError: an unknown name or a value that is not allowed, or a method that the trainer cannot have.
+        TypeError: a parameter or setting that the game, the method or the trainer does not have.
         ImportError: a package that the trainer needs is missing.
     """
     if evaluation_episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {evaluation_episodes}")
     for package in ("pyarrow", "safetensors"):  # missed now, and not when the training is over
         require(package, extra="train")
-    env_id = registry.full_id(env_id)
-    reward = registry.load(env_id).rules.default_reward if reward is None else reward
-    module = trainer(algo)
-    chosen = {**(settings or {}), **({} if total_steps is None else {"total_steps": total_steps})}
-    args = _arguments(module, algo, chosen, env_id=env_id, reward=reward, seed=seed, env_params=dict(env_params or {}))
-    _make_env(algo, env_id, {**(env_params or {}), "reward": reward}).close()
-    values = dataclasses.asdict(args)
-    hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
-    return RunConfig(
+    algo, own_settings = trainer_of(algo)
+    env_id = environments.find(env_id)
+    reward = environments.default_reward(env_id) if reward is None else describe(reward, "reward")
+    env_params = dict(env_params or {})
+    if isinstance(env_params.get("partners"), str):
+        if partners != "none":
+            raise ValueError(f"partners are given twice: {partners!r} and {env_params['partners']!r}")
+        partners = env_params.pop("partners")
+    config = RunConfig(
         env_id=env_id,
         reward=reward,
         algo=algo,
         seed=seed,
-        env_params=dict(env_params or {}),
-        hyperparameters=json.loads(json.dumps(hyperparameters)),  # tuples become the lists that a row gives back
+        shaping=describe(shaping, "shaping"),
+        bonus=describe(bonus, "bonus"),
+        transform=describe(transform, "transform"),
+        partners=describe(partners, "partners"),
+        env_params=env_params,
         evaluation_episodes=evaluation_episodes,
     )
+    module = trainer(algo)
+    settings = {**(settings or {}), **own_settings, **({} if total_steps is None else {"total_steps": total_steps})}
+    if whole_episodes or config.transform != "none":
+        settings = {**_whole_episodes(module, env_id, env_params), **settings}
+    args = _arguments(module, algo, settings, **_own(config))
+    _try(config, module, args)
+    values = dataclasses.asdict(args)
+    hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
+    # tuples become the lists that a row gives back
+    return dataclasses.replace(config, hyperparameters=json.loads(json.dumps(hyperparameters)))
+
+
+def trainer_of(algo: str) -> tuple[str, dict[str, Any]]:
+    """Name of a trainer and the settings that follow it: ``"ppo:gamma=0.9"`` is ``("ppo", {"gamma": 0.9})``.
+
+    Raises:
+        ValueError: numbers without a name.
+    """
+    parsed = parse(algo, "algo", TRAINERS)
+    if parsed.values or parsed.outside:
+        raise ValueError(f"algo takes settings as name=value, got {algo!r}")
+    name = parsed.name.removeprefix("payoff.baselines.")
+    return (name if name in TRAINERS else parsed.name), dict(parsed.named)
 
 
 def checkpoint_path(out: Path, run_id: str) -> Path:
@@ -149,22 +208,25 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
     Returns:
         The row.
     """
-    path = checkpoint_path(out, config.run_id)
-    note = _discard_damaged(path)
+    row = compute(config, checkpoint_path(out, config.run_id), report)
+    return results.read_row(results.write_row(out, row))
+
+
+def compute(config: RunConfig, path: Path, report: Report) -> dict[str, Any]:
+    """Row of a run, which is trained and measured here and written nowhere.
+
+    Args:
+        config: the run.
+        path: file of its checkpoint.
+        report: called with (steps done, steps in all).
+    """
     try:
+        note = _discard_damaged(path)
         module = trainer(config.algo)
         args = _arguments(
-            module,
-            config.algo,
-            config.hyperparameters,
-            env_id=config.env_id,
-            reward=config.reward,
-            seed=config.seed,
-            env_params=dict(config.env_params),
-            checkpoint=str(path),
-            resume=True,
+            module, config.algo, config.hyperparameters, **_own(config), checkpoint=str(path), resume=True
         )
-        result = module.train(args, on_progress=report)
+        result = module.train(args, on_progress=report, **_methods(config, module, args))
         row = {
             **config.columns(),
             "status": "ok",
@@ -176,7 +238,7 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
             **measure(
                 result.policy,
                 config.env_id,
-                config.env_params,
+                config.env_keywords(),
                 view=view_of(config.algo),
                 episodes=config.evaluation_episodes,
                 seed=config.evaluation_seed,
@@ -184,16 +246,24 @@ def execute(config: RunConfig, out: Path, report: Report) -> dict[str, Any]:
             **results.versions(),
             **results.machine(),
         }
-        return results.read_row(results.write_row(out, row))
+        return results.checked(row)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-        return record_failure(config, out, reason, getattr(error, "step", None))
+        return failed_row(config, reason, getattr(error, "step", None))
 
 
-def record_failure(config: RunConfig, out: Path, message: str, step: int | None = None) -> dict[str, Any]:
-    """Write the row of a run that failed, and return it; the first line of ``message`` should say all."""
+def shortest(config: RunConfig) -> Result:
+    """Train for as few steps as the trainer can, without a checkpoint: how long that takes is all it is good for."""
+    module = trainer(config.algo)
+    args = _arguments(module, config.algo, {**config.hyperparameters, "total_steps": 1}, **_own(config))
+    result: Result = module.train(args, on_progress=None, **_methods(config, module, args))
+    return result
+
+
+def failed_row(config: RunConfig, message: str, step: int | None = None) -> dict[str, Any]:
+    """Row of a run that failed; the first line of ``message`` should say all."""
     own = {**config.columns(), "status": "failed", "message": message, "failed_step": step}
-    return results.read_row(results.write_row(out, {**own, **results.versions(), **results.machine()}))
+    return {**own, **results.versions(), **results.machine()}
 
 
 class Named(NamedTuple):
@@ -217,7 +287,7 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
         ValueError: an unknown name, a damaged checkpoint, or no environment.
         FileNotFoundError: no such checkpoint.
     """
-    from payoff.baselines import environments, policies
+    from payoff.baselines import policies
 
     kind, _, number = name.partition(":")
     if kind not in ("random", "constant"):
@@ -226,19 +296,20 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
         return _named_checkpoint(name, env_id, env_params)
     if env_id is None:
         raise ValueError(f"which environment? {name} plays any: name one with --env")
-    chosen = registry.full_id(env_id)
-    env = environments.make_all_seats(chosen, 1, env_params)
+    chosen = environments.find(env_id)
+    view: View = "single" if environments.is_outside(chosen) else "multi"
+    env = (environments.make_one_seat if view == "single" else environments.make_all_seats)(chosen, 1, env_params)
     env.close()
     low, high, num_actions = env.action_low, env.action_high, env.num_actions
     if kind == "random":
         uniform = policies.RandomPolicy(low, high, num_actions=num_actions)
-        return Named(uniform, chosen, dict(env_params), "multi")
+        return Named(uniform, chosen, dict(env_params), view)
     try:
         level = float(number)
     except ValueError:
         raise ValueError(f"constant:LEVEL takes a share of the endowment in [0, 1], got {name!r}") from None
     constant = policies.ConstantPolicy(level, low, high, num_actions=num_actions)
-    return Named(constant, chosen, dict(env_params), "multi")
+    return Named(constant, chosen, dict(env_params), view)
 
 
 def load_checkpoint(path: str | Path) -> tuple[Policy, dict[str, Any]]:
@@ -265,7 +336,7 @@ def load_checkpoint(path: str | Path) -> tuple[Policy, dict[str, Any]]:
 def _named_checkpoint(path: str, env_id: str | None, env_params: Mapping[str, Any]) -> Named:
     policy, meta = load_checkpoint(path)
     trained = meta["args"]
-    chosen = registry.full_id(env_id or trained["env_id"])
+    chosen = environments.find(env_id or trained["env_id"])
     return Named(policy, chosen, {**trained["env_params"], **env_params}, view_of(meta["trainer"]))
 
 
@@ -288,12 +359,76 @@ def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own
     return module.Args(**values, **own)
 
 
-def _make_env(algo: str, env_id: str, keywords: Mapping[str, Any]) -> Any:
-    """The environment that a trainer will ask for, one copy of it."""
-    from payoff.baselines import environments
+def _own(config: RunConfig) -> dict[str, Any]:
+    """What a trainer is told beside its settings."""
+    return {
+        "env_id": config.env_id,
+        "reward": config.reward,
+        "seed": config.seed,
+        "env_params": config.env_keywords(),
+    }
 
-    make = environments.make_one_seat if view_of(algo) == "single" else environments.make_all_seats
-    return make(env_id, 1, keywords)
+
+def _methods(config: RunConfig, module: ModuleType, args: Any) -> dict[str, Any]:
+    """Keywords ``wrapper`` and ``transform`` of the trainer, each where there is something to it.
+
+    Raises:
+        ValueError: an unknown method, or one that the trainer cannot have.
+        TypeError: a key that the method does not take.
+    """
+    gamma: float = getattr(args, "gamma", 1.0)
+    ending: methods.Ending = getattr(args, "on_truncation", "bootstrap")
+    wrapper = methods.around(config.shaping, config.bonus, gamma, ending, seed=config.seed)
+    found: dict[str, Any] = {} if wrapper is None else {"wrapper": wrapper}
+    if config.transform != "none":
+        env = _make_env(config)
+        env.close()
+        found["transform"] = methods.transform_of(config.transform, num_actions=env.num_actions, seed=config.seed)
+    takes = inspect.signature(module.train).parameters
+    for name in found:
+        if name not in takes:
+            what = "transform" if name == "transform" else "shaping and bonus"
+            raise ValueError(f"trainer {config.algo} takes no {name}: {what} must be none with it")
+    return found
+
+
+def _try(config: RunConfig, module: ModuleType, args: Any) -> None:
+    """Build everything once, one copy of it, so that what is wrong is known before anything runs."""
+    found = _methods(config, module, args)
+    if "wrapper" not in found:
+        _make_env(config).close()
+        return
+    env = _make_env(config, found["wrapper"])
+    try:
+        env.reset(seed=0)
+    except KeyError as error:
+        raise ValueError(
+            f"shaping {config.shaping}, bonus {config.bonus} in {config.env_id}: {error.args[0]}"
+        ) from error
+    finally:
+        env.close()
+
+
+def _make_env(config: RunConfig, wrapper: Callable[[Any], Any] = lambda env: env) -> Any:
+    """The environment that a trainer will ask for, one copy of it."""
+    view = view_of(config.algo)
+    if view == "multi" and config.partners != "none":
+        raise ValueError(
+            f"partners must be none with {config.algo}, which trains every seat, got {config.partners!r}; trainers of "
+            "one seat: ppo, balanced_ppo, sb3"
+        )
+    make = environments.make_one_seat if view == "single" else environments.make_all_seats
+    return make(config.env_id, 1, {"info": "full", **config.env_keywords(), "reward": config.reward}, wrapper)
+
+
+def _whole_episodes(module: ModuleType, env_id: str, env_params: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with which a trainer plays whole episodes, those that it has."""
+    known = {f.name: f.default for f in dataclasses.fields(module.Args)}
+    settings: dict[str, Any] = {"rollout": "episodes"} if "rollout" in known else {}
+    least, longest = known.get("num_steps"), environments.longest_episode(env_id, env_params)
+    if settings and isinstance(least, int) and longest is not None:
+        settings["num_steps"] = max(least, longest)
+    return settings
 
 
 def _discard_damaged(path: Path) -> str | None:

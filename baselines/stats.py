@@ -11,21 +11,30 @@ failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "FEW",
+    "Kind",
+    "Spread",
     "Strata",
     "bootstrap_band",
     "bootstrap_interval",
     "interquartile_mean",
     "jain_index",
+    "kind_of",
     "probability_of_improvement",
+    "spread",
 ]
 
 Array = NDArray[np.float64]
 Strata = Sequence[ArrayLike]
+Kind: TypeAlias = Literal["single", "range", "interval"]
+FEW = 5  # seeds from which on an interval is given
 
 
 def interquartile_mean(strata: Strata) -> float:
@@ -98,6 +107,55 @@ def bootstrap_band(
     weights = np.stack([(drawn == k).mean(axis=1) for k in range(len(runs))], axis=1)  # (samples, runs)
     low, high = np.quantile(weights @ runs, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return runs.mean(axis=0), low, high
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean over seeds, and what the seeds allow to say of it.
+
+    Attributes:
+        mean: ``(points,)``.
+        low: ``(points,)`` lower end; None with one seed.
+        high: ``(points,)`` upper end; likewise.
+        kind: ``single``: one seed, nothing is known of others. ``range``: fewer than :data:`FEW` seeds, smallest and
+            largest of them. ``interval``: the 95 % percentile interval of the mean when seeds are drawn again.
+    """
+
+    mean: Array
+    low: Array | None
+    high: Array | None
+    kind: Kind
+
+
+def kind_of(seeds: int) -> Kind:
+    """What so many seeds, 1 or more, allow to say; see :class:`Spread`."""
+    return "single" if seeds == 1 else "range" if seeds < FEW else "interval"
+
+
+def spread(curves: ArrayLike) -> Spread:
+    """Mean over runs at every point, with the range or the interval of the runs.
+
+    With few runs a percentile interval is narrower than it says: a nominal 95 % covers the mean of 5, 10 and 20 normal
+    numbers in 83, 90 and 92 % of samples, and of log-normal ones in 71, 79 and 85 %
+    (``benchmarks/interval_coverage.py``). Of 2, 3 and 4 it would in 50, 74 and 81 %, so the range is given instead,
+    which says what it is.
+
+    Args:
+        curves: ``(runs, points)``, or ``(runs,)`` for one point.
+
+    Raises:
+        ValueError: another shape, or no run.
+    """
+    runs = np.asarray(curves, dtype=np.float64)
+    runs = runs[:, None] if runs.ndim == 1 else runs
+    if runs.ndim != 2 or runs.shape[0] == 0:
+        raise ValueError(f"curves must be (runs, points) with at least one run, got shape {runs.shape}")
+    kind = kind_of(len(runs))
+    if kind == "single":
+        return Spread(runs[0], None, None, kind)
+    if kind == "range":
+        return Spread(runs.mean(axis=0), runs.min(axis=0), runs.max(axis=0), kind)
+    return Spread(*bootstrap_band(runs), kind)
 
 
 def probability_of_improvement(treated: Strata, control: Strata) -> float:

@@ -1,9 +1,9 @@
 """Partners: policies that play the seats which the single-agent view does not learn.
 
 ``partners=`` takes one partner for all other seats, or a mapping seat -> partner. A partner is one of the classes
-here, its name (``"constant:0.4"``, ``"tit_for_tat"``, ``"reciprocator"``, ``"random"``) or a function ``obs (B, O) ->
-actions (B, A)`` in the units that the environment's ``actions`` setting names (integers ``(B,)`` where actions are
-discrete).
+here, its specification (``"constant:0.4"``, ``"tit_for_tat"``, ``"reciprocator"``, ``"random"``, or
+``"package.module:Name"``) or a function ``obs (B, O) -> actions (B, A)`` in the units that the environment's
+``actions`` setting names (integers ``(B,)`` where actions are discrete).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from payoff.envs.core import partner as rule
 from payoff.envs.core.params import check_number
+from payoff.envs.core.specification import build, imported, parse
 from payoff.envs.core.state import Array
 
 __all__ = ["PARTNERS", "Constant", "Partner", "PartnerFunction", "Random", "Reciprocator", "TitForTat", "resolve"]
@@ -98,24 +99,26 @@ _CODES = {
 
 
 def _one(partner: Any) -> Partner | PartnerFunction:
-    if type(partner) in _CODES:
-        return partner  # type: ignore[no-any-return]
     if isinstance(partner, str):
-        name, colon, numbers = partner.partition(":")
-        if name not in PARTNERS:
-            raise ValueError(f"partners must be one of {', '.join(PARTNERS)}, a Partner or a function, got {partner!r}")
-        kind = PARTNERS[name]
-        try:
-            values = [float(n) for n in numbers.split(",")] if colon else []
-        except ValueError:
-            raise ValueError(f"partners {partner!r}: what follows the colon must be numbers") from None
-        if len(values) > len(fields(kind)):
-            raise ValueError(f"partners {partner!r}: {name} does not take {len(values)} numbers")
-        return kind(*values)
-    if callable(partner) and not isinstance(partner, type):
+        chosen = parse(partner, "partners", PARTNERS)
+        if chosen.outside:
+            return imported(chosen, _plays, "a partner")  # type: ignore[no-any-return]
+        if chosen.name not in PARTNERS:
+            known = f"{', '.join(PARTNERS)}, package.module:Name, a Partner or a function"
+            raise ValueError(f"partners must be one of {known}, got {partner!r}")
+        kind = PARTNERS[chosen.name]
+        if len(chosen.values) > len(fields(kind)):
+            raise ValueError(f"partners {partner!r}: {chosen.name} does not take {len(chosen.values)} numbers")
+        return build(kind, chosen)  # type: ignore[no-any-return]
+    if _plays(partner):
         return partner  # type: ignore[no-any-return]
     hint = f"; did you mean {partner.__name__}()?" if isinstance(partner, type) else ""
     raise TypeError(f"a partner must be a name, a Partner or a function, got {partner!r}{hint}")
+
+
+def _plays(thing: Any) -> bool:
+    """Whether it is a partner, or a function that may be one."""
+    return type(thing) in _CODES or (callable(thing) and not isinstance(thing, type))
 
 
 def resolve(partners: Any, others: list[int]) -> dict[int, Partner | PartnerFunction]:

@@ -38,7 +38,18 @@ def _load(name):
     return module
 
 
-generate, toolkit = _load("generate"), _load("toolkit")
+generate, toolkit, columns = _load("generate"), _load("toolkit"), _load("columns")
+
+
+def test_tables_of_the_page_about_ablations_are_current():
+    text = columns.PAGE.read_text(encoding="utf-8")
+    assert columns.page(text) == text, "run `make docs`"
+    for column in columns.COLUMNS:
+        assert f"| `{column.name}` | " in text and column.meaning in text
+    for name in (*columns.methods.SHAPINGS, *columns.methods.BONUSES, *columns.methods.TRANSFORMS):
+        assert f"\n| `{name}` | " in text
+    with pytest.raises(ValueError, match="the page has no block columns"):
+        columns.page("# Ablations")
 
 
 def test_page_of_the_toolkit_is_current():

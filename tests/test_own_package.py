@@ -150,8 +150,8 @@ def run(folder: Path, *words: str) -> str:
 def test_one_ablation_of_all_four(lab):
     """Five rounds of two seats: sharing is worth 2 * 5 * 2 = 20, taking 10.
 
-    A seat is told pi - 2 pi of the other under Spite:2, -10 for sharing and -5 for taking, so it takes; a nudge of 5 per
-    round makes it take under any reward.
+    A seat is told pi - 2 pi of the other under Spite:2, -10 for sharing and -5 for taking, so it takes; a nudge of 5
+    per round makes it take under any reward.
     """
     words = "ablate --envs my_lab.games:lab/Prisoners-v0 --rewards private my_lab.rewards:Spite:2"
     words += " --shaping none my_lab.shaping:Nudge:scale=5 --algo my_lab.trainer --seeds 2 --processes 1 --out out"

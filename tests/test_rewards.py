@@ -186,7 +186,7 @@ def test_names_and_numbers():
     for bad, message in [
         ("mutuality:2", r"m must be a number in \[0, 1\], got 2.0"),
         ("mutuality:x", "must be numbers"),
-        ("private:1", "takes at most 0 numbers"),
+        ("private:1", "takes no numbers"),
     ]:
         with pytest.raises(ValueError, match=message):
             resolve(bad)

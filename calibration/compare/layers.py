@@ -13,6 +13,7 @@ A name is a sum of terms with optional factors, such as ``payoff``, ``payoff+aux
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 import re
 from collections.abc import Mapping
@@ -20,7 +21,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from payoff.envs.core import names
 from payoff.envs.core.params import check_number
 from payoff.envs.core.state import Array
 from payoff.envs.rewards import LAYERS, resolve
@@ -108,7 +108,7 @@ def parse(name: str) -> Layer:
 
 def _checked(name: str, kind: str, of: str | None) -> tuple[str, str | None]:
     known = (*_OWN, *LAYERS)
-    if kind not in known and of is not None and names.is_module(kind):
+    if kind not in known and of is not None and ("." in kind or importlib.util.find_spec(kind) is not None):
         resolve(_full(kind, of))
     elif kind not in known:
         close = difflib.get_close_matches(kind, known, n=1)

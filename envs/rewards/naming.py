@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-from payoff.envs.core import names as paths
 from payoff.envs.core.game import Game
 from payoff.envs.core.rule import is_compiled
+from payoff.envs.core.specification import Specification, build, imported, near, parse
 from payoff.envs.rewards.base import Layer
 from payoff.envs.rewards.functions import RewardFunction
 from payoff.envs.rewards.inequity import InequityAversion
@@ -49,9 +48,9 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Reward:
     """Layer or function for what the user wrote after ``reward=``.
 
     Args:
-        reward: a layer; a name, with numbers after a colon (``"svo:0.4"``, ``"inequity_aversion:0.85,0.315"``); a
-            function of a :class:`payoff.envs.rewards.RewardInput`; or where one of these is,
-            ``"package.module:Name"``, with the numbers of a layer class after a further colon.
+        reward: a layer, a function of a :class:`payoff.envs.rewards.RewardInput`, or a specification
+            (:mod:`payoff.envs.core.specification`): ``"svo:0.4"``, ``"inequity_aversion:0.85,0.315"``, or
+            ``"package.module:Name"`` for a layer or a function of any module.
         names: what a name means in this game, where it is not the layer of that name.
 
     Raises:
@@ -61,11 +60,7 @@ def resolve(reward: Any, names: Mapping[str, str] | None = None) -> Reward:
     if isinstance(reward, Layer):
         return reward
     if isinstance(reward, str):
-        name, colon, rest = reward.partition(":")
-        meant = (names or {}).get(name, name)
-        if meant in LAYERS:
-            return _with_numbers(reward, name, LAYERS[meant], rest if colon else None)
-        return _elsewhere(f"{meant}{colon}{rest}")
+        return _named(reward, names or {})
     if _is_function(reward):
         return reward
     hint = f"; did you mean {reward.__name__}()?" if isinstance(reward, type) else _RULE * is_compiled(reward)
@@ -77,46 +72,31 @@ def _is_function(given: Any) -> bool:
     return callable(given) and not isinstance(given, type) and not is_compiled(given)
 
 
-def _with_numbers(reward: str, name: str, kind: type[Layer], numbers: str | None) -> Layer:
-    takes = {f.name: f for f in fields(kind) if f.type in ("float", float, "int", int)}
-    given = [] if numbers is None else numbers.split(",")
-    if len(given) > len(takes):
-        listed = f": {', '.join(takes)}" if takes else ""
-        raise ValueError(
-            f"reward {reward!r}: {name} takes at most {len(takes)} number{'s' * (len(takes) != 1)}{listed}"
-        )
+def _named(reward: str, names: Mapping[str, str]) -> Reward:
+    """What a specification stands for."""
+    chosen = parse(reward, "reward", {*LAYERS, *names})
+    meant = names.get(chosen.name, chosen.name)
     try:
-        values = {
-            field.name: int(n) if field.type in ("int", int) else float(n)
-            for field, n in zip(takes.values(), given, strict=False)
-        }
-    except ValueError:
-        raise ValueError(f"reward {reward!r}: what follows the colon must be numbers") from None
-    missing = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING and f.name not in values]
-    if missing:
-        raise ValueError(f"reward {reward!r}: {name} needs {', '.join(missing)}")
-    return kind(**values)
+        return _built(reward, replace(chosen, name=meant))  # a game may give any layer a name of its own
+    except TypeError as error:  # a value too many, or too few
+        raise ValueError(f"reward {reward!r}: {error}") from error
 
 
-def _elsewhere(reward: str) -> Reward:
-    """What ``package.module:Name[:numbers]`` stands for."""
-    module, _, rest = reward.partition(":")
-    attribute, colon, numbers = rest.partition(":")
-    if not paths.is_path(f"{module}:{attribute}"):
-        near = difflib.get_close_matches(module, LAYERS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        known = ", ".join(LAYERS)
-        raise ValueError(
-            f"reward must be one of {known}, package.module:Name, a layer or a function, got {reward!r}{hint}"
-        )
-    found = paths.load("reward", f"{module}:{attribute}")
-    if isinstance(found, type) and issubclass(found, Layer):
-        return _with_numbers(reward, attribute, found, numbers if colon else None)
-    if colon:
-        raise ValueError(f"reward {reward!r}: only a layer class takes numbers, and {attribute} is {found!r}")
-    if isinstance(found, Layer) or _is_function(found):
-        return found
-    hint = _RULE * is_compiled(found)
-    raise ValueError(
-        f"reward {reward!r}: {attribute} must be a layer class, a layer or a function, got {found!r}{hint}"
-    )
+def _built(reward: str, chosen: Specification) -> Reward:
+    if chosen.name in LAYERS:
+        return build(LAYERS[chosen.name], chosen)
+    if not chosen.outside:
+        known = f"{', '.join(LAYERS)}, package.module:Name, a layer or a function"
+        raise ValueError(f"reward must be one of {known}, got {reward!r}{near(chosen.name, LAYERS)}")
+    return imported(chosen, _pays, "a reward layer or a function")
+
+
+def _pays(thing: Any) -> bool:
+    """Whether it is a layer, or a function that may be one.
+
+    Raises:
+        ValueError: a compiled rule alone.
+    """
+    if is_compiled(thing):
+        raise ValueError(f"reward must be a layer class, a layer or a function, got {thing!r}{_RULE}")
+    return isinstance(thing, Layer) or _is_function(thing)

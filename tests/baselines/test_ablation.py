@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from payoff.baselines import run
-from payoff.baselines.ablation import Ablation, ablate
+from payoff.baselines import read_results, run
+from payoff.baselines.ablation import Ablation, ablate, seeds_of
 from payoff.baselines.results import read_runs, row_path
+from payoff.envs import registry
+from payoff.envs.rewards import SVO, resolve
+from payoff.wrappers import DelayReward
+from tests.baselines import methods_of_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = "tests.baselines.fake_trainer"
@@ -206,7 +213,7 @@ def test_independent_ppo_is_ablated_from_start_to_report(tmp_path, monkeypatch):
     assert frame["status"].to_list() == ["ok"] * 4 and frame["steps"].to_list() == [400] * 4
     for row in frame.iter_rows(named=True):
         assert row["welfare"] == pytest.approx(sum(row["payoffs"])) and len(row["cooperation_by_step"]) == 100
-    assert "Across 2 games" in text and (tmp_path / "report.html").exists()
+    assert "By reward: score" in text and "One seed:" in text and (tmp_path / "report.html").exists()
 
 
 def test_first_seeds_come_first_and_ids_may_leave_the_namespace_out():
@@ -231,7 +238,33 @@ def test_first_seeds_come_first_and_ids_may_leave_the_namespace_out():
         ({"algo": "payoff.baselines.stats"}, ValueError, "no Args and no train"),
         ({"seeds": 0}, ValueError, "seeds"),
         ({"episodes": 0}, ValueError, "episodes must be at least 1, got 0"),
-        ({"engine": "ray"}, ValueError, "engine must be local, got 'ray'"),
+        ({"envs": []}, ValueError, "envs must name at least one, got none"),
+        ({"envs": TRUST}, TypeError, "envs must be a list, got 'payoff/TrustDilemma-v0'"),
+        ({"seeds": "2-"}, ValueError, "seeds must be .* got '2-'"),
+        ({"seeds": [3, 3]}, ValueError, r"seeds must be .* got \[3, 3\]"),
+        ({"seeds": [-1]}, ValueError, r"got \[-1\]"),
+        ({"seeds": True}, ValueError, "got True"),
+        ({"params": ["max_step=3"]}, TypeError, "did you mean 'max_steps'"),
+        ({"params": ["max_steps"]}, ValueError, "params takes name=value, got 'max_steps'"),
+        ({"params": ["max_steps=9", {"max_steps": 9}]}, ValueError, "params: .* is named twice"),
+        (
+            {"shaping": ["progres"]},
+            ValueError,
+            r"unknown shaping 'progres' \(did you mean 'progress'\?\); known: none,",
+        ),
+        ({"bonus": ["cuont"]}, ValueError, r"unknown bonus 'cuont' \(did you mean 'count'\?\); known: none,"),
+        ({"transform": ["irc"]}, ValueError, r"unknown transform 'irc' \(did you mean 'ircr'\?\); known: none,"),
+        ({"bonus": ["count"]}, ValueError, "takes no wrapper: shaping and bonus must be none"),
+        ({"transform": ["ircr"]}, ValueError, "takes no transform: transform must be none"),
+        ({"partners": ["random"]}, ValueError, "partners must be none with .*fake_trainer.* got 'random'"),
+        ({"algo": [FAKE, FAKE]}, ValueError, "named twice"),
+        ({"algo": [FAKE, f"{FAKE}:level=0.4"]}, ValueError, "two points of an axis mean the same"),
+        ({"algo": f"{FAKE}:0.3"}, ValueError, "algo takes settings as name=value"),
+        ({"algo": "nowhere.trainer"}, ValueError, "there is no module nowhere"),
+        ({"rewards": [lambda given: given.payoff]}, ValueError, "rewards: .* cannot be written down"),
+        ({"algo": "ppo", "settings": {"shaping": "progress"}}, ValueError, "say --shaping progress"),
+        ({"algo": "ppo", "shaping": ["progress"]}, ValueError, "shaping progress, .*TrustDilemma-v0: .*progress"),
+        ({"algo": "ppo", "bonus": ["count:cof=1"]}, TypeError, "count got an unexpected keyword argument 'cof'"),
         ({"settings": {"pauze": 1.0}}, TypeError, "did you mean 'pause'"),
         ({"settings": {"seed": 1}}, TypeError, "unexpected keyword argument 'seed'"),
         ({"settings": {"pause": "long"}}, TypeError, "pause of trainer .* is a float, got 'long'"),
@@ -241,3 +274,132 @@ def test_bad_input_is_found_before_anything_runs(changes, error, text, monkeypat
     monkeypatch.chdir(ROOT)
     with pytest.raises(error, match=text):
         small(**changes).configs()
+
+
+def test_the_runs_are_all_combinations_of_all_axes():
+    ablation = Ablation(
+        envs=["KeyRoom-v0"],
+        params=["size=5", {"size": 6, "max_steps": 40}],
+        rewards=["private"],
+        shaping=["none", "progress:scale=2"],
+        bonus=["none", "count:coef=0.1"],
+        algo=["ppo:gamma=0.9", "ppo:gamma=0.99"],
+        seeds="2,5-6",
+        total_steps=400,
+    )
+    configs = ablation.configs()
+    assert len(configs) == 2 * 2 * 2 * 2 * 3 and len({c.run_id for c in configs}) == len(configs)
+    assert [c.seed for c in configs[::16]] == [2, 5, 6]
+    found = {(c.env_params["size"], c.shaping, c.bonus, c.hyperparameters["gamma"]) for c in configs}
+    assert found == {
+        (size, shaping, bonus, gamma)
+        for size in (5, 6)
+        for shaping in ("none", "progress:scale=2")
+        for bonus in ("none", "count:coef=0.1")
+        for gamma in (0.9, 0.99)
+    }
+    assert {c.algo for c in configs} == {"ppo"} and {c.hyperparameters["total_steps"] for c in configs} == {400}
+
+
+def test_seeds_are_a_number_a_list_or_a_text():
+    assert seeds_of(3) == seeds_of("3") == [1, 2, 3]
+    assert seeds_of([9, 2]) == seeds_of("9,2") == [9, 2]
+    assert seeds_of("1-3,7") == [1, 2, 3, 7] and seeds_of("4-4") == [4]
+
+
+def test_objects_on_an_axis_are_the_specification_that_builds_them_again():
+    (config,) = small(rewards=[SVO(0.5)]).configs()
+    assert config.reward == "payoff.envs.rewards:SVO:theta=0.5" and resolve(config.reward) == SVO(0.5)
+    (config,) = small(rewards=[methods_of_tests.envy]).configs()
+    assert config.reward == "tests.baselines.methods_of_tests:envy"
+    (config,) = small(algo="ppo", envs=["KeyRoom-v0"], rewards=[None], shaping=[DelayReward]).configs()
+    assert config.shaping == "payoff.wrappers.redistribution.delay:DelayReward" and config.reward == "private"
+
+
+def test_where_one_point_transforms_episodes_all_runs_play_whole_ones():
+    # 80 steps are the horizon of KeyRoom at size 10, and more than 50 are asked for.
+    settings = {"num_steps": 60}
+    ablation = small(algo="ppo", envs=["KeyRoom-v0"], rewards=["private"], transform=["none", "ircr"])
+    plain, rewritten = ablation.configs()
+    assert plain.transform == "none" and rewritten.transform == "ircr"
+    horizon = registry.load("payoff/KeyRoom-v0").shape(registry.load("payoff/KeyRoom-v0").params()).max_steps
+    for config in (plain, rewritten):
+        assert config.hyperparameters["rollout"] == "episodes"
+        assert config.hyperparameters["num_steps"] == max(100, horizon)
+    (own,) = small(
+        algo="ppo", envs=["KeyRoom-v0"], rewards=["private"], transform=["ircr"], settings=settings
+    ).configs()
+    assert own.hyperparameters["num_steps"] == 60
+    (none,) = small(algo="ppo", envs=["KeyRoom-v0"], rewards=["private"]).configs()
+    assert none.hyperparameters["rollout"] == "steps"
+
+
+def test_a_grid_over_every_axis_is_trained_and_reported(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    ablation = Ablation(
+        envs=[TRUST],
+        params=["max_steps=20"],
+        rewards=["tests.baselines.methods_of_tests:envy", "private"],
+        shaping=["none", "tests.baselines.methods_of_tests:Halved"],
+        bonus=["first_visit:0.5"],
+        transform=["tests.baselines.methods_of_tests:Nothing"],
+        partners=["random", "tests.baselines.methods_of_tests:idle"],
+        algo=["ppo"],
+        seeds=1,
+        total_steps=80,
+        episodes=2,
+        settings={"num_envs": 2, "hidden": [8], "epochs": 1, "minibatches": 1},
+    )
+    status, text = quiet(ablation.configs(), tmp_path)
+    assert status == 0, text
+    frame = read_results(tmp_path)
+    assert len(frame) == 8 and set(frame["bonus"]) == {"first_visit:0.5"}
+    assert set(frame["shaping"]) == {"none", "tests.baselines.methods_of_tests:Halved"}
+    for row in frame.iter_rows(named=True):
+        assert json.loads(row["env_params"]) == {"max_steps": 20}
+        # Nothing makes every reward 0 after it was counted; curve_reward is what the environment and wrappers told.
+        assert all(value > 0 for value in row["curve_reward"])
+    for title in ("By reward: score", "By shaping: score", "By partners: score"):
+        assert title in text
+    # the partner that gives nothing: cooperation is what our seat gave, its payoff never below the endowment it keeps
+    idle = frame.filter(frame["partners"] == "tests.baselines.methods_of_tests:idle")
+    assert len(idle) == 4
+
+
+def test_shaping_and_bonus_change_what_is_learned_from_and_no_payoff(tmp_path):
+    """Reward of an episode under a shaping that halves and a bonus of 0.5 a new state, by hand from the payoffs."""
+    config = small(
+        algo="ppo",
+        rewards=["private"],
+        params=["max_steps=10"],
+        shaping=["tests.baselines.methods_of_tests:Halved"],
+        bonus=["first_visit:0.5"],
+        settings={"num_envs": 2, "num_steps": 11, "hidden": [8], "epochs": 1, "minibatches": 1},
+        total_steps=22,
+    ).configs()[0]
+    row = run.compute(config, tmp_path / "one", lambda done, total: None)
+    plain = run.compute(replace(config, shaping="none", bonus="none"), tmp_path / "two", lambda done, total: None)
+    assert row["status"] == plain["status"] == "ok", (row["message"], plain["message"])
+    # Same seed and one update: the same actions. Observations are real numbers, so all 10 states are new; the last
+    # step is truncated, which is paid.
+    assert row["curve_welfare"] == pytest.approx(plain["curve_welfare"])
+    assert row["curve_reward"][0] == pytest.approx(0.5 * plain["curve_reward"][0] + 10 * 0.5)
+
+
+def test_a_grid_written_as_a_file_means_the_same_runs(tmp_path):
+    ablation = small(
+        envs=["TrustDilemma-v0"],
+        rewards=[SVO(0.5), None],
+        params=[{"max_steps": 20, "observe": "private"}, "none"],
+        seeds=[4, 2],
+        settings={"level": 0.3},
+    )
+    found = tomllib.loads(ablation.toml())
+    assert found["seeds"] == [4, 2] and found["params"] == ['max_steps=20,observe="private"', "none"]
+    assert found["rewards"] == ["payoff.envs.rewards:SVO:theta=0.5", "default"]
+    again = Ablation(
+        **{name: found[name] for name in ("envs", "params", "rewards", "algo", "seeds", "total_steps", "episodes")},
+        settings={"level": 0.3},
+    )
+    assert [c.run_id for c in again.configs()] == [c.run_id for c in ablation.configs()]
+    assert found["set"] == ["level=0.3"]

@@ -6,12 +6,13 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from payoff.baselines import checkpoint
+from payoff.baselines import checkpoint, read_results
 from payoff.baselines.results import read_runs, row_path
 from payoff.cli import COMMANDS, main
 from payoff.envs import registry
@@ -127,7 +128,22 @@ def test_info_of_every_id(capsys, env_id):
         (["train", "--env", TRUST, "--out", "{out}", "--set", "gamma=1.5"], "gamma must be in [0, 1], got 1.5"),
         (["train", "--env", TRUST, "--out", "{out}", "--algo", "pppo"], "did you mean 'ppo'?"),
         (["ablate", "--out", "{out}", "--rewards", "svo:9"], "theta"),
-        (["ablate", "--out", "{out}", "--engine", "ray"], "invalid choice 'ray'"),
+        (["ablate", "--out", "{out}", "--engine", "rays"], "invalid choice 'rays'"),
+        (
+            ["ablate", "--out", "{out}", "--address", "auto"],
+            "--address is that of a Ray cluster and needs --engine ray",
+        ),
+        (["ablate"], "Missing from payoff ablate: --out"),
+        (["ablate", "--out", "{out}", "--seeds", "2-x"], "seeds must be a number from 1 on"),
+        (["ablate", "--out", "{out}", "--bonus", "cuont"], "unknown bonus 'cuont' (did you mean 'count'?)"),
+        (["ablate", "--out", "{out}", "--bonus", "count:cof=1", "--algo", "ppo"], "did you mean 'coef'?"),
+        (["ablate", "--out", "{out}", "--partners", "randm", "--algo", "ppo"], "got 'randm'"),
+        (["ablate", "--out", "{out}", "--partners", "random"], "partners must be none with ippo"),
+        (["ablate", "--out", "{out}", "--params", "max_step=9"], "did you mean 'max_steps'?"),
+        (["ablate", "--out", "{out}", "--transform", "ircr", "--algo", "sb3"], "trainer sb3 takes no transform"),
+        (["ablate", "{out}/grid.toml"], "cannot read the grid"),
+        (["train", "--env", TRUST, "--out", "{out}", "--shaping", "progres"], "did you mean 'progress'?"),
+        (["train", "--env", TRUST, "--out", "{out}", "--reward", "no.where:Envy"], "there is no module no"),
         (["ablate", "--out", "{out}", "--processes", "0"], "processes must be at least 1, got 0"),
         (["evaluate", "random"], "name one with --env"),
         (["evaluate", "random", "--env", TRUST, "--episodes", "0"], "episodes must be at least 1, got 0"),
@@ -240,3 +256,80 @@ def test_train_and_evaluate_with_the_real_trainers(capsys, tmp_path, algo, setti
 def test_checkpoint_of_another_kind_is_refused(capsys, tmp_path):
     checkpoint.save(tmp_path / "other.safetensors", {"x": np.zeros(1)}, {"trainer": "nobody"})
     assert "is a checkpoint of nobody" in refused(capsys, "evaluate", tmp_path / "other.safetensors")
+
+
+GRID = """
+envs = ["TrustDilemma-v0"]
+rewards = ["private", "svo:0.5"]
+algo = "tests.baselines.fake_trainer"
+params = [{max_steps = 20}, "max_steps=30"]
+seeds = [7]
+total-steps = 100
+episodes = 1
+set = {level = 0.25}
+"""
+
+
+def test_a_grid_file_says_what_the_options_say_and_options_override_it(capsys, tmp_path):
+    file = tmp_path / "grid.toml"
+    file.write_text(GRID)
+    out = tmp_path / "out"
+    status, text, err = call(capsys, "ablate", file, "--out", out, "--rewards", "cooperative", "--processes", "1")
+    assert status == 0, err
+    frame = read_results(out)
+    found = frame.select("env_id", "env_params", "reward", "algo", "seed", "steps", "cooperation").rows()
+    assert found == [
+        (TRUST, f'{{"max_steps": {steps}}}', "cooperative", FAKE, 7, 100, pytest.approx(0.25)) for steps in (20, 30)
+    ]
+    # what was run stands in the folder and in the report, and runs again: nothing is left to do
+    again = tomllib.loads((out / "grid.toml").read_text())
+    assert again["rewards"] == ["cooperative"] and again["seeds"] == [7] and again["set"] == ["level=0.25"]
+    assert "max_steps=30" in (out / "report.html").read_text()
+    status, text, _ = call(capsys, "ablate", out / "grid.toml", "--out", out)
+    assert status == 0 and "2 runs, 2 finished before; 0 processes" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("reward = ['private']", "unknown key 'reward' (did you mean 'rewards'?); known: out, envs,"),
+        ("seeds = ", "cannot read the grid"),
+        ("episodes = 'ten'", "episodes must be a whole number, got 'ten'"),
+        ("rewards = [3]", "rewards must be texts, got 3"),
+        ("params = [3]", "params must be texts or tables, got 3"),
+        ("engine = 'rays'", "engine must be 'local' or 'ray', got 'rays'"),
+        ("envs = ['TrustDilema-v0']", "did you mean 'payoff/TrustDilemma-v0'?"),
+    ],
+)
+def test_a_wrong_grid_file_gets_one_line(capsys, tmp_path, text, message):
+    file = tmp_path / "grid.toml"
+    file.write_text(text)
+    assert message in refused(capsys, "ablate", file, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_modules_in_the_current_folder_are_found_without_python_m(tmp_path):
+    (tmp_path / "mine.py").write_text("def envy(given):\n    return given.payoff\n")
+    code = "import sys; sys.path[:] = [p for p in sys.path if p]; from payoff.cli import main; sys.exit(main())"
+    command = ["train", "--env", TRUST, "--reward", "mine:envyy", "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "no envyy (did you mean 'envy'?) in mine" in done.stderr
+
+
+def test_train_takes_methods_and_prints_no_path_that_was_not_written(capsys, tmp_path, monkeypatch):
+    small = ["--set", "num_envs=2", "num_steps=20", "hidden=[8]", "epochs=1", "minibatches=1"]
+    methods = ["--shaping", "progress:2", "--bonus", "count:0.1"]
+    one = ["train", "--algo", "ppo", "--env", "KeyRoom-v0", "--params", "size=5,max_steps=10", "--out", tmp_path]
+    status, text, err = call(capsys, *one, *methods, *small, "--total-steps", "40", "--episodes", "1")
+    assert status == 0, err
+    (row,) = read_results(tmp_path).to_dicts()
+    assert (row["shaping"], row["bonus"], row["transform"], row["partners"]) == (
+        "progress:2",
+        "count:0.1",
+        "none",
+        "none",
+    )
+    assert str(tmp_path / "checkpoints" / row["run_id"]) in text
+    monkeypatch.setattr("tests.baselines.fake_trainer.checkpoint.save", lambda *_: None)
+    status, text, _ = call(capsys, *TRAIN, "--out", tmp_path / "other")
+    assert status == 0 and "checkpoint" not in text

@@ -19,6 +19,7 @@ from payoff.baselines.results import (
     COLUMNS,
     RunConfig,
     machine,
+    read_results,
     read_row,
     read_runs,
     row_path,
@@ -73,6 +74,10 @@ def test_run_id_is_the_hash_of_the_canonical_json():
         {"reward": "cooperative"},
         {"algo": "ppo"},
         {"seed": 4},
+        {"shaping": "progress"},
+        {"bonus": "count:coef=0.1"},
+        {"transform": "ircr"},
+        {"partners": "random"},
         {"env_params": {"max_steps": 50}},
         {"hyperparameters": {"learning_rate": 1e-3}},
         {"evaluation_episodes": 11},
@@ -129,6 +134,69 @@ def test_a_row_that_is_not_whole_is_refused_and_leaves_nothing(tmp_path, change,
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_run_without_methods_has_the_id_that_it_had_before_there_were_any():
+    assert CONFIG.run_id == replace(CONFIG, shaping="none", bonus="none", transform="none", partners="none").run_id
+    # Partners were a parameter of the environment, and their runs are found as well.
+    assert replace(CONFIG, partners="random").run_id == replace(CONFIG, env_params={"partners": "random"}).run_id
+
+
+def old_row(out, row):
+    """A row file as it was written before there were columns for methods."""
+    new = read_row(write_row(out, row))
+    old = {name: value for name, value in new.items() if name not in ("shaping", "bonus", "transform", "partners")}
+    path = row_path(out, old["run_id"])
+    digest = hashlib.sha256(json.dumps(old, sort_keys=True, default=repr).encode()).hexdigest()
+    schema = pq.read_schema(path)
+    for name in ("shaping", "bonus", "transform", "partners"):
+        schema = schema.remove(schema.get_field_index(name))
+    pq.write_table(pa.Table.from_pylist([old], schema=schema.with_metadata({"payoff_sha256": digest})), path)
+    return path
+
+
+def test_rows_of_older_versions_are_read(tmp_path):
+    plain = read_row(old_row(tmp_path, ok_row()))
+    assert [plain[name] for name in ("shaping", "bonus", "transform", "partners")] == ["none"] * 4
+    assert list(plain) == [c.name for c in COLUMNS] and plain["welfare"] == 4.0
+    config = replace(CONFIG, seed=9, env_params={"max_steps": 5, "partners": "random"})
+    with_partners = read_row(old_row(tmp_path, ok_row(config)))
+    assert (with_partners["partners"], with_partners["env_params"]) == ("random", '{"max_steps": 5}')
+    new = replace(CONFIG, seed=10, bonus="count")
+    write_row(tmp_path, ok_row(new))
+    assert read_results(tmp_path)["bonus"].to_list() == ["none", "count", "none"]
+
+
+def test_a_damaged_row_of_an_older_version_is_noticed(tmp_path):
+    path = old_row(tmp_path, ok_row())
+    flip(path, path.read_bytes().index(struct.pack("<d", 4.0)) + 6)
+    with pytest.raises(ValueError, match="damaged row file"):
+        read_row(path)
+
+
+def test_results_of_several_folders_are_one_table_with_each_run_once(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    only, both, broken = (replace(CONFIG, seed=seed) for seed in (1, 2, 3))
+    failed = {"status": "failed", "message": "x"}
+    write_row(one, ok_row(only))
+    write_row(one, ok_row(both, welfare=4.0))
+    write_row(two, ok_row(both, welfare=5.0))
+    write_row(one, ok_row(broken))
+    write_row(two, {**broken.columns(), **failed})
+    frame = read_results(one, two)
+    assert frame["seed"].to_list() == [1, 2, 3] and frame["status"].to_list() == ["ok"] * 3
+    assert frame["welfare"].to_list() == [4.0, 5.0, 4.0]
+    assert read_results(two, str(one))["welfare"].to_list() == [4.0, 4.0, 4.0]
+    assert read_results(two)["status"].to_list() == ["ok", "failed"]
+
+
+def test_what_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no results folder"):
+        read_results(tmp_path)
+    bad = write_row(tmp_path, ok_row())
+    bad.write_bytes(b"")
+    with pytest.warns(UserWarning, match=f"damaged row file {re.escape(str(bad))}"):
+        assert len(read_results(tmp_path)) == 0
+
+
 def test_all_runs_are_sorted_and_polars_reads_the_files_by_itself(tmp_path):
     configs = [replace(CONFIG, seed=seed, reward=reward) for seed in (2, 1) for reward in ("svo", "private")]
     for config in configs:
@@ -161,7 +229,7 @@ DAMAGE = {
     "text": lambda path: path.write_text("<<<<<<< HEAD"),
     "first page": lambda path: flip(path, 40),
     "a number": lambda path: flip(path, path.read_bytes().index(struct.pack("<d", 4.0)) + 6),
-    "footer": lambda path: flip(path, -200),
+    "footer": lambda path: flip(path, -250),
     "foreign": foreign,
 }
 

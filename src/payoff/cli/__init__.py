@@ -14,12 +14,12 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import tyro
 
 from payoff.cli.shared import UserError, near
-from payoff.envs.core.names import import_from_here
+from payoff.envs.core.specification import import_from_here
 
 __all__ = ["COMMANDS", "Command", "UserError", "main"]
 
@@ -36,7 +36,7 @@ COMMANDS = {
     "list": ("payoff.cli.games:ListGames", "every environment"),
     "info": ("payoff.cli.games:Info", "one environment: rules, parameters, spaces, rewards"),
     "train": ("payoff.cli.training:Train", "train one policy and evaluate it in payoffs"),
-    "ablate": ("payoff.cli.training:Ablate", "the same games under several rewards: figures, table, report"),
+    "ablate": ("payoff.cli.ablating:Ablate", "the same games with different rewards: figures, tables, report"),
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
     "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }
@@ -91,12 +91,21 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS:
         raise UserError(f"unknown command {name!r}{near(name, COMMANDS)}; commands: {', '.join(COMMANDS)}")
     module, _, attribute = COMMANDS[name][0].partition(":")
-    command = _parse(getattr(importlib.import_module(module), attribute), name, rest)
+    kind = getattr(importlib.import_module(module), attribute)
+    command = _parse(kind, name, rest)
+    if not isinstance(command, int) and hasattr(command, "from_file"):  # its options are the defaults of a second look
+        command = _parse(kind, name, rest, command.from_file())
     return command if isinstance(command, int) else command.run()
 
 
-def _parse(kind: type[Command], name: str, arguments: list[str]) -> Command | int:
+def _parse(kind: type[Command], name: str, arguments: list[str], default: Command | None = None) -> Command | int:
     """The command, or an exit status where only its help was asked for.
+
+    Args:
+        kind: class of the command.
+        name: its name.
+        arguments: what follows the name.
+        default: values of the options that are not given; None: those of the class.
 
     Raises:
         UserError: the arguments are not those of the command.
@@ -104,13 +113,15 @@ def _parse(kind: type[Command], name: str, arguments: list[str]) -> Command | in
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(
+            parsed: Any = tyro.cli(
                 kind,
                 prog=f"payoff {name}",
                 description=inspect.cleandoc(kind.__doc__ or ""),
                 args=arguments,
+                default=tyro.MISSING_NONPROP if default is None else default,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
+            return parsed  # type: ignore[no-any-return]
     except SystemExit as stop:
         if stop.code:
             raise UserError(_one_line(box.getvalue())) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,21 +27,20 @@ def user_errors() -> Iterator[None]:
         raise UserError(" ".join(str(error).split())) from error
 
 
-def assignments(option: str, pairs: Sequence[str]) -> dict[str, Any]:
-    """``("a=1", "b=x")`` as ``{"a": 1, "b": "x"}``: JSON where it is JSON, else text.
+def assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
+    """``("a=1", "b=x,c=2")`` as ``{"a": 1, "b": "x", "c": 2}``: JSON where it is JSON, else text.
 
     Raises:
-        ValueError: not name=value.
+        ValueError: not name=value, or a name given twice.
     """
+    from payoff.envs.core import specification
+
     values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--{option} takes name=value, got {pair!r}")
-        try:
-            values[name] = json.loads(text)
-        except json.JSONDecodeError:
-            values[name] = text
+    for word in words:
+        for name, value in specification.assignments(word, f"--{option}").items():
+            if name in values:
+                raise ValueError(f"--{option} gives {name} twice")
+            values[name] = value
     return values
 
 

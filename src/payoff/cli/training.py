@@ -1,13 +1,12 @@
-"""``payoff train``, ``payoff ablate`` and ``payoff evaluate``: runs, and what comes of them."""
+"""``payoff train`` and ``payoff evaluate``: one run, and what its policy is worth."""
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 
     from payoff.baselines.results import RunConfig
 
-__all__ = ["Ablate", "Evaluate", "Train"]
+__all__ = ["Evaluate", "Train"]
 
 _SHOWN = (
     "payoffs",
     "welfare",
     "welfare_random",
-    "welfare_best_constant",
+    "welfare_best",
     "best_level",
     "score",
     "welfare_ratio",
@@ -45,6 +44,8 @@ class Train:
     Examples:
         payoff train --algo ippo --env payoff/TrustDilemma-v0 --reward integrated --seed 1 --out results/one
         payoff train --algo ppo --env payoff/KeyRoom-v0 --out results/key --params size=5 --set learning_rate=0.0005
+        payoff train --algo ppo --env KeyRoom-v0 --out results/key --shaping progress:2 --bonus count:coef=0.1
+        payoff train --algo ppo --env TrustDilemma-v0 --out results/one --partners tit_for_tat --reward mine:Envy:0.3
         payoff train --algo ippo --env payoff/TrustDilemma-v0 --out results/one --total-steps 200000 --resume
     """
 
@@ -55,7 +56,15 @@ class Train:
     algo: str = "ippo"
     """trainer: ippo, ppo, balanced_ppo, sb3, or package.module with Args and train"""
     reward: str | None = None
-    """reward layer to train on, a name or package.module:Name; the game's default when left out"""
+    """reward layer to train on, such as svo:0.8 or package.module:Name; the game's default when left out"""
+    shaping: str = "none"
+    """method around the reward, such as progress:scale=2 or package.module:Name"""
+    bonus: str = "none"
+    """exploration bonus, such as count:coef=0.1 or package.module:Name"""
+    transform: str = "none"
+    """what rewrites the rewards of whole episodes, such as ircr or package.module:Name"""
+    partners: str = "none"
+    """who plays the other seats, such as constant:0.4 or package.module:Name; for trainers of one seat"""
     seed: int = 1
     """seed of the training"""
     total_steps: int | None = None
@@ -80,6 +89,10 @@ class Train:
                 reward=self.reward,
                 seed=self.seed,
                 env_params=assignments("params", self.params),
+                shaping=self.shaping,
+                bonus=self.bonus,
+                transform=self.transform,
+                partners=self.partners,
                 settings=assignments("set", self.set),
                 total_steps=self.total_steps,
                 evaluation_episodes=self.episodes,
@@ -96,7 +109,9 @@ class Train:
             print(f"payoff: the run failed: {row['message'].splitlines()[0]} (run {config.run_id})", file=sys.stderr)
             return 1
         _print_measures(row, screen)
-        screen.print(f"checkpoint: {run.checkpoint_path(self.out, config.run_id)}", highlight=False, soft_wrap=True)
+        saved = run.checkpoint_path(self.out, config.run_id)
+        if saved.exists():  # a trainer of another package may keep none
+            screen.print(f"checkpoint: {saved}", highlight=False, soft_wrap=True)
         return 0
 
     def _stored(self, config: RunConfig) -> dict[str, Any] | None:
@@ -121,66 +136,6 @@ class Train:
             if not self.resume:
                 raise ValueError(f"{saved} is half a run: go on from it with --resume, or delete it to start over")
         return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ablate:
-    """Train the same learner in the same games under different rewards, and compare in payoffs.
-
-    Every combination of environment, reward and seed is one run. Killed or stopped with Ctrl-C, the same command goes
-    on where it was. Ends with tables, figures and report.html in the results folder, and status 1 if a run failed.
-
-    Examples:
-        payoff ablate --out results/ablation
-        payoff ablate --envs TrustDilemma-v0 LoyaltyTeam-v0 --rewards private svo:0.8 --seeds 5 --out results/svo
-        payoff ablate --rewards private mutuality:0.5 --seeds 1 --total-steps 50000 --processes 1 --out results/quick
-    """
-
-    out: Path
-    """results folder"""
-    envs: tuple[str, ...] = ("payoff/TrustDilemma-v0", "payoff/ReciprocalDilemma-v0")
-    """environment ids; the namespace payoff/ may be left out"""
-    rewards: tuple[str, ...] = ("private", "integrated", "cooperative")
-    """reward layers to train on: names, numbers after a colon, or package.module:Name"""
-    seeds: int = 3
-    """number of seeds: 1 to this"""
-    algo: str = "ippo"
-    """trainer: ippo, ppo, balanced_ppo, sb3, or package.module with Args and train"""
-    total_steps: int | None = None
-    """environment steps of a run, all copies together; the trainer's default when left out"""
-    episodes: int = 10
-    """evaluation episodes of a run"""
-    set: tuple[str, ...] = ()
-    """settings of the trainer, name=value"""
-    processes: int = 2
-    """runs at a time, each with one thread"""
-    engine: Literal["local"] = "local"
-    """where runs are executed"""
-
-    def run(self) -> int:
-        """See :class:`payoff.cli.Command`."""
-        from payoff.baselines.ablation import Ablation, ablate
-
-        with user_errors():
-            ablation = Ablation(
-                envs=self.envs,
-                rewards=self.rewards,
-                seeds=self.seeds,
-                algo=self.algo,
-                total_steps=self.total_steps,
-                episodes=self.episodes,
-                settings=assignments("set", self.set),
-                engine=self.engine,
-            )
-            configs = ablation.configs()
-            if self.processes < 1:
-                raise ValueError(f"processes must be at least 1, got {self.processes}")
-            self.out.mkdir(parents=True, exist_ok=True)
-        command = shlex.join(["payoff", *sys.argv[1:]])
-        try:
-            return ablate(configs, self.out, processes=self.processes, console=console(), command=command)
-        except OSError as error:  # a full disk, a folder that went away: rows cannot even say that runs failed
-            raise UserError(f"cannot write results: {error}") from error
 
 
 @dataclass(frozen=True)
