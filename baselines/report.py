@@ -261,11 +261,11 @@ def _opening(rows: Sequence[Row]) -> str:
         fixed["params"] = (rows[0].get("env_params") or "").strip("{}") if len(games) == 1 else ""
     same = ", ".join(f"{AXES[axis]} {point}" for axis, point in fixed.items() if point not in ("", "none"))
     episodes = " or ".join(str(n) for n in sorted({row["evaluation_episodes"] for row in rows} - {None}))
+    everywhere = f"The same everywhere: {same}. " if same else ""
     return (
-        f"{', '.join(told)}; {len(seeds)} seed(s). {f'The same everywhere: {same}. ' if same else ''}"
-        "Each policy learned from the reward, shaping and bonus named in its line. All are compared in payoffs, what really happened to the "
-        f"players, never in the reward they were trained on; each played {episodes or 'no'} episodes without "
-        "exploration, from the same seeds."
+        f"{', '.join(told)}; {len(seeds)} seed(s). {everywhere}Each policy learned from the reward, shaping and "
+        "bonus named in its line. All are compared in payoffs, what really happened to the players, never in the reward "
+        f"they were trained on; each played {episodes or 'no'} episodes without exploration, from the same seeds."
     )
 
 
