@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -291,9 +292,16 @@ def _execute(job: tuple[RunConfig, Path], report: Report) -> dict[str, Any]:
 
 
 def _compute(job: tuple[RunConfig, Path], report: Report) -> tuple[dict[str, Any], bytes]:
-    """Work of another machine: one run; its row, and its checkpoint, go back, since the folder may not be shared."""
+    """Work of another machine: one run; its row, and its checkpoint, go back, since the folder may not be shared.
+
+    Where the folder cannot be made on that machine either, the checkpoint is in its folder for temporary files.
+    """
     config, out = job
     path = run.checkpoint_path(out, config.run_id)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        path = run.checkpoint_path(Path(tempfile.gettempdir()) / "payoff", config.run_id)
     row = run.compute(config, path, report)
     return row, path.read_bytes() if path.exists() else b""
 

@@ -256,14 +256,16 @@ def _opening(rows: Sequence[Row]) -> str:
     grid = arrange(rows)
     games, seeds = ({row[k] for row in rows} for k in ("env_id", "seed"))
     told = [f"{len(games)} environment(s)", *(f"{AXES[axis]}: {len(grid.points[axis])}" for axis in grid.varying)]
-    same = [f"{AXES[axis]} {points[0]}" for axis, points in grid.points.items() if axis not in grid.varying]
+    fixed = {axis: points[0] for axis, points in grid.points.items() if axis not in grid.varying}
+    if "params" in fixed:
+        fixed["params"] = (rows[0].get("env_params") or "").strip("{}") if len(games) == 1 else ""
+    same = ", ".join(f"{AXES[axis]} {point}" for axis, point in fixed.items() if point not in ("", "none"))
     episodes = " or ".join(str(n) for n in sorted({row["evaluation_episodes"] for row in rows} - {None}))
+    everywhere = f"The same everywhere: {same}. " if same else ""
     return (
-        f"{', '.join(told)}; {len(seeds)} seed(s). The same everywhere: "
-        f"{', '.join(text for text in same if text.split(' ', 1)[1] not in ('', 'none'))}. Each policy learned from "
-        "the reward, shaping and bonus named in its line. All are compared in payoffs, what really happened to the "
-        f"players, never in the reward they were trained on; each played {episodes or 'no'} episodes without "
-        "exploration, from the same seeds."
+        f"{', '.join(told)}; {len(seeds)} seed(s). {everywhere}Each policy learned from the reward, shaping and "
+        "bonus named in its line. All are compared in payoffs, what really happened to the players, never in the reward "
+        f"they were trained on; each played {episodes or 'no'} episodes without exploration, from the same seeds."
     )
 
 

@@ -248,9 +248,9 @@ def test_first_seeds_come_first_and_ids_may_leave_the_namespace_out():
         ({"params": ["max_steps"]}, ValueError, "params takes name=value, got 'max_steps'"),
         ({"params": ["max_steps=9", {"max_steps": 9}]}, ValueError, "params: .* is named twice"),
         (
-            {"shaping": ["progres"]},
+            {"shaping": ["progrexs"]},
             ValueError,
-            r"unknown shaping 'progres' \(did you mean 'progress'\?\); known: none,",
+            r"unknown shaping 'progrexs' \(did you mean 'progress'\?\); known: none,",
         ),
         ({"bonus": ["cuont"]}, ValueError, r"unknown bonus 'cuont' \(did you mean 'count'\?\); known: none,"),
         ({"transform": ["irc"]}, ValueError, r"unknown transform 'irc' \(did you mean 'ircr'\?\); known: none,"),

@@ -142,7 +142,7 @@ def test_info_of_every_id(capsys, env_id):
         (["ablate", "--out", "{out}", "--params", "max_step=9"], "did you mean 'max_steps'?"),
         (["ablate", "--out", "{out}", "--transform", "ircr", "--algo", "sb3"], "trainer sb3 takes no transform"),
         (["ablate", "{out}/grid.toml"], "cannot read the grid"),
-        (["train", "--env", TRUST, "--out", "{out}", "--shaping", "progres"], "did you mean 'progress'?"),
+        (["train", "--env", TRUST, "--out", "{out}", "--shaping", "progrexs"], "did you mean 'progress'?"),
         (["train", "--env", TRUST, "--out", "{out}", "--reward", "no.where:Envy"], "there is no module no"),
         (["ablate", "--out", "{out}", "--processes", "0"], "processes must be at least 1, got 0"),
         (["evaluate", "random"], "name one with --env"),

@@ -123,6 +123,18 @@ def test_rows_and_checkpoints_arrive_where_the_folder_is_not_shared(tmp_path, mo
     assert len(set(saved)) == 1 and not (tmp_path / "node" / "runs").exists()
 
 
+def test_a_machine_on_which_the_folder_cannot_be_made_keeps_checkpoints_elsewhere(tmp_path, monkeypatch):
+    from payoff.baselines import ablation
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "file").write_text("no folder")
+    config = grid()[0]
+    row, saved = ablation._compute((config, tmp_path / "file" / "out"), lambda done, total: None)
+    assert row["status"] == "ok" and saved
+    assert run.checkpoint_path(tmp_path / "temporary" / "payoff", config.run_id).read_bytes() == saved
+
+
 def test_every_job_is_done_once_and_reports(cluster):
     events = list(run_jobs(double, [1, 5, 7], 2))
     assert sorted((e.job, e.value) for e in events if e.kind == "done") == [(0, 2), (1, 10), (2, 14)]
