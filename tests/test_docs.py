@@ -11,6 +11,7 @@ import gymnasium as gym
 import pytest
 from markdown_it import MarkdownIt
 
+from payoff import page as page_of
 from payoff.envs import registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,7 +159,7 @@ def test_docstring_shows_as_it_is_written(env_id):
 
 def test_cells_show_as_they_are_written():
     written = "*_ of a_i, _b_ and |x| <y> [z](w) ~v~, `c_*|d`"
-    lines = generate.table(("A", "B"), [(generate.escape(written), "end")])
+    lines = page_of.table(("A", "B"), [(page_of.escape(written), "end")])
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse("\n".join(lines))
     cells = ["".join(t.content for t in token.children) for token in tokens if token.type == "inline"]
     assert cells == ["A", "B", written.replace("`", ""), "end"]
@@ -166,14 +167,14 @@ def test_cells_show_as_they_are_written():
 
 def test_blocks_that_take_turns_share_a_row():
     names = ["action[0]", *(f"{block}[{i}]" for i in range(6) for block in ("loyalty", "window", "member")), "clock"]
-    rows = list(generate.observation_rows([(name, 0.0, 1.0) for name in names]))
+    rows = list(page_of.observation_rows([(name, 0.0, 1.0) for name in names]))
     turns = "`loyalty[0]`, `window[0]`, `member[0]`, ..., `loyalty[5]`, `window[5]`, `member[5]`"
     assert [row[:2] for row in rows] == [("0", "`action[0]`"), ("1 .. 18", turns), ("19", "`clock`")]
 
 
 def test_other_bounds_are_another_row():
     entries = [(f"score[{i}]", 0.0, 1.0 if i < 10 else 100.0) for i in range(20)]
-    assert list(generate.observation_rows(entries)) == [
+    assert list(page_of.observation_rows(entries)) == [
         ("0 .. 9", "`score[0]` .. `score[9]`", "0", "1"),
         ("10 .. 19", "`score[10]` .. `score[19]`", "0", "100"),
     ]
@@ -206,4 +207,4 @@ def test_check_names_what_is_wrong_and_writes_nothing(tmp_path, pages, capsys):
 def test_equations_keep_their_lines():
     doc = "Game: what it is.\n\n## Model\nA step:\n\n(1) a = 1,\n    b = 2\n(2) c = 3\n\nBy equation\n(1), all is well."
     shown = "## Model\nA step:\n\n(1) a = 1,\n    b = 2\\\n(2) c = 3\n\nBy equation\n(1), all is well."
-    assert generate.prose(doc) == shown
+    assert page_of.prose(doc) == shown

@@ -144,7 +144,8 @@ def build(kind: Callable[..., Any], specification: Specification, given: Mapping
     Args:
         kind: what is called.
         specification: its values.
-        given: values for those parameters of ``kind`` that the specification leaves open; others are ignored.
+        given: values for those parameters of ``kind`` that the specification leaves open; others are ignored. Numbers
+            without a key are not for these parameters, nor for those that are words.
 
     Raises:
         TypeError: a key that ``kind`` does not take (the message names the nearest one), too many numbers, or a
@@ -159,7 +160,7 @@ def build(kind: Callable[..., Any], specification: Specification, given: Mapping
         if name not in keywords and not accepts_any:
             raise unknown_keyword(specification.name, name, keywords)
     places = [*positional, *(name for name in keywords if name not in positional)]
-    numeric = [name for name in places if not _takes_words(parameters[name].annotation)]
+    numeric = [name for name in places if name not in (given or {}) and not _takes_words(parameters[name].annotation)]
     if len(specification.values) > len(numeric):
         listed = f"at most {len(numeric)} number{'s' * (len(numeric) != 1)}: {', '.join(numeric)}"
         many = listed if numeric else "no numbers"

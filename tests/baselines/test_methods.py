@@ -148,7 +148,7 @@ def test_methods_of_other_modules():
         ("progress:big", "none", ValueError, "what follows the colon must be numbers or key=value, got 'big'"),
         ("progress:scal=2", "none", TypeError, "got an unexpected keyword argument 'scal' .did you mean 'scale'"),
         ("progress:1,scale=2", "none", TypeError, "got scale both as a number and by its name"),
-        ("progress:1,2,3,4,5", "none", TypeError, "takes at most 4 numbers, got 5"),
+        ("progress:1,2,3", "none", TypeError, "takes at most 2 numbers: scale, shift, got 3"),
         ("ceiling", "none", TypeError, "ceiling needs limit: ceiling:limit=..."),
         ("none", "count:coef=-1", ValueError, r"coef must be a number in \[0, .* got -1"),
         ("none", "count:1,2", TypeError, "takes one number, coef, got 2"),

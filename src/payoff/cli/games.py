@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Iterator, Sequence
@@ -25,8 +26,11 @@ class ListGames:
     Examples:
         payoff list
         payoff list --tag trust
+        payoff list my_package.games
     """
 
+    modules: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODULE")] = ()
+    """modules of other packages, which are imported first and register their games"""
     tag: str | None = None
     """only environments with this tag"""
 
@@ -37,6 +41,11 @@ class ListGames:
         from payoff.envs import registry
         from payoff.envs.rewards import LAYERS
 
+        for name in self.modules:
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                raise UserError(f"no module {error.name}, which is asked for by {name!r}") from error
         games = [registry.load(i) for i in registry.ids()]
         shown = [g for g in games if self.tag in (None, *g.tags)]
         if not shown:
@@ -66,10 +75,13 @@ class Info:
     Examples:
         payoff info payoff/TrustDilemma-v0
         payoff info KeyRoom-v0
+        payoff info my_package.games:mine/Lock-v0 --markdown > Lock-v0.md
     """
 
     id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
-    """environment id; the namespace payoff/ may be left out"""
+    """environment id; the namespace payoff/ may be left out, and package.module: before it is imported first"""
+    markdown: bool = False
+    """print the page of docs/environments as Markdown"""
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
@@ -81,6 +93,11 @@ class Info:
 
         with user_errors():
             game = registry.load(self.id)
+        if self.markdown:
+            from payoff.page import page
+
+            print(page(game, registry.full_id(self.id)), end="")
+            return 0
         out = console()
         out.print(Text.assemble((game.id, "bold"), f"  {', '.join(game.tags)}\n"))
         out.print(Markdown(game.doc.strip()))
