@@ -78,9 +78,10 @@ def _by_seat(reward: Any, seats: Any, names: Mapping[str, str]) -> list[tuple[An
     for seat in written.layers:
         if seat not in seats:
             raise ValueError(f"PerAgent names seat {seat!r}, allowed are 0 .. {len(seats) - 1}")
-    groups: dict[int, tuple[Any, list[int]]] = {}
+    groups: dict[str | int, tuple[Any, list[int]]] = {}  # one name, or one object, is one reward: it is called once
     for i in seats:
-        groups.setdefault(id(written.of(i)), (written.of(i), []))[1].append(i)
+        own = written.of(i)
+        groups.setdefault(own if isinstance(own, str) else id(own), (own, []))[1].append(i)
     return [pair for own, group in groups.values() for pair in _within(own, group, seats, names)]
 
 
@@ -96,11 +97,12 @@ def _wire_weights(wired: Wired, layer: Layer, seats: list[int], depend: Array) -
     if weight.shape != depend.shape or not np.isfinite(weight).all():
         got = "some that are not" if weight.shape == depend.shape else f"shape {weight.shape}"
         raise ValueError(f"{layer!r}.weights(depend) must give finite weights of shape {depend.shape}, got {got}")
+    units = np.eye(n)
     first: dict[bytes, int] = {}
     for i in seats:
         wired.weight[:, i] = weight[:, i]
         before = first.setdefault(weight[:, i].tobytes(), i)
-        own = (weight[:, i] == np.eye(n)[i]).all()
+        own = (weight[:, i] == units[i]).all()
         wired.table[i]["kind"] = KIND.own if own else KIND.linear if before == i else KIND.like
         wired.table[i]["first"] = before
 
