@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from payoff.baselines import estimate, pool, run
 from payoff.baselines.pool import Event, Report
 from payoff.baselines.results import RunConfig, read_row, read_runs, write_atomically, write_row
-from payoff.envs import registry
 from payoff.envs.core.specification import assignments, describe
 from payoff.extras import require
 
@@ -80,7 +79,7 @@ class Ablation:
         axes: dict[str, list[Any]] = {
             "seed": seeds_of(self.seeds),
             "algo": [self.algo] if isinstance(self.algo, str) else list(self.algo),
-            "env_id": [registry.full_id(env_id) for env_id in _listed("envs", self.envs)],
+            "env_id": [run.full_id(env_id) for env_id in _listed("envs", self.envs)],
             "env_params": [_parameters(point) for point in _listed("params", self.params)],
             "partners": [describe(point, "partners") for point in _listed("partners", self.partners)],
             "transform": [describe(point, "transform") for point in _listed("transform", self.transform)],

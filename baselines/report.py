@@ -264,8 +264,9 @@ def _opening(rows: Sequence[Row]) -> str:
     everywhere = f"The same everywhere: {same}. " if same else ""
     return (
         f"{', '.join(told)}; {len(seeds)} seed(s). {everywhere}Each policy learned from the reward, shaping and "
-        "bonus named in its line. All are compared in payoffs, what really happened to the players, never in the reward "
-        f"they were trained on; each played {episodes or 'no'} episodes without exploration, from the same seeds."
+        "bonus named in its line. All are compared in payoffs, what really happened to the players, never in the "
+        f"reward they were trained on; each played {episodes or 'no'} episodes without exploration, from the same "
+        "seeds."
     )
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "configure",
     "execute",
     "failed_row",
+    "full_id",
     "load_policy",
     "progress",
     "shortest",
@@ -139,7 +140,7 @@ def configure(
     for package in ("pyarrow", "safetensors"):  # missed now, and not when the training is over
         require(package, extra="train")
     algo, own_settings = trainer_of(algo)
-    env_id = registry.full_id(env_id)
+    env_id = full_id(env_id)
     reward = registry.load(env_id).rules.default_reward if reward is None else describe(reward, "reward")
     env_params = dict(env_params or {})
     if isinstance(env_params.get("partners"), str):
@@ -170,6 +171,12 @@ def configure(
     hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
     # tuples become the lists that a row gives back
     return dataclasses.replace(config, hyperparameters=json.loads(json.dumps(hyperparameters)))
+
+
+def full_id(env_id: str) -> str:
+    """Full id, with the module that registers it where one is named: every process imports that."""
+    module, colon, _ = env_id.rpartition(":")
+    return f"{module}{colon}{registry.full_id(env_id)}"
 
 
 def trainer_of(algo: str) -> tuple[str, dict[str, Any]]:

@@ -109,9 +109,20 @@ def register(game: Game[Any]) -> None:
 def full_id(env_id: str) -> str:
     """The id itself; the namespace ``payoff/`` may be left out.
 
+    Args:
+        env_id: the id, or ``package.module:namespace/Name-vN``, whose module is imported first and registers it.
+
     Raises:
-        ValueError: an unknown id, with the nearest known one.
+        ValueError: an unknown id, with the nearest known one, or there is no such module.
     """
+    module, colon, env_id = env_id.rpartition(":")
+    if colon:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name and not f"{module}.".startswith(f"{error.name}."):
+                raise  # the module is there; one that it imports is not
+            raise ValueError(f"environment {module}:{env_id}: there is no module {error.name}") from error
     full = env_id if "/" in env_id else f"payoff/{env_id}"
     if full in GAMES or full in _ADDED:
         return full

@@ -43,7 +43,7 @@ class Ablate:
     out: Path | None = None
     """results folder; must be given, here or in the file"""
     envs: tuple[str, ...] = ("payoff/TrustDilemma-v0", "payoff/ReciprocalDilemma-v0")
-    """environment ids; the namespace payoff/ may be left out"""
+    """environment ids; the namespace payoff/ may be left out; package.module:mine/Game-v0 for a game of yours"""
     params: tuple[str, ...] = ("none",)
     """game parameters and view settings: each word is one point, size=5,max_steps=50"""
     rewards: tuple[str, ...] = ("private", "integrated", "cooperative")
