@@ -98,9 +98,14 @@ def arrange(rows: Sequence[Row]) -> Grid:
         for axis, label in labels.items():
             points[axis][label] = None
         if row["status"] == "ok":
-            groups.setdefault((row["env_id"].removeprefix("payoff/"), *labels.values()), []).append(row)
+            groups.setdefault((_short(row["env_id"]), *labels.values()), []).append(row)
     cells = [Cell(env, dict(zip(AXES, labels, strict=True)), tuple(own)) for (env, *labels), own in groups.items()]
     return Grid({axis: tuple(found) for axis, found in points.items()}, tuple(cells))
+
+
+def _short(env_id: str) -> str:
+    """An id without the module that registers it and without the namespace of this package."""
+    return env_id.rpartition(":")[2].removeprefix("payoff/")
 
 
 def _json(row: Row, column: str) -> dict[str, Any]:

@@ -33,7 +33,12 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 _ALWAYS = {"private": 0, "integrated": 1, "cooperative": 2}  # look the same in the figures of all campaigns
-_BEST = {"constant": "best constant", "optimum": "optimum", "reference": "scripted reference"}
+_BEST = {
+    "constant": "best constant",
+    "optimum": "optimum",
+    "reference": "scripted reference",
+    "threshold": "reward threshold",
+}
 _STYLE = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,

@@ -265,7 +265,8 @@ def _opening(rows: Sequence[Row]) -> str:
     return (
         f"{', '.join(told)}; {len(seeds)} seed(s). {everywhere}Each policy learned from the reward, shaping and "
         "bonus named in its line. All are compared in payoffs, what really happened to the players, never in the "
-        f"reward they were trained on; each played {episodes or 'no'} episodes without exploration, from the same seeds."
+        f"reward they were trained on; each played {episodes or 'no'} episodes without exploration, from the same "
+        "seeds."
     )
 
 

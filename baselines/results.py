@@ -87,7 +87,9 @@ COLUMNS = (
     Column("welfare", "double", True, "sum of the payoffs over seats"),
     Column("welfare_random", "double", True, "welfare when every seat plays uniformly at random"),
     Column("welfare_best", "double", True, "optimum where it is known, else welfare of the best of 101 constants"),
-    Column("best_kind", "string", True, "what that is: optimum, reference (a scripted solution) or constant"),
+    Column(
+        "best_kind", "string", True, "what that is: optimum, reference (a scripted solution), threshold or constant"
+    ),
     Column("best_level", "double", False, "level of that constant, a share of the endowment"),
     Column("score", "double", False, "(welfare - random) / (best - random); empty unless the best beats random"),
     Column("welfare_ratio", "double", False, "welfare / best; empty unless both are positive"),

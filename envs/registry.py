@@ -113,12 +113,16 @@ def full_id(env_id: str) -> str:
     keeps that part, so that another process can do the same.
 
     Raises:
-        ValueError: an unknown id, with the nearest known one.
-        ImportError: the module before the colon cannot be imported.
+        ValueError: an unknown id, with the nearest known one, or there is no such module.
     """
     module, colon, name = env_id.rpartition(":")
     if colon:
-        importlib.import_module(module)
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name and not f"{module}.".startswith(f"{error.name}."):
+                raise  # the module is there; one that it imports is not
+            raise ValueError(f"environment {env_id}: there is no module {error.name}") from error
     full = name if "/" in name else f"payoff/{name}"
     if full in GAMES or full in _ADDED:
         return module + colon + full

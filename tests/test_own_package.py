@@ -172,7 +172,7 @@ def test_one_ablation_of_all_four(lab):
 def test_every_command_knows_the_game(lab):
     game = "my_lab.games:lab/Prisoners-v0"
     assert "lab/Prisoners-v0" in run(lab, "list", "my_lab.games")
-    assert "Taking pays" in run(lab, "info", game)
+    assert "taking pays 1 more" in run(lab, "info", game)
     assert "welfare" in run(lab, "evaluate", "random", "--env", game)
     trained = run(
         lab,

@@ -15,6 +15,7 @@ from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import api_test, parallel_api_test
 
 import payoff
+from payoff.baselines import read_results
 from payoff.envs import registry
 
 PAGE = Path(__file__).parents[1] / "docs" / "tutorials" / "your_first_game.md"
@@ -150,3 +151,19 @@ def test_registering_refuses_what_is_no_game_of_ones_own(folder):
             payoff.register(replace(lock, id=bad))
     with pytest.raises(TypeError, match="game must be a Game, got str"):
         payoff.register("mine/Lock-v0")
+
+
+@pytest.mark.parametrize("algo", ["ippo", "ppo"])
+def test_a_game_of_another_package_is_ablated_in_processes_of_its_own(folder, tmp_path, algo):
+    """Its module is named in the id, since a worker process starts empty."""
+    small = ["--total-steps", "80", "--episodes", "1", "--seeds", "1", "--processes", "1"]
+    settings = ["--set", "num_envs=2", "num_steps=20", "hidden=[8]", "epochs=1", "minibatches=1"]
+    command = ["ablate", "--envs", "lock:mine/Lock-v0", "--rewards", "default", "--algo", algo, *small, *settings]
+    done = subprocess.run(
+        [sys.executable, "-m", "payoff", *command, "--out", str(tmp_path)], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_results(tmp_path)["env_id"].to_list() == ["lock:mine/Lock-v0"] and "│ mine/Lock-v0 │" in done.stdout
+    wrong = [sys.executable, "-m", "payoff", "ablate", "--envs", "lokc:mine/Lock-v0", "--out", str(tmp_path / "none")]
+    done = subprocess.run(wrong, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2 and "there is no module lokc" in done.stderr and not (tmp_path / "none").exists()

@@ -16,6 +16,8 @@ from payoff.cli.shared import UserError, assignments, console, near, user_errors
 
 __all__ = ["Ablate"]
 
+_REWARDS = ("private", "integrated", "cooperative")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ablate:
@@ -43,11 +45,12 @@ class Ablate:
     out: Path | None = None
     """results folder; must be given, here or in the file"""
     envs: tuple[str, ...] = ("payoff/TrustDilemma-v0", "payoff/ReciprocalDilemma-v0")
-    """environment ids; the namespace payoff/ may be left out"""
+    """environment ids; the namespace payoff/ may be left out; package.module:mine/Game-v0 for a game of yours"""
     params: tuple[str, ...] = ("none",)
     """game parameters and view settings: each word is one point, size=5,max_steps=50"""
-    rewards: tuple[str, ...] = ("private", "integrated", "cooperative")
-    """reward layers to train on; default is the game's own"""
+    rewards: tuple[str, ...] = ()
+    """reward layers to train on; default is the game's own. When left out: private, integrated and cooperative, but
+    where an environment is not of Payoff, each one's own"""
     shaping: tuple[str, ...] = ("none",)
     """methods around the reward, such as progress:scale=2"""
     bonus: tuple[str, ...] = ("none",)
@@ -99,6 +102,7 @@ class Ablate:
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines.ablation import Ablation, ablate
+        from payoff.baselines.environments import is_outside
 
         if self.out is None:
             raise UserError("Missing from payoff ablate: --out, the results folder")
@@ -108,7 +112,7 @@ class Ablate:
             ablation = Ablation(
                 envs=self.envs,
                 params=self.params,
-                rewards=self.rewards,
+                rewards=self.rewards or (("default",) if any(map(is_outside, self.envs)) else _REWARDS),
                 shaping=self.shaping,
                 bonus=self.bonus,
                 transform=self.transform,

@@ -75,7 +75,7 @@ class Info:
     Examples:
         payoff info payoff/TrustDilemma-v0
         payoff info KeyRoom-v0
-        payoff info my_package.games:mine/Lock-v0 --markdown > Lock-v0.md
+        payoff info my_package.games:mine/Lock-v0 --markdown
     """
 
     id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
