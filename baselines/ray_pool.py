@@ -24,7 +24,7 @@ import payoff
 from payoff.baselines.pool import ONE_THREAD, REPORT_EVERY, Event, Work
 from payoff.extras import require
 
-__all__ = ["RETRIES", "connect", "run_jobs"]
+__all__ = ["RETRIES", "check_address", "connect", "run_jobs"]
 
 RETRIES = 2
 _POLL = 0.25  # seconds between looks at progress
@@ -47,7 +47,7 @@ def connect(address: str | None) -> Iterator[int]:
     if ray.is_initialized():  # by whoever called, who ends it as well
         yield _processors(ray)
         return
-    _check_reachable(address)
+    check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change to come otherwise
     ray.init(
@@ -62,7 +62,7 @@ def connect(address: str | None) -> Iterator[int]:
         ray.shutdown()
 
 
-def _check_reachable(address: str | None) -> None:
+def check_address(address: str | None) -> None:
     """Raise ConnectionError where nobody listens at an address: Ray itself would try for minutes."""
     if address is None or address in ("auto", "local"):
         return

@@ -209,18 +209,22 @@ def imported(
             raise  # the module is there; one that it imports is not
         hint = near(str(error.name).rpartition(".")[2], _siblings(str(error.name)))
         raise ValueError(
-            f"{kind} {specification.name!r}: {attribute} is no number, and there is no module {error.name}{hint}"
+            f"{specification.name!r} cannot be {kind}: there is no module {error.name}{hint}, and {attribute} is no "
+            "number"
         ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             known = [name for name in dir(found) if not name.startswith("_")]
-            raise ValueError(f"{kind} {specification.name!r}: no {part}{near(part, known)} in {module_name}")
+            raise ValueError(f"{specification.name!r} cannot be {kind}: no {part}{near(part, known)} in {module_name}")
         found = getattr(found, part)
     values = bool(specification.values or specification.named)
     if isinstance(found, type) or (callable(found) and (values or not wanted(found))):
         found = build(found, specification, given)
     elif values:
-        raise ValueError(f"{kind} {specification.name!r} is an object and takes no values")
+        raise ValueError(
+            f"{specification.name} is an object and takes no values, got {dict(specification.named)} "
+            f"and {specification.values}"
+        )
     if not wanted(found):
         raise ValueError(f"{specification.name} must be {kind}, got {type(found).__name__}")
     return found

@@ -106,7 +106,8 @@ def test_no_cluster_at_an_address_is_one_line(tmp_path, capsys, monkeypatch):
     command = ["ablate", "--algo", FAKE, "--seeds", "1", "--engine", "ray", "--address", "127.0.0.1:1"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "127.0.0.1:1" in err
+    assert err.count("\n") == 1 and "there is no Ray cluster at 127.0.0.1:1" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_rows_and_checkpoints_arrive_where_the_folder_is_not_shared(tmp_path, monkeypatch):

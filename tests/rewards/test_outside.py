@@ -371,7 +371,7 @@ def test_functions_of_payoffs():
     [
         (
             "outsidr.rewards:Spite",
-            r"Spite is no number, and there is no module outsidr \(did you mean 'outsider'\?\)",
+            r"there is no module outsidr \(did you mean 'outsider'\?\), and Spite is no number",
         ),
         ("outsider.reward:Spite", r"there is no module outsider.reward \(did you mean 'rewards'\?\)"),
         ("outsider.rewards:Spit", r"no Spit \(did you mean 'Spite'\?\) in outsider.rewards"),

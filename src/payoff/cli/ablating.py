@@ -127,9 +127,11 @@ class Ablate:
             if self.processes is not None and self.processes < 1:
                 raise ValueError(f"processes must be at least 1, got {self.processes}")
             if self.engine == "ray":
+                from payoff.baselines.ray_pool import check_address
                 from payoff.extras import require
 
                 require("ray", extra="scale")
+                check_address(self.address)
             self.out.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["payoff", *sys.argv[1:]])
         try:
