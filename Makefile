@@ -64,6 +64,7 @@ lint: $(STAMP)
 	@$(BIN)/codespell
 
 test: lint
+	@$(BIN)/python -c 'import ray' 2>/dev/null || { echo "==> installing the extra scale"; $(PIP) install --quiet -e ".[scale]"; }
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest
 
