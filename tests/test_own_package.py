@@ -1,124 +1,20 @@
-"""A package of somebody's own: its game, reward layer, wrapper and trainer in one ablation, without a fork."""
+"""``docs/tutorials/your_own_package.md``: its files are a package, and one ablation uses all of it, without a fork."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from payoff.baselines import read_results
 
-GAMES = '''
-    """A prisoner's dilemma of five rounds: taking pays 1 more, whatever the other does, and costs the other 2.
-
-    (1) pi_i = 2 + x_i - 2 x_j, x = 1 for taking and 0 for sharing: both share 2, both take 1.
-    """
-    from dataclasses import dataclass
-    from payoff import register
-    from payoff.game import Copy, Game, Params, Rules, Seat, State, jit, numbers, real
-
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class PrisonersParams(Params):
-        max_steps: int = 5
-
-    class Prisoner(Seat):
-        action: float = real(0, 1)
-
-    @jit
-    def step(p, s, prisoners, action, payoff):
-        for i in range(2):
-            prisoners[i].action = action[i]
-            payoff[i] = 2.0 + action[i] - 2.0 * action[1 - i]  # (1)
-        return False
-
-    @jit
-    def look(p, s, prisoners, view, seen):
-        for v in range(view.shape[0]):
-            seen[v, 0] = prisoners[1 - view[v].seat].action
-
-    GAME = Game("lab/Prisoners-v0", "Taking pays, whatever the other does.", tags=("dilemma",),
-        rules=Rules(params=PrisonersParams, state=State(Copy, prisoners=Prisoner), step=step, actions=lambda p: 2,
-            seats=lambda p: 2),
-        sight=numbers(look, ("other's action",), several=True), draw=None)
-    register(GAME)
-'''
-REWARDS = '''
-    """Spite: what the other gets hurts."""
-    from dataclasses import dataclass
-    from payoff.rewards import Layer, jit
-
-    @jit
-    def spite(me, i, t):
-        return t.payoff[i] - me.weight * t.payoff[1 - i]
-
-    @dataclass(frozen=True, slots=True)
-    class Spite(Layer):
-        weight: float = 0.5
-        rule = spite
-'''
-SHAPING = '''
-    """A wrapper's method, and potentials for environments of other packages."""
-    import numpy as np
-    from payoff.wrappers import PotentialShaping, RewardMethod
-
-    class Nudge(RewardMethod):
-        """Pays for taking."""
-
-        reads_obs = False
-
-        def __init__(self, scale: float = 1.0):
-            self.scale = scale
-
-        def __call__(self, t):
-            return t.reward + self.scale * np.reshape(t.action, (len(t.reward), -1))[:, 0]
-
-    def upright(scale: float = 1.0, *, gamma: float, on_truncation: str):
-        """CartPole: less the more the pole leans."""
-        lean = lambda obs, info: -scale * np.abs(obs[:, 2])
-        return PotentialShaping(lean, gamma=gamma, on_truncation=on_truncation)
-
-    def with_key(scale: float = 1.0, *, gamma: float, on_truncation: str):
-        """MiniGrid: the cell under the agent shows what it carries; object 5 is a key (direction has 4 entries)."""
-        def carries(obs, info):
-            view = obs[:, 4:].reshape(-1, 7, 7, 3)
-            return scale * (view[:, 3, 6, 0] == 5)
-        return PotentialShaping(carries, gamma=gamma, on_truncation=on_truncation)
-'''
-TRAINER = '''
-    """Tries both actions for an episode, with all seats alike, and keeps the one that was told more."""
-    from dataclasses import dataclass
-
-    import numpy as np
-    from payoff.baselines.environments import make_all_seats
-    from payoff.baselines.policies import ConstantPolicy
-    from payoff.baselines.training import RunArgs, TrainingRun
-
-    VIEW = "multi"
-
-    @dataclass(frozen=True, kw_only=True)
-    class Args(RunArgs):
-        rounds: int = 5
-
-    def train(args, *, wrapper=None, on_progress=None):
-        env = make_all_seats(args.env_id, 1, args.keywords(), wrapper or (lambda env: env))
-        with TrainingRun("my_lab.trainer", args, on_progress) as run:
-            told = []
-            for action in (0, 1):
-                env.reset(seed=args.seed)
-                steps = [env.step(np.full((1, env.num_agents, 1), action)) for _ in range(args.rounds)]
-                told.append(sum(step[1].mean() for step in steps))
-                paid = sum(step[4]["payoff"].sum() for step in steps)
-                curves = {"welfare": paid, "reward": told[-1], "cooperation": np.nan, "episode_length": args.rounds}
-                run.record(args.rounds, {}, curves)
-            best = ConstantPolicy(float(np.argmax(told)), num_actions=env.num_actions)
-            run.save({"action": np.array(np.argmax(told))}, {"step": run.step, "update": run.update})
-            return run.result(best)
-'''
+PAGE = Path(__file__).parents[1] / "docs" / "tutorials" / "your_own_package.md"
+FILES = dict(re.findall(r"```python title=(\S+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +22,9 @@ def lab(tmp_path_factory):
     """Folder with the package in it; commands run there."""
     folder = tmp_path_factory.mktemp("lab")
     (folder / "my_lab").mkdir()
-    modules = {"games": GAMES, "rewards": REWARDS, "shaping": SHAPING, "trainer": TRAINER, "__init__": ""}
-    for name, text in modules.items():
-        (folder / "my_lab" / f"{name}.py").write_text(textwrap.dedent(text))
+    (folder / "my_lab" / "__init__.py").touch()
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
