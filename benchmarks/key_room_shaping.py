@@ -20,7 +20,6 @@ import matplotlib as mpl
 import numpy as np
 import tyro
 from _machine import describe
-from payoff.baselines.methods import around
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -28,6 +27,7 @@ from rich.table import Table
 import payoff
 from payoff.baselines import ppo
 from payoff.baselines.evaluation import evaluate
+from payoff.baselines.methods import around
 from payoff.baselines.result import Result
 
 KEY_ROOM = "payoff/KeyRoom-v0"

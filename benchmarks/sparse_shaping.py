@@ -20,13 +20,13 @@ import matplotlib as mpl
 import numpy as np
 import tyro
 from _machine import describe
-from payoff.baselines.methods import around
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import payoff
 from payoff.baselines import ppo
+from payoff.baselines.methods import around
 from payoff.baselines.result import Result
 from payoff.envs import registry
 from payoff.envs.core.game import Episode

@@ -10,11 +10,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from payoff.baselines.methods import around
 
 import payoff
 from payoff.baselines import ippo, ppo
 from payoff.baselines.evaluation import evaluate
+from payoff.baselines.methods import around
 from payoff.baselines.training import NotFiniteError
 from payoff.envs import registry
 from tests.baselines.fixtures import Broken, Endless, Match, Name, StubVectorEnv

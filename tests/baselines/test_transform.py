@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from payoff.baselines.methods import around
 
 from payoff.baselines import checkpoint, ippo, ppo
 from payoff.baselines.environments import make_all_seats, make_one_seat
+from payoff.baselines.methods import around
 from payoff.baselines.rewriting import collect_episodes
 from payoff.baselines.rollout import Episodes
 from payoff.wrappers import DelayReward, RewardMethod, wrap
