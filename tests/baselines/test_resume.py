@@ -8,22 +8,31 @@ import signal
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from payoff.baselines import checkpoint, ippo, ppo
 from payoff.baselines.evaluation import evaluate
+from payoff.baselines.methods import around
 from payoff.baselines.run import load_checkpoint
 
 SMALL = {"num_envs": 8, "num_steps": 30, "hidden": (16,), "minibatches": 2, "checkpoint_every": 2}
 UPDATES, KILLED_AFTER = 7, 5  # the last checkpoint before that is of update 4
+# PPO under a wrapper, whose state the checkpoint holds as well
+SHAPED = SimpleNamespace(
+    Args=ppo.Args,
+    train=partial(ppo.train, wrapper=around("progress", "count:coef=0.1", 0.99, "bootstrap")),
+    __name__=ppo.__name__,
+)
 CASES = {
     "trust": (ippo, {"env_id": "payoff/TrustDilemma-v0"}),
     "team": (ippo, {"env_id": "payoff/LoyaltyTeam-v0", "share_parameters": True, "reward": "cooperative"}),
     "reciprocal": (ippo, {"env_id": "payoff/ReciprocalDilemma-v0", "env_params": {"actions": "discrete:11"}}),
-    "keys": (ppo, {"env_id": "payoff/KeyRoom-v0", "env_params": {"size": 5}, "shaping": "progress"}),
+    "keys": (SHAPED, {"env_id": "payoff/KeyRoom-v0", "env_params": {"size": 5}}),
     "one seat": (ppo, {"env_id": "payoff/TrustDilemma-v0", "env_params": {"agent": 1}, "clip_value": True}),
 }
 

@@ -23,7 +23,8 @@ def repeated(names):
 
 
 def test_no_two_public_classes_share_a_name():
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in [*MODULES, ROOT / "envs" / "rewards.py"]]
+    layers = (ROOT / "envs" / "rewards").glob("*.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in [*MODULES, *layers]]
     classes = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     assert repeated(name for name in classes if not name.startswith("_")) == []
 
