@@ -1,6 +1,6 @@
 """Tabular Q-learning and SARSA in numpy: B learners that never meet, one for each copy of a vector environment.
 
-Read from the bottom: ``train`` checks, ``_loop`` plays, ``Learners`` is the update; :mod:`payoff.baselines.tabular`
+Read from the bottom: ``train`` checks, ``_loop`` plays, ``QLearners`` is the update; :mod:`payoff.baselines.tabular`
 numbers states as they are met. Tables hold every state for every learner, B x S x A numbers. With discount gamma, a
 state s left by action a for s', and V(s') = 0 where s' is terminal (a truncated state is not):
 
@@ -143,7 +143,7 @@ class Step:
     active: np.ndarray
 
 
-class Learners:
+class QLearners:
     """Tables of B learners.
 
     Args:
@@ -287,7 +287,7 @@ def train(
         )
     try:
         actions = _check(args, env, q_init, look_ahead, state)
-        learners = Learners(args, env.num_envs, int(actions.n), _table(q_init, int(actions.n)), look_ahead)
+        learners = QLearners(args, env.num_envs, int(actions.n), _table(q_init, int(actions.n)), look_ahead)
         states = States(state)
         curve, step = _loop(args, env, learners, states, int(actions.start), advice_reward, on_progress)
     finally:
@@ -332,7 +332,7 @@ def _table(q_init: Init, n_actions: int) -> Init:
 def _loop(
     args: Args,
     env: VectorEnv,
-    learners: Learners,
+    learners: QLearners,
     states: States,
     first_action: int,
     advice_reward: Callable[[Transition], np.ndarray] | None,

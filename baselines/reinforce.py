@@ -11,8 +11,9 @@ T in (5) is the padded length, the same for long and short episodes. The exact g
 gamma^t in front of G_t; it is left out, as is usual, so (5) is exact for gamma = 1 only. Episodes that were played with
 earlier weights are used as they are, without importance weights.
 
-Read from the bottom: ``train`` is the loop, ``Learners`` the algorithm. One learner has one copy of a ``VectorEnv``,
-with its own seed, weights and episodes; it gives the same numbers, bit for bit, whatever others run beside it. The
+Read from the bottom: ``train`` is the loop, ``ReinforceLearners`` the algorithm. One learner has one copy of a
+``VectorEnv``, with its own seed, weights and episodes; it gives the same numbers, bit for bit, whatever others run
+beside it. The
 functions of (3) to (6) stand alone, for methods that need these gradients under another reward.
 
 Sources: Williams (1992) for (3) to (5); Konidaris, Osentoski and Thomas (2011) for (1); Hinton's lecture 6e (2012) for
@@ -258,7 +259,7 @@ class EpisodeBuffer:
         return Minibatch(basis(self.obs[at]), self.actions[at], self.rewards[at], mask)
 
 
-class Learners:
+class ReinforceLearners:
     """Weights, optimiser, episodes and random numbers of B learners that never meet."""
 
     def __init__(self, args: Args, basis: FourierBasis, num_actions: int) -> None:
@@ -335,7 +336,7 @@ def train(
     started = time.process_time()
     env = wrap(make_vector(args.env_id, len(args.seeds), args.env_params))
     try:
-        learners = Learners(args, *_shape(env, args.order))
+        learners = ReinforceLearners(args, *_shape(env, args.order))
         sums = _play(env, learners, on_progress)
     finally:
         env.close()
@@ -353,7 +354,7 @@ def _shape(env: VectorEnv, order: int) -> tuple[FourierBasis, int]:
 
 
 def _play(
-    env: VectorEnv, learners: Learners, on_progress: OnProgress | None
+    env: VectorEnv, learners: ReinforceLearners, on_progress: OnProgress | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Play and learn until every learner has its episodes; true return, told return, length ``(B, E)``."""
     args, buffer = learners.args, learners.buffer
