@@ -13,8 +13,7 @@ earlier weights are used as they are, without importance weights.
 
 Read from the bottom: ``train`` is the loop, ``ReinforceLearners`` the algorithm. One learner has one copy of a
 ``VectorEnv``, with its own seed, weights and episodes; it gives the same numbers, bit for bit, whatever others run
-beside it. The
-functions of (3) to (6) stand alone, for methods that need these gradients under another reward.
+beside it. The functions of (3) to (6) stand alone, for methods that need these gradients under another reward.
 
 Sources: Williams (1992) for (3) to (5); Konidaris, Osentoski and Thomas (2011) for (1); Hinton's lecture 6e (2012) for
 (6), in the form of torch.optim.RMSprop. The defaults are those of the GridWorld runs of BARFI (Gupta et al., 2023),
