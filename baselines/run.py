@@ -275,13 +275,14 @@ class Named(NamedTuple):
     view: View
 
 
-def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) -> Named:
+def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any], algo: str | None = None) -> Named:
     """Policy by name.
 
     Args:
         name: ``random``, ``constant:LEVEL``, or the file of a checkpoint.
         env_id: environment; None is the one that the checkpoint was trained in.
         env_params: game parameters and view settings; a checkpoint's own hold where these say nothing.
+        algo: trainer of the checkpoint, where it is a module that is not ours.
 
     Raises:
         ValueError: an unknown name, a damaged checkpoint, or no environment.
@@ -293,6 +294,8 @@ def load_policy(name: str, env_id: str | None, env_params: Mapping[str, Any]) ->
     if kind not in ("random", "constant"):
         if not Path(name).is_file():
             raise FileNotFoundError(f"policy must be random, constant:LEVEL or a checkpoint, and {name} is no file")
+        if algo is not None:
+            trainer(algo)  # a checkpoint is data and has nothing imported; its user may
         return _named_checkpoint(name, env_id, env_params)
     if env_id is None:
         raise ValueError(f"which environment? {name} plays any: name one with --env")
@@ -326,7 +329,8 @@ def load_checkpoint(path: str | Path) -> tuple[Policy, dict[str, Any]]:
     tensors, meta = checkpoint.load(path)
     algo = meta.get("trainer", "")
     if algo not in TRAINERS and algo not in sys.modules:
-        raise ValueError(f"{path} is a checkpoint of {algo or 'no trainer'}, not of {', '.join(TRAINERS)}")
+        hint = f"; if that is a trainer of yours, name it: --algo {algo}" if algo else ""
+        raise ValueError(f"{path} is a checkpoint of {algo or 'no trainer'}, not of {', '.join(TRAINERS)}{hint}")
     module = trainer(algo)  # names what is not installed
     if not hasattr(module, "load_policy"):
         raise ValueError(f"trainer {algo!r} has no load_policy(tensors, meta), so {path} cannot be played")

@@ -135,10 +135,8 @@ def kind_of(seeds: int) -> Kind:
 def spread(curves: ArrayLike) -> Spread:
     """Mean over runs at every point, with the range or the interval of the runs.
 
-    With few runs a percentile interval is narrower than it says: a nominal 95 % covers the mean of 5, 10 and 20 normal
-    numbers in 83, 90 and 92 % of samples, and of log-normal ones in 71, 79 and 85 %
-    (``benchmarks/interval_coverage.py``). Of 2, 3 and 4 it would in 50, 74 and 81 %, so the range is given instead,
-    which says what it is.
+    With few runs a percentile interval is narrower than it says, as ``benchmarks/interval_coverage.py`` measures; with
+    fewer than :data:`FEW` so much so that the range is given instead, which says what it is.
 
     Args:
         curves: ``(runs, points)``, or ``(runs,)`` for one point.

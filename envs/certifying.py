@@ -10,7 +10,6 @@ it is certified. All ids take about seven minutes.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -229,27 +228,11 @@ def certify(
     )
 
 
-def _registered(name: str) -> str:
-    """Id of a name on the command line; a game that is named by its module is imported and registered first."""
-    if ":" not in name or "/" in name:
-        return registry.full_id(name)
-    module, _, attribute = name.partition(":")
-    sys.path.insert(0, "")  # as for a script: modules of the current folder
-    try:
-        game = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"a name must be an id or package.module:ATTRIBUTE, got {name!r}: {error}") from error
-    finally:
-        sys.path.pop(0)
-    registry.register(game)
-    return str(game.id)
-
-
 def main(names: Sequence[str]) -> None:
     """Compute and store the certificates of these games; of all that can be certified where none is named."""
     from rich.progress import track
 
-    chosen = [_registered(n) for n in names] or [i for i in registry.ids() if registry.load(i).optimum is not None]
+    chosen = [registry.full_id(n) for n in names] or [i for i in registry.ids() if registry.load(i).optimum is not None]
     for env_id in track(chosen, "certificates"):
         folder = folder_of(env_id)
         folder.mkdir(exist_ok=True)

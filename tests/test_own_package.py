@@ -60,6 +60,13 @@ def test_one_ablation_of_all_four(lab):
         (reward, shaping, seed): 20.0 if (reward, shaping) == ("private", "none") else 10.0
         for reward, shaping, seed in itertools.product(rewards, shapings, (1, 2))
     }
+    taking = next(row["run_id"] for row in rows if row["welfare"] == 10.0)
+    file = f"out/checkpoints/{taking}.safetensors"
+    assert " 10 " in run(lab, "evaluate", file, "--algo", "my_lab.trainer")
+    refused = subprocess.run(
+        [Path(sys.executable).with_name("payoff"), "evaluate", file], cwd=lab, capture_output=True, text=True
+    )
+    assert refused.returncode == 2 and "name it: --algo my_lab.trainer" in refused.stderr
     assert {row["env_id"] for row in rows} == {"my_lab.games:lab/Prisoners-v0"}
     told = {row["reward"]: row["curve_reward"] for row in rows if row["shaping"] == "none"}
     assert told == {"private": [10.0, 5.0], "my_lab.rewards:Spite:2": [-10.0, -5.0]}

@@ -121,7 +121,10 @@ def test_an_outsider_makes_a_certificate(folder):
     with pytest.raises(ValueError, match=r"mine/Lock-v0 has no certificate.*payoff.envs.certifying"):
         payoff.certificate("mine/Lock-v0")
     done = subprocess.run(
-        [sys.executable, "-m", "payoff.envs.certifying", "lock:LOCK"], cwd=folder, capture_output=True, text=True
+        [sys.executable, "-m", "payoff.envs.certifying", "lock:mine/Lock-v0"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     held = payoff.certificate("mine/Lock-v0")
@@ -134,9 +137,9 @@ def test_an_outsider_makes_a_certificate(folder):
     step = np.array([[3, 1, 0, 0], [3, 0, 1, 0], [3, 0, 0, 1], [0, 0, 0, 4]]) / 4
     assert easy == pytest.approx((state @ np.linalg.matrix_power(step, 50))[3], rel=1e-12)
     again = subprocess.run(
-        [sys.executable, "-m", "payoff.envs.certifying", "nothing:AT_ALL"], capture_output=True, text=True
+        [sys.executable, "-m", "payoff.envs.certifying", "nothing:at/All-v0"], capture_output=True, text=True
     )
-    assert again.returncode == 1 and "package.module:ATTRIBUTE" in again.stderr and "Traceback" not in again.stderr
+    assert again.returncode == 1 and "there is no module nothing" in again.stderr and "Traceback" not in again.stderr
 
 
 def test_registering_refuses_what_is_no_game_of_ones_own(folder):

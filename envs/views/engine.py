@@ -224,12 +224,12 @@ class Engine:
     def _look(self, wiring: loop.Wiring, rows: Array, seats: int, size: int) -> Array:
         """Observations ``(B, seats, size)`` of copies, or of states alone."""
         obs = np.empty((len(rows), seats, size), dtype=np.float32)
-        self._run(self.params, wiring, rows, np.empty((len(rows), self.out.shape[1])), obs)
+        self._run(self.params, wiring, rows, np.empty((len(rows), 0)), obs)
         return obs
 
     def _read(self, rows: Array, out: Array) -> None:
         """Write the computed entries of ``info`` of copies, or of states alone."""
-        self._run(self.params, self._reading, rows, out, np.empty((len(rows), *self._obs_shape[1:]), np.float32))
+        self._run(self.params, self._reading, rows, out, np.empty((len(rows), 0, 0), np.float32))
 
     # -- episodes ----------------------------------------------------------------------------------------------
 

@@ -158,6 +158,8 @@ class Evaluate:
     """seed of the first episode"""
     params: tuple[str, ...] = ()
     """game parameters and view settings, name=value"""
+    algo: str | None = None
+    """trainer of the checkpoint, where it is one of yours: package.module"""
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
@@ -167,7 +169,7 @@ class Evaluate:
         if self.episodes < 1:
             raise UserError(f"episodes must be at least 1, got {self.episodes}")
         with user_errors():
-            named = run.load_policy(self.policy, self.env, assignments("params", self.params))
+            named = run.load_policy(self.policy, self.env, assignments("params", self.params), self.algo)
             measures = measure(
                 named.policy,
                 named.env_id,
