@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 import json
@@ -26,7 +25,7 @@ from payoff.baselines.result import CURVES, Result
 from payoff.baselines.results import RunConfig
 from payoff.baselines.script import progress
 from payoff.envs.core.params import unknown_keyword
-from payoff.envs.core.specification import describe, parse
+from payoff.envs.core.specification import describe, near, parse
 from payoff.extras import require
 
 if TYPE_CHECKING:
@@ -72,9 +71,9 @@ def trainer(algo: str) -> ModuleType:
         ImportError: a package that it needs is missing.
     """
     if algo not in TRAINERS and "." not in algo:
-        close = difflib.get_close_matches(algo, TRAINERS, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"unknown trainer {algo!r}{hint}; known: {', '.join(TRAINERS)}, or package.module")
+        raise ValueError(
+            f"unknown trainer {algo!r}{near(algo, TRAINERS)}; known: {', '.join(TRAINERS)}, or package.module"
+        )
     if algo in TRAINERS:  # an import statement of the trainer would not name the extra
         for package in ("torch", "stable_baselines3") if algo == "sb3" else ("torch",):
             require(package, extra="train")

@@ -43,6 +43,7 @@ __all__ = [
     "PayoffCallback",
     "RewardTransformCallback",
     "SB3Policy",
+    "load_policy",
     "make_sb3",
     "train",
 ]

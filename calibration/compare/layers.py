@@ -12,7 +12,6 @@ A name is a sum of terms with optional factors, such as ``payoff``, ``payoff+aux
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import math
 import re
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.envs.core.specification import near
 from payoff.envs.core.state import Array
 from payoff.envs.rewards import LAYERS, resolve
 
@@ -111,10 +111,9 @@ def _checked(name: str, kind: str, of: str | None) -> tuple[str, str | None]:
     if kind not in known and of is not None and ("." in kind or importlib.util.find_spec(kind) is not None):
         resolve(_full(kind, of))
     elif kind not in known:
-        close = difflib.get_close_matches(kind, known, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(
-            f"layer {name!r} has the unknown term {kind!r}{hint}; terms are {', '.join(known)}, package.module:Name"
+            f"layer {name!r} has the unknown term {kind!r}{near(kind, known)}; "
+            f"terms are {', '.join(known)}, package.module:Name"
         )
     if kind in ("payoff", "aux") and of is not None:
         raise ValueError(f"{kind} takes nothing after a colon, got {name!r}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from payoff.envs.core import specification
+from payoff.envs.core.specification import near
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +35,6 @@ def assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         ValueError: not name=value, or a name given twice.
     """
-    from payoff.envs.core import specification
-
     values: dict[str, Any] = {}
     for word in words:
         for name, value in specification.assignments(word, f"--{option}").items():
@@ -42,12 +42,6 @@ def assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
                 raise ValueError(f"--{option} gives {name} twice")
             values[name] = value
     return values
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as a question in brackets, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def console() -> Console:
