@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+import pettingzoo
 
 if TYPE_CHECKING:
     from payoff.envs.core.game import Game
@@ -84,8 +85,8 @@ def ids() -> list[str]:
 def register(game: Game[Any]) -> None:
     """Add a game of another package; the same game again changes nothing.
 
-    Registers its id with Gymnasium as well. A worker process that starts empty knows only what it imports: name the
-    module in the id, ``gym.make("my_games:mine/Lock-v0")``.
+    Registers its id with Gymnasium and PettingZoo as well. A worker process that starts empty knows only what it
+    imports: name the module in the id, ``gym.make("my_games:mine/Lock-v0")``.
 
     Args:
         game: its record; the id is ``namespace/Name-vN``, with a namespace other than ``payoff``.
@@ -146,7 +147,7 @@ def load(env_id: str) -> Game[Any]:
 
 
 def register_all() -> None:
-    """Register every id with Gymnasium; running it again changes nothing."""
+    """Register every id with Gymnasium and PettingZoo; running it again changes nothing."""
     for env_id in GAMES:
         _register(env_id)
 
@@ -159,3 +160,9 @@ def _register(env_id: str) -> None:
             vector_entry_point="payoff.envs.views.vector:GameVectorEnv",
             kwargs={"game": env_id},
         )
+    for kind, entry_point in _PETTINGZOO.items():
+        if env_id not in getattr(pettingzoo, f"{kind}_registry"):
+            pettingzoo.register(kind, env_id, entry_point, kwargs={"game": env_id})
+
+
+_PETTINGZOO = {"parallel": "payoff.envs.views.parallel:GameParallelEnv", "aec": "payoff.envs.views.aec:aec_env"}

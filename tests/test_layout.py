@@ -75,7 +75,7 @@ def test_installed_name_is_the_same_folder(name: str, tmp_path: Path) -> None:
 
 
 def test_import_payoff_is_light(tmp_path: Path) -> None:
-    heavy = ["numba", "torch", "pettingzoo", "pygame", "pyarrow", "polars", "matplotlib", "stable_baselines3"]
+    heavy = ["numba", "torch", "pygame", "pyarrow", "polars", "matplotlib", "stable_baselines3"]
     done = run_python(f"import sys, payoff; print([m for m in {heavy} if m in sys.modules])", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -121,6 +121,35 @@ def _read_each(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) ->
     rest(params, k, frame, s, parts, out)
 
 
+def _read_mask_of_one(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) -> None:
+    seats, fixed = at
+    first = 2 + fixed + (2 + seats) * frame.n_agents
+    for j in range(frame.levels):
+        out[first + j] = rule(params[0][k], *tables(params, k), s, *parts, j)
+    _all_of_none(out, first, frame.levels)
+    rest(params, k, frame, s, parts, out)
+
+
+def _read_mask_of_many(params: Any, k: int, frame: Any, s: Any, parts: Any, out: Any) -> None:
+    seats, fixed = at
+    first = 2 + fixed + (2 + seats) * frame.n_agents
+    for i in range(frame.n_agents):
+        for j in range(frame.levels):
+            out[first + i * frame.levels + j] = rule(params[0][k], *tables(params, k), s, *parts, i, j)
+        _all_of_none(out, first + i * frame.levels, frame.levels)
+    rest(params, k, frame, s, parts, out)
+
+
+@jit
+def _all_of_none(out: Any, first: int, count: int) -> None:
+    """A mask that leaves nothing, as where an episode is over, allows everything: a policy must draw something."""
+    for j in range(count):
+        if out[first + j] != 0.0:
+            return
+    for j in range(count):
+        out[first + j] = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """All that a kernel is made of: games that agree in it, as those of one family do, share one.
@@ -153,7 +182,7 @@ class _Source:
         """Name of the kernel in the disk cache: the names of all that is in here, hashed."""
         rules = [self.start, self.step, self.look, *(e.of for e in self.reads)]
         names = [(r.py_func.__module__, r.py_func.__qualname__) for r in rules if r]
-        reads = [(e.name, e.per_agent, e.size) for e in self.reads]
+        reads = [(e.name, e.per_agent, e.per_action, e.size) for e in self.reads]
         text = repr((names, reads, self.copy, self.parts, [call.__name__ for call in self.calls]))
         return f"{self.step.py_func.__qualname__}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -203,8 +232,12 @@ def _reads(source: _Source, tables: Any) -> Any:
     for entry in source.reads:
         places.append((seats, fixed))
         seats, fixed = (seats + 1, fixed) if entry.per_agent else (seats, fixed + entry.width(0))
+    several = source.calls[1] is not _step_of_one
     for entry, place in reversed(list(zip(source.reads, places, strict=True))):
-        template = _read_each if entry.per_agent else _read_number if entry.size is None else _read_list
+        if entry.per_action:  # the last one: its width is known only when the game is played
+            template = _read_mask_of_many if several else _read_mask_of_one
+        else:
+            template = _read_each if entry.per_agent else _read_number if entry.size is None else _read_list
         names = {"rule": entry.of, "rest": made, "at": place, "size": entry.size or 0, "tables": tables}
         made = _bound(source, template, f"read.{entry.name}", "spliced", **names)
     return made

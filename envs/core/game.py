@@ -30,6 +30,7 @@ The names ``full``, ``private`` and ``minimal`` stand for observation settings i
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,9 @@ class Rules(Generic[P]):
             ``payoff`` ``(N,)`` is 0 before. ``action`` is in native units: ``(A,)`` of one seat, ``(N,)`` where each
             of several seats chooses one number, else ``(N, A)``.
         actions: number of integer actions, or native bounds ``(A, 2)``, ``(N, A, 2)`` where seats differ.
+        mask: compiled ``(p, *tables, s, *parts, k) -> bool``: whether integer action k can change anything, in a game
+            of several seats with the seat before it, ``..., i, k``. ``info["action_mask"]`` reports it. An action that
+            is masked may be sent all the same. None: there is no mask.
         seats: number of seats N.
         tables: (parameter rows) -> further arrays that rules read, leading axis P; rules get their own row of each.
         pack: (parameter rows) -> all that rules read, ``p`` first, where ``p`` is not the game's keywords.
@@ -100,6 +104,7 @@ class Rules(Generic[P]):
     step: Any
     actions: Callable[[P], Any]
     start: Any = None
+    mask: Any = None
     seats: Callable[[P], int] = _one_seat
     tables: Callable[[Sequence[P]], tuple[Array, ...]] | None = None
     pack: Callable[[Sequence[P]], tuple[Array, ...]] | None = None
@@ -200,33 +205,43 @@ class Entry:
         name: key in ``info``.
         field: field of the state that it shows; None: it is computed.
         of: compiled function that computes it.
-        per_agent: one number per seat.
+        per_agent: one number per seat, or one row per seat.
+        per_action: a row holds one number per integer action.
         size: length of a list; None for a number.
-        flag: its numbers are booleans.
+        dtype: what its numbers are reported as.
     """
 
     name: str
     field: str | None
     of: Any = None
     per_agent: bool = False
+    per_action: bool = False
     size: int | None = None
-    flag: bool = False
+    dtype: type[Any] = np.float64
 
-    def width(self, n_agents: int) -> int:
+    def shape(self, n_agents: int, n_actions: int | None = None) -> tuple[int, ...]:
+        """Shape of one copy's entry; a field of the state has its own."""
+        seats = (n_agents,) if self.per_agent else ()
+        if self.per_action:
+            return (*seats, n_actions or 0)
+        return seats if self.size is None else (*seats, self.size)
+
+    def width(self, n_agents: int, n_actions: int | None = None) -> int:
         """Numbers that the compiled loop writes for it; 0 for a field of the state."""
-        return 0 if self.field else n_agents if self.per_agent else 1 if self.size is None else self.size
+        return 0 if self.field else math.prod(self.shape(n_agents, n_actions))
 
 
 def _entry(name: str, source: Any) -> Entry:
     if isinstance(source, tuple):
-        return Entry(name, "event")
+        return Entry(name, "event", dtype=np.int64)
     if isinstance(source, str):
         return Entry(name, source)
-    if isinstance(source, Each):
+    if isinstance(source, Each | Listed):
+        dtype = np.bool_ if source.flag else np.float64
+        if isinstance(source, Listed):
+            return Entry(name, None, source.of, size=source.size, dtype=dtype)
         field = source.of if isinstance(source.of, str) else None
-        return Entry(name, field, None if field else source.of, per_agent=True, flag=source.flag)
-    if isinstance(source, Listed):
-        return Entry(name, None, source.of, size=source.size, flag=source.flag)
+        return Entry(name, field, None if field else source.of, per_agent=True, dtype=dtype)
     return Entry(name, None, source)
 
 
@@ -419,8 +434,11 @@ class Game(Generic[P]):
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """Entries of ``info``, in order."""
-        return tuple(_entry(name, source) for name, source in self.info.items())
+        """Entries of ``info``, in order; the action mask is the last."""
+        found = [_entry(name, source) for name, source in self.info.items()]
+        if self.rules.mask is not None:  # int8, as the ``sample(mask)`` of Gymnasium's spaces wants it
+            found.append(Entry("action_mask", None, self.rules.mask, per_agent=True, per_action=True, dtype=np.int8))
+        return tuple(found)
 
     @property
     def captions(self) -> tuple[str, ...]:

@@ -310,6 +310,12 @@ def named(params: SudokuParams, scope: str) -> list[str]:
 
 
 @jit
+def writes(p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array, k: int) -> bool:
+    """Whether action k writes into a cell that is not full."""
+    return grid[k // p.size] == 0.0
+
+
+@jit
 def progress(p: SudokuParams, bank: Array, s: Sudoku, solution: Array, clue: Array, grid: Array) -> float:
     """Share of the blank cells that are filled."""
     return 1.0 - s.blank / (p.cells - p.given)
@@ -368,6 +374,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: p.cells * p.size,
+        mask=writes,
         tables=banks,
         alike=("size",),
     ),

@@ -67,8 +67,8 @@ class ActionFormat:
             raise ValueError(f"{owner}: action must be numbers of shape {shape}, got {action!r}") from None
         if array.dtype.kind not in NUMERIC:
             raise ValueError(f"{owner}: action must be numbers of shape {shape}, got {action!r}")
-        # one entry a seat may be written without its axis where actions are whole numbers, as Discrete samples are
-        if array.shape == shape or (self.discrete and shape[-1] == 1 and array.shape == shape[:-1]):
+        # where an action is one number it may be written without its axis, as samples of Discrete are
+        if array.shape == shape or (shape[-1] == 1 and array.shape == shape[:-1]):
             return array.reshape(shape)
         raise ValueError(f"{owner}: action must have shape {shape}, got {array.shape}")
 

@@ -20,6 +20,7 @@ from pettingzoo.utils import wrappers
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.drawing import METADATA, Drawn
+from payoff.envs.views.info import Captioned
 from payoff.envs.views.parallel import agent_infos
 from payoff.envs.views.snapshot import Snapshot
 
@@ -53,7 +54,7 @@ class AECSnapshot:
     after_dead: str | None
 
 
-class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
+class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
     """All seats of a game, moving in turn.
 
     Args:
@@ -65,6 +66,7 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         clip_actions: clip actions to their bounds instead of raising.
         info: ``"full"``, ``"minimal"`` for payoff and rewards only, or ``"published"`` for what the published code
             reported as well (published games only).
+        max_cycles: rounds after which an episode is truncated, where that is before the game's own horizon.
         render_mode: None, ``"rgb_array"`` or ``"human"`` (needs the extra ``play``).
         **parameters: the game's own keywords.
 
@@ -85,6 +87,7 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
         actions: str | None = None,
         clip_actions: bool = False,
         info: Literal["full", "minimal", "published"] = "full",
+        max_cycles: int | None = None,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -100,6 +103,7 @@ class GameAECEnv(Drawn, common.Rebuilt, AECEnv):
             actions=actions,
             clip_actions=clip_actions,
             info=info,
+            limit=max_cycles,
         )
         engine = self.engine
         n = engine.shape.n_agents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import fields
 from typing import Any, Literal, Self
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 from payoff.envs import partners as partner_policies
 from payoff.envs import registry
@@ -18,6 +20,7 @@ from payoff.envs.views.engine import AUTORESET, Engine
 
 __all__ = [
     "Rebuilt",
+    "Specified",
     "agent_names",
     "autoreset_mode",
     "build_engine",
@@ -27,6 +30,28 @@ __all__ = [
     "seat_index",
     "start_groups",
 ]
+
+
+class Specified:
+    """``spec`` of the Gymnasium views, whose ``max_episode_steps`` is the horizon.
+
+    ``gym.make`` sets the spec without one, since the limit of an episode is the game's and no wrapper's.
+    """
+
+    engine: Engine
+    _spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What this environment was made from."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = spec
+        if spec is not None and spec.max_episode_steps is None:
+            self._spec = copy.copy(spec)
+            self._spec.max_episode_steps = self.engine.horizon
 
 
 class Rebuilt:
@@ -57,7 +82,7 @@ class Rebuilt:
 
 # spaces hold the generators of their samples
 _KEPT = (
-    "spec",
+    "_spec",
     "_np_random",
     "_np_random_seed",
     "action_space",
@@ -158,6 +183,7 @@ def build_engine(
     partners: Any = "reciprocator",
     autoreset: Literal["next_step", "same_step", "disabled"] = "disabled",
     info: str = "full",
+    limit: int | None = None,
     **wiring: Any,
 ) -> Engine:
     """Engine of a view.
@@ -172,6 +198,7 @@ def build_engine(
         partners: who plays the other seats.
         autoreset: what happens to finished copies.
         info: how much ``info`` holds: "full", "minimal", or "published" where the game has that.
+        limit: steps after which an episode is truncated, where that is before its horizon.
         **wiring: reward, observe, actions, clip_actions, num_threads of :class:`Engine`.
 
     Raises:
@@ -185,6 +212,8 @@ def build_engine(
             raise unknown_keyword(game.id, name, {*own, *game.params.names()})
     check_choice("info", info, ["full", "minimal", *(["published"] if game.more_info else [])])
     check_integer("num_envs", n_copies, 1)
+    if limit is not None:  # each API has its own word for it
+        check_integer("max_cycles" if "max_cycles" in own else "max_episode_steps", limit, 1)
     rows = parameter_rows(game, parameters, n_copies)
     n_copies = int(n_copies)
     n = game.shape(rows[0]).n_agents
@@ -199,6 +228,7 @@ def build_engine(
         autoreset=autoreset,
         reads=info != "minimal",
         published_info=info == "published",
+        limit=limit,
         **wiring,
     )
 

@@ -17,7 +17,7 @@ from gymnasium.error import ResetNeeded
 
 from payoff.envs import partners as partner_policies
 from payoff.envs.core import binding, loop, rng
-from payoff.envs.core.game import Game
+from payoff.envs.core.game import Entry, Game
 from payoff.envs.core.jit import bind
 from payoff.envs.core.params import Params
 from payoff.envs.core.partner import PARTNER
@@ -48,9 +48,11 @@ class Engine:
         autoreset: what happens to copies whose episode is over.
         reads: work out the computed entries of ``info`` at every step.
         published_info: add the published entries to :meth:`features`.
+        limit: steps after which an episode is truncated, where that is before its horizon.
         num_threads: threads that share the batch; results do not depend on it.
 
     Attributes:
+        horizon: most steps that an episode of any copy can have.
         state: ``(B, S)`` state rows, a view; writing to it writes to the copies.
         raw: ``(B, N, A)`` actions as sent, a view.
         action: ``(B, N, A)`` native actions of the last step, a view.
@@ -76,6 +78,7 @@ class Engine:
         autoreset: Literal["next_step", "same_step", "disabled"],
         reads: bool = False,
         published_info: bool = False,
+        limit: int | None = None,
         num_threads: int = 1,
     ) -> None:
         self.game = game
@@ -103,13 +106,15 @@ class Engine:
         self._rewards = wire(game.rules.default_reward if reward is None else reward, game, self.depend)
         seat_table["layer"] = self._rewards.table
         seat_table["baseline"] = [game.baseline(p) for p in self.rows]
-        seat_table["horizon"] = [[float(p.horizon)] * n for p in self.rows]
+        horizons = [p.horizon if limit is None else min(p.horizon, limit) for p in self.rows]
+        self.horizon = max(horizons)
+        seat_table["horizon"] = np.array(horizons, dtype=np.float64)[:, None]
         bound_table = np.zeros(bounds.shape[:-1], dtype=loop.BOUND)
         bound_table["low"], bound_table["high"] = bounds[..., 0], bounds[..., 1]
         links = np.zeros(self.depend.shape, dtype=loop.LINK)
         links["weight"], links["depend"] = self._rewards.weight, self.depend
         self._wiring = loop.Wiring(frame, seat_table, bound_table, links, self.plan.table)
-        self._allocate(frame[0], sum(e.width(n) for e in game.entries))
+        self._allocate(frame[0], sum(e.width(n, self.shape.n_actions) for e in game.entries))
         self._obs_shape = (n_copies, len(looked_at), len(self.plan.names))
         self._seen = np.zeros(self._obs_shape, dtype=np.float32)
         self._fresh = partial(np.empty, self._obs_shape, self._seen.dtype)
@@ -443,24 +448,24 @@ class Engine:
         assert self._more_info is not None
         return self._more_info(self.rows, self.state if state is None else state)
 
-    def entries(self, state: Array | None = None, out: Array | None = None) -> list[tuple[str, Array, bool]]:
-        """Entries of ``info`` that show the state: name, a view ``(B, ...)``, and whether its numbers are booleans.
+    def entries(self, state: Array | None = None, out: Array | None = None) -> list[tuple[Entry, Array]]:
+        """Entries of ``info`` that show the state, each with a view ``(B, ...)`` of its numbers.
 
         Args:
             state: ``(B, S)`` state rows; None: the current ones, which the views then follow.
             out: ``(B, ...)`` what the compiled loop has written of them; None: what it writes at every step.
         """
         state, out = self.state if state is None else state, self.out if out is None else out
-        layout, n = self.shape.layout, self.shape.n_agents
+        layout, n, actions = self.shape.layout, self.shape.n_agents, self.shape.n_actions
         found, at = [], 2 * n + 2
         for entry in self.game.entries:
-            width = entry.width(n)
+            width = entry.width(n, actions)
             if entry.field:
                 view = layout.view(state, entry.field)
                 view = view[:, None] if entry.per_agent and view.ndim == 1 else view
             else:
-                view = out[:, at] if not entry.per_agent and entry.size is None else out[:, at : at + width]
-            found.append((entry.name, view, entry.flag))
+                view = out[:, at : at + width].reshape(len(out), *entry.shape(n, actions))
+            found.append((entry, view))
             at += width
         return found
 
@@ -477,7 +482,7 @@ class Engine:
         return low, high, whole
 
     @cached_property
-    def _entries(self) -> list[tuple[str, Array, bool]]:
+    def _entries(self) -> list[tuple[Entry, Array]]:
         return self.entries()
 
     def features(self, state: Array | None = None, *, told: bool = False) -> dict[str, Array]:
@@ -494,8 +499,26 @@ class Engine:
             out = np.empty((len(rows), self.out.shape[1]))
             self._read(rows, out)
             entries = self.entries(state, out)
-        found = {name: view != 0.0 if flag else view.copy() for name, view, flag in entries}
+        found = {entry.name: view.astype(entry.dtype) for entry, view in entries}
         return found | self.published(state) if self.publishes else found
+
+    def action_mask(self) -> Array:
+        """Which actions of each seat can change anything, ``(B, N, K)`` bool; all where the game has no mask.
+
+        K is the number of a seat's integer actions, or of the levels of all its numbers.
+
+        Raises:
+            ValueError: actions are continuous.
+        """
+        if not self.format.discrete:
+            raise ValueError(
+                f"{self.game.id}: actions={self.format.name!r} has no masks, 'discrete:K' has (all levels are allowed)"
+            )
+        if self.game.rules.mask is None:
+            choices = self.shape.action_size * self.format.levels
+            return np.ones((self.n_copies, self.shape.n_agents, choices), dtype=np.bool_)
+        mask: Array = self.features(told=True)["action_mask"]
+        return mask.astype(np.bool_)
 
     def snapshot(self) -> Snapshot:
         """Copy of everything that the next step depends on.

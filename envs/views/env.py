@@ -13,7 +13,7 @@ from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.drawing import METADATA, Drawn
 from payoff.envs.views.engine import Engine
-from payoff.envs.views.info import CopyInfo, payment_info
+from payoff.envs.views.info import Captioned, CopyInfo, payment_info
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameEnv"]
@@ -21,7 +21,7 @@ __all__ = ["GameEnv"]
 _INTEGERS = (int, np.int64)
 
 
-class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
+class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array, Any]):
     """One seat is learned and partners play the rest, or one controller plays all seats.
 
     Args:
@@ -145,9 +145,16 @@ class GameEnv(Drawn, common.Rebuilt, gym.Env[Array, Any]):
             self.render()
         return obs[0, 0], reward, ended[0] != 0.0, ended[1] != 0.0, self._info()
 
-    def caption(self, code: int) -> str:
-        """Text of a caption code (vector views report codes)."""
-        return self.engine.game.captions[code]
+    def action_masks(self) -> Array:
+        """Which actions can change anything, ``(K,)`` bool: sb3-contrib's convention, ``info["action_mask"]`` likewise.
+
+        Under joint control the masks of the seats, one behind the other. All True where the game masks nothing.
+
+        Raises:
+            ValueError: actions are continuous.
+        """
+        mask: Array = self.engine.action_mask()[0]
+        return mask.reshape(-1) if self._joint else mask[self.seat]
 
     def snapshot(self) -> Snapshot:
         """Copy of everything that the next step depends on."""

@@ -13,13 +13,13 @@ from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.engine import Engine
-from payoff.envs.views.info import info_arrays, seat_terms
+from payoff.envs.views.info import Captioned, info_arrays, tell
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["MultiAgentVec"]
 
 
-class MultiAgentVec(common.Rebuilt):
+class MultiAgentVec(Captioned, common.Rebuilt):
     """B copies of a game, all N seats played from outside.
 
     Args:
@@ -35,6 +35,7 @@ class MultiAgentVec(common.Rebuilt):
         clip_actions: clip actions to their bounds instead of raising.
         info: ``"full"``, ``"minimal"`` for payoff and rewards only, or ``"published"`` for what the published code
             reported as well (published games only).
+        max_episode_steps: steps after which an episode is truncated, where that is before the game's own horizon.
         **parameters: the game's own keywords; a list of length B gives each copy its own value.
 
     Attributes:
@@ -48,7 +49,7 @@ class MultiAgentVec(common.Rebuilt):
         action_low: ``(N, A)`` lower bounds in the units of ``actions``.
         action_high: ``(N, A)`` upper bounds likewise.
         endowment: ``(N,)`` native upper bounds, None in discrete games.
-        max_steps: horizon (of the first copy, where copies differ).
+        max_steps: most steps that an episode can have.
         game_id: environment id.
 
     Raises:
@@ -68,6 +69,7 @@ class MultiAgentVec(common.Rebuilt):
         actions: str | None = None,
         clip_actions: bool = False,
         info: Literal["full", "minimal", "published"] = "full",
+        max_episode_steps: int | None = None,
         **parameters: Any,
     ) -> None:
         autoreset_mode = common.autoreset_mode(autoreset_mode)
@@ -82,6 +84,7 @@ class MultiAgentVec(common.Rebuilt):
             actions=actions,
             clip_actions=clip_actions,
             info=info,
+            limit=max_episode_steps,
             num_threads=num_threads,
         )
         engine = self.engine
@@ -97,7 +100,7 @@ class MultiAgentVec(common.Rebuilt):
         self.action_low, self.action_high = written.low.copy(), written.high.copy()
         native = engine.game.bounds(engine.rows[0])[:, 0, 1]
         self.endowment = native if engine.shape.n_actions is None else None
-        self.max_steps = engine.shape.max_steps
+        self.max_steps = engine.horizon
         self.autoreset_mode = autoreset_mode
         self._full = info != "minimal"
         self._shape = (num_envs, self.num_agents, self.action_size)
@@ -159,9 +162,7 @@ class MultiAgentVec(common.Rebuilt):
     def _info(self, state: Array | None = None) -> dict[str, Any]:
         info: dict[str, Any] = info_arrays(self.engine, self._full, state)
         if self._full:
-            if "caption" in info:
-                info["caption"] = info["caption"].astype(np.int64)
-            info["reward_terms"], info["true_reward"] = seat_terms(info, slice(None))
+            tell(info, slice(None))
         return info
 
     def _add_final(self, info: dict[str, Any], ended: Array) -> None:
@@ -174,9 +175,13 @@ class MultiAgentVec(common.Rebuilt):
         """Everything, for centralised critics: ``(B, S)`` float32 in [0, 1], whatever the observation setting."""
         return self.engine.global_state()
 
-    def caption(self, code: int) -> str:
-        """Text of a caption code."""
-        return self.engine.game.captions[int(code)]
+    def action_masks(self) -> Array:
+        """Which actions of each seat can change anything, ``(B, N, K)`` bool; all where the game masks nothing.
+
+        Raises:
+            ValueError: actions are continuous.
+        """
+        return self.engine.action_mask()
 
     def snapshot(self) -> Snapshot:
         """Copy of everything that the next step depends on."""

@@ -12,7 +12,7 @@ from pettingzoo import ParallelEnv
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.drawing import METADATA, Drawn
-from payoff.envs.views.info import info_arrays, seat_terms
+from payoff.envs.views.info import Captioned, info_arrays, tell
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameParallelEnv", "agent_infos"]
@@ -23,27 +23,25 @@ _METADATA: dict[str, Any] = {**METADATA, "is_parallelizable": True, "name": "pay
 def agent_infos(env: Any) -> dict[str, dict[str, Any]]:
     """Each agent's own entries, the shared matrices and numbers, and its reward terms."""
     engine = env.engine
-    arrays = info_arrays(engine, env.full_info)
-    terms, rewards = seat_terms(arrays, slice(None))
-    lists = {r.name for r in engine.game.entries if r.size is not None}  # one list a copy, not one number a seat
-    infos: dict[str, dict[str, Any]] = {}
-    for i, agent in enumerate(env.possible_agents):
-        info: dict[str, Any] = {}
-        for key, value in arrays.items():
-            if key in lists or value.ndim > 2:
-                info[key] = value[0].copy()
-            else:
-                info[key] = value.item(0 if value.ndim == 1 else i)
-        if "caption" in info:
-            info["caption"] = engine.game.captions[int(info["caption"])]
-        if env.full_info:
-            info["reward_terms"] = {k: v.item(i) for k, v in terms.items()}
-            info["true_reward"] = rewards.item(i)
-        infos[agent] = info
-    return infos
+    arrays: dict[str, Any] = info_arrays(engine, env.full_info)
+    if env.full_info:
+        tell(arrays, slice(None))
+    each = {e.name: e.per_agent for e in engine.game.entries}
+    return {agent: _own(arrays, i, each) for i, agent in enumerate(env.possible_agents)}
 
 
-class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
+def _own(arrays: Mapping[str, Any], seat: int, each: Mapping[str, bool]) -> dict[str, Any]:
+    """One agent's part of the infos of a batch of one; what ``each`` does not name is a seat's if it is ``(1, N)``."""
+    info: dict[str, Any] = {}
+    for key, value in arrays.items():
+        if isinstance(value, dict):
+            info[key] = _own(value, seat, each)
+        else:
+            info[key] = (value[0, seat] if each.get(key, value.ndim == 2) else value[0]).copy()
+    return info
+
+
+class GameParallelEnv(Drawn, Captioned, common.Rebuilt, ParallelEnv):
     """All seats of a game, played from outside.
 
     Args:
@@ -54,6 +52,7 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
         clip_actions: clip actions to their bounds instead of raising.
         info: ``"full"``, ``"minimal"`` for payoff and rewards only, or ``"published"`` for what the published code
             reported as well (published games only).
+        max_cycles: rounds after which an episode is truncated, where that is before the game's own horizon.
         render_mode: None, ``"rgb_array"`` or ``"human"`` (needs the extra ``play``).
         **parameters: the game's own keywords.
 
@@ -73,6 +72,7 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
         actions: str | None = None,
         clip_actions: bool = False,
         info: Literal["full", "minimal", "published"] = "full",
+        max_cycles: int | None = None,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -87,6 +87,7 @@ class GameParallelEnv(Drawn, common.Rebuilt, ParallelEnv):
             actions=actions,
             clip_actions=clip_actions,
             info=info,
+            limit=max_cycles,
         )
         engine = self.engine
         self.metadata = {**_METADATA, "name": engine.game.id}

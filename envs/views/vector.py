@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
-from payoff.envs.views.info import info_arrays, joint_terms, seat_terms
+from payoff.envs.views.info import Captioned, info_arrays, tell
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameVectorEnv"]
@@ -26,7 +26,7 @@ _MODES = {
 }
 
 
-class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
+class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
     """The vector form of :class:`payoff.envs.views.env.GameEnv`; row k equals an Env with the seed of copy k.
 
     Entries of ``info`` are arrays ``(B, ...)``; captions are integer codes, with their text in :meth:`caption`. In
@@ -46,6 +46,8 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         control: see GameEnv.
         clip_actions: see GameEnv.
         info: see GameEnv.
+        max_episode_steps: steps after which an episode is truncated, where that is before the game's own horizon; to
+            ``gym.make``, which takes it as well, it means the same.
         render_mode: None or ``"rgb_array"``.
         **parameters: the game's own keywords; a list of length B gives each copy its own value.
 
@@ -71,6 +73,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         control: Literal["single", "joint"] = "single",
         clip_actions: bool = False,
         info: Literal["full", "minimal", "published"] = "full",
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
@@ -92,6 +95,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
             actions=actions,
             clip_actions=clip_actions,
             info=info,
+            limit=max_episode_steps,
             num_threads=num_threads,
         )
         engine = self.engine
@@ -99,7 +103,7 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         self.metadata = {**self.metadata, "autoreset_mode": mode}
         self.render_mode = render_mode
         self.seat = 0 if control == "joint" else common.seat_index(agent, engine.shape.n_agents)
-        self._mode = mode
+        self.autoreset_mode = mode
         self._joint = control == "joint"
         self._full = info != "minimal"
         self._target = engine.raw if self._joint else engine.raw[:, self.seat]
@@ -166,31 +170,30 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
         rewards = paid.mean(axis=1) if self._joint else paid[:, self.seat].copy()
         flags = engine.flags
         info = self._info()
-        if self._mode is AutoresetMode.SAME_STEP and flags.any():
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and flags.any():
             self._add_final(info, flags[:, 0] | flags[:, 1])
         return obs[:, 0], rewards, flags[:, 0], flags[:, 1], info
 
-    def _info(self, state: Array | None = None) -> dict[str, Any]:
+    def _info(self, state: Array | None = None, mask: Array | None = None) -> dict[str, Any]:
         arrays: dict[str, Any] = info_arrays(self.engine, self._full, state)
         if self._full:
-            if "caption" in arrays:
-                arrays["caption"] = arrays["caption"].astype(np.int64)
-            terms, reward = joint_terms(arrays) if self._joint else seat_terms(arrays, self.seat)
-            arrays["reward_terms"] = terms
-            arrays["true_reward"] = reward
-        # Gymnasium's vector convention: a mask beside each entry says which copies have it
-        return arrays | {f"_{key}": self._everyone for key in arrays}
+            tell(arrays, None if self._joint else self.seat)
+        return _masked(arrays, self._everyone if mask is None else mask)
 
     def _add_final(self, info: dict[str, Any], ended: Array) -> None:
         last = np.where(ended[:, None], self.engine.last, self.engine.state)
-        final = self._info(last)
         info["final_obs"] = self.engine.look(last)[:, 0]
-        info["final_info"] = {k: ended if k.startswith("_") else v for k, v in final.items()}
+        info["final_info"] = self._info(last, ended)
         info["_final_obs"] = info["_final_info"] = ended
 
-    def caption(self, code: int) -> str:
-        """Text of a caption code."""
-        return self.engine.game.captions[int(code)]
+    def action_masks(self) -> Array:
+        """Which actions can change anything in each copy, ``(B, K)`` bool; see :meth:`GameEnv.action_masks`.
+
+        Raises:
+            ValueError: actions are continuous.
+        """
+        mask = self.engine.action_mask()
+        return mask.reshape(len(mask), -1) if self._joint else mask[:, self.seat]
 
     def snapshot(self) -> Snapshot:
         """Copy of everything that the next step depends on."""
@@ -218,3 +221,9 @@ class GameVectorEnv(common.Rebuilt, gym.vector.VectorEnv[Array, Array, Array]):
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the worker threads, if any."""
         self.engine.close()
+
+
+def _masked(entries: dict[str, Any], mask: Array) -> dict[str, Any]:
+    """Gymnasium's form of vector infos: beside each entry, at every depth, a mask of the copies that have it."""
+    told = {key: _masked(value, mask) if isinstance(value, dict) else value for key, value in entries.items()}
+    return told | {f"_{key}": mask for key in entries}

@@ -1,7 +1,7 @@
 """Payoff: what does the reward do to the behaviour?
 
-Importing this registers every environment id with Gymnasium; kernels, PettingZoo and torch are imported when they are
-first needed::
+Importing this registers every environment id with Gymnasium and PettingZoo; games, numba and torch are imported when
+they are first needed::
 
     import gymnasium as gym
     import payoff

@@ -147,6 +147,9 @@ def longest_pattern(blocks: Sequence[tuple[str, float, float]], at: int) -> tupl
     return best, end
 
 
+KINDS = {np.float64: "number", np.bool_: "flag", np.int8: "0 or 1", np.int64: "code"}
+
+
 def information(game: Game[Any]) -> list[str]:
     """Keys of ``info`` that this game adds, with the shape of one copy's entry."""
     params = game.params()
@@ -154,14 +157,15 @@ def information(game: Game[Any]) -> list[str]:
     rows = []
     for entry in game.entries:
         name = '`reward_terms["aux"]`' if entry.name == "aux" else f"`{entry.name}`"
-        kind = "text" if entry.name == "caption" else "flag" if entry.flag else "number"
-        size: Any = (entry.size,) if entry.size else "scalar"
-        if entry.field:
-            size = shape.layout.shapes[entry.field] or size
-        rows.append((name, (shape.n_agents,) if entry.per_agent else size, kind))
+        kind = KINDS[entry.dtype]
+        size: Any = shape.layout.shapes[entry.field] if entry.field else ()
+        own = entry.shape(1 if entry.per_action else shape.n_agents, shape.n_actions)[entry.per_action :]
+        rows.append((name, own or size or "scalar", kind))
     lines = ["## Info", "", "Beside `payoff`, `rewards`, `reward_terms` and `true_reward`, which every game reports."]
     if rows:
         lines += ["", *table(("Key", "Shape", "Kind"), rows)]
+    if game.captions:
+        lines += ["", '`env.unwrapped.caption(info["caption"])` is the text of a caption.']
     if game.more_info:
         with np.errstate(all="ignore"):  # of a blank state only the names matter
             names = game.more_info([params], np.zeros((1, shape.layout.size)))

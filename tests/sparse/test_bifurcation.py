@@ -120,11 +120,11 @@ def test_the_coin_is_fair_and_success_is_the_branch():
 def test_info_says_what_was_decisive():
     env = gym.make(ID, length=8, forks=4, decisive=2)  # forks at 1, 3, 5, 7
     _, info = env.reset(seed=0)
-    captions, rewards = [info["caption"]], []
+    captions, rewards = [GAME.captions[info["caption"]]], []
     assert info["decisive_step"] == 5
     for action in (0, 1, 0, 0, 1, 1, 0, 0):
         _, reward, _, _, info = env.step(action)
-        captions.append(info["caption"])
+        captions.append(GAME.captions[info["caption"]])
         rewards.append(reward)
         assert info["decisive_step"] == 5
     other = "took a fork that decides nothing"

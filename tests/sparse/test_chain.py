@@ -129,10 +129,10 @@ def play(actions, **keywords):
     """Payoffs, auxiliary rewards, progress and captions of an episode without slips."""
     env = gym.make(ID, slip=0.0, **keywords)
     _, info = env.reset(seed=0)
-    found = [(0.0, 0.0, info["progress"], info["caption"])]
+    found = [(0.0, 0.0, info["progress"], GAME.captions[info["caption"]])]
     for action in actions:
         _, reward, terminated, _, info = env.step(action)
-        found.append((reward, info["reward_terms"]["aux"], info["progress"], info["caption"]))
+        found.append((reward, info["reward_terms"]["aux"], info["progress"], GAME.captions[info["caption"]]))
     return (*(np.array(x) for x in list(zip(*found, strict=True))[:3]), [f[3] for f in found], terminated)
 
 

@@ -66,7 +66,7 @@ def test_the_book_s_numbers():
         env = gym.make(ID)
         env.reset(seed=0)
         steps = [env.step(a) for a in path]
-        return sum(s[1] for s in steps), steps[-1][2], steps[-1][4]["caption"]
+        return sum(s[1] for s in steps), steps[-1][2], GAME.captions[steps[-1][4]["caption"]]
 
     assert walk([UP] + [RIGHT] * 11 + [DOWN]) == (-13.0, True, "reached the goal")
     assert walk([UP] * 3 + [RIGHT] * 11 + [DOWN] * 3) == (-17.0, True, "reached the goal")
@@ -149,7 +149,7 @@ def test_sparse_variant_and_dense_auxiliary_reward():
     env.step(UP)
     env.step(RIGHT)
     _, reward, terminated, _, info = env.step(DOWN)
-    assert (reward, terminated, info["caption"]) == (0.0, False, "fell off the cliff")
+    assert (reward, terminated, GAME.captions[info["caption"]]) == (0.0, False, "fell off the cliff")
     assert info["reward_terms"]["aux"] == pytest.approx(-2 / 14)
 
 

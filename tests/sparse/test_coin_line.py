@@ -103,11 +103,11 @@ def test_random_play_follows_a_second_reading_of_the_rules(line):
 def test_captions_tell_walking_from_staying():
     env = gym.make(ID, cells=2, start=0, coin=0)
     env.reset(seed=0)
-    told = [env.step(a)[4]["caption"] for a in (RIGHT, RIGHT, LEFT, LEFT)]
+    told = [GAME.captions[env.step(a)[4]["caption"]] for a in (RIGHT, RIGHT, LEFT, LEFT)]
     assert told == ["walked right", "stayed at the right end", "visited the coin", "visited the coin"]
     env = gym.make(ID, cells=3, start=1, coin=2)
     env.reset(seed=0)
-    assert [env.step(a)[4]["caption"] for a in (LEFT, LEFT)] == ["walked left", "stayed at the left end"]
+    assert [GAME.captions[env.step(a)[4]["caption"]] for a in (LEFT, LEFT)] == ["walked left", "stayed at the left end"]
 
 
 def test_return_decomposition_finds_the_coin():

@@ -71,7 +71,7 @@ def test_random_play_follows_the_rules(keywords):
             action = int(draw.integers(5))
             cell, paid, caption = reference_step(params, code, goal, cell, action)
             _, reward, terminated, truncated, info = env.step(action)
-            assert (reward, terminated, info["caption"]) == (paid, paid == 1.0, caption)
+            assert (reward, terminated, GAME.captions[info["caption"]]) == (paid, paid == 1.0, caption)
             after = fields(env.unwrapped.engine.state[0])
             assert (after["corridor"], after["walked"]) == (cell or (0, 0))
             assert info["progress"] == (cell[1] / params.length if cell and cell[0] == goal else 0.0)

@@ -193,7 +193,7 @@ def test_jammed_ball_stops_the_arm_until_it_turns_back():
     row = env.unwrapped.engine.state[0]
     angle = math.radians(-80)  # link 2 comes down on the ball at the right wall
     put(row, p=1.35 - 0.5j, a=(0.0, angle))
-    captions = [env.step(np.array([-1.0, 0.0], np.float32))[4]["caption"] for _ in range(150)]
+    captions = [GAME.captions[env.step(np.array([-1.0, 0.0], np.float32))[4]["caption"]] for _ in range(150)]
     assert captions[0] == "moved" and captions[-1] == "jammed the ball"
     assert gap(row) > -1e-9 and row[BALL] == 1.35
     stuck = row[ANGLE]

@@ -129,12 +129,15 @@ def test_a_dive_and_a_mistake():
     assert [s[1] for s in steps] == pytest.approx([-0.0025] * 3 + [0.9975])
     assert [s[2] for s in steps] == [False] * 3 + [True]
     assert [s[4]["progress"] for s in steps] == [0.25, 0.5, 0.75, 1.0]
-    assert steps[-1][4]["caption"] == "opened the chest" and not steps[-1][0].any()
+    assert GAME.captions[steps[-1][4]["caption"]] == "opened the chest" and not steps[-1][0].any()
     env.reset()
     steps = [env.step(a) for a in (1, 0, 1, 1)]
     assert sum(s[1] for s in steps) == pytest.approx(-0.0075)
     assert [s[4]["progress"] for s in steps] == [0.25, 0.0, 0.0, 0.0]
-    assert steps[1][4]["caption"] == "sank to the left" and steps[-1][4]["caption"] == "reached the ground"
+    assert (
+        GAME.captions[steps[1][4]["caption"]] == "sank to the left"
+        and GAME.captions[steps[-1][4]["caption"]] == "reached the ground"
+    )
 
 
 def test_noise_is_no_success():

@@ -104,11 +104,11 @@ def test_scores_of_the_judge():
     assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.9, 0.9, 0.9, 0.9, 0.5]
     assert [s[1] for s in steps] == [0.0] * 4 + [1.0] and steps[-1][2]
     assert [s[4]["progress"] for s in steps] == [0.5, 0.5, 1.0, 1.0, 1.0]
-    assert steps[-1][4]["caption"] == "stopped, all done"
+    assert GAME.captions[steps[-1][4]["caption"]] == "stopped, all done"
     steps = scores([GO, GO, GO, GO, STOP])
     assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.9, 0.9, 0.1, 0.1, 0.5]
-    assert not any(s[1] for s in steps) and steps[-1][4]["caption"] == "stopped in vain"
-    assert steps[2][4]["caption"] == "went too far" and steps[2][4]["progress"] == 0.0
+    assert not any(s[1] for s in steps) and GAME.captions[steps[-1][4]["caption"]] == "stopped in vain"
+    assert GAME.captions[steps[2][4]["caption"]] == "went too far" and steps[2][4]["progress"] == 0.0
     steps = scores([WRONG, GO, FILL, STOP])
     assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.1, 0.1, 0.9, 0.5]
     assert not any(s[1] for s in steps)

@@ -161,15 +161,15 @@ def test_walls_stop_and_gates_do_not():
         _, reward, _, _, info = env.step(action)
         rewards.append(reward)
         extra += info["reward_terms"]["aux"]
-    assert rewards == [0.0] * 10 + [1.0, 1.0] and info["caption"] == "was paid in the goal"
+    assert rewards == [0.0] * 10 + [1.0, 1.0] and GAME.captions[info["caption"]] == "was paid in the goal"
     assert extra == pytest.approx(10 / 13) and info["progress"] == 1.0
     env.reset()
-    captions = [env.step(a)[4]["caption"] for a in (UP, RIGHT, RIGHT, LEFT)]
+    captions = [GAME.captions[env.step(a)[4]["caption"]] for a in (UP, RIGHT, RIGHT, LEFT)]
     assert captions == ["walked", "walked", "bumped into a wall", "walked"]
     env.reset()
     for a in (LEFT, DOWN, LEFT):
         _, _, terminated, _, info = env.step(a)
-    assert terminated and info["caption"] == "fell out of the corner" and info["progress"] == 0.0
+    assert terminated and GAME.captions[info["caption"]] == "fell out of the corner" and info["progress"] == 0.0
 
 
 def test_distractor_is_payoff_or_auxiliary_reward():

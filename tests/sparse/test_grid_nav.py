@@ -70,7 +70,7 @@ def test_play_without_noise_is_a_walk_in_steps_of_floats(aux):
             assert info["reward_terms"]["aux"] == pytest.approx(expected, abs=1e-9)
             assert (terminated, truncated) == (goal, steps == 50)
             full = len(path) == 4 or goal
-            assert info["caption"] == (
+            assert GAME.captions[info["caption"]] == (
                 "reached the goal" if goal else "moved as chosen" if full else "stopped at a wall"
             )
             over = terminated or truncated

@@ -119,7 +119,7 @@ def test_bumpers_say_where_the_wall_is(heading, bumpers):
     row[[X, Y, HEADING]] = 589.5, 300.0, math.radians(heading) % math.tau
     forwards = 1.0 if abs(heading) < 90 else -1.0
     obs, _, _, _, info = env.step(np.full(2, 4.0 * forwards, np.float32))
-    assert tuple(obs[3:5]) == bumpers and info["caption"] == "ran into a wall"
+    assert tuple(obs[3:5]) == bumpers and GAME.captions[info["caption"]] == "ran into a wall"
     assert row[X] == 589.5
 
 

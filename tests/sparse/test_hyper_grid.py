@@ -231,16 +231,16 @@ def test_energy_and_progress_are_those_of_the_cell():
     _, info = env.reset(seed=0)
     told = [info]
     told += [env.step(a)[4] for a in (0, 1, 0, 2)]
-    assert [i["caption"] for i in told] == ["the episode began", "moved", "moved", "moved", "stopped"]
+    assert [GAME.captions[i["caption"]] for i in told] == ["the episode began", "moved", "moved", "moved", "stopped"]
     values = [0.6, 0.6, 2.6, 0.1, 0.1]
     np.testing.assert_allclose([i["progress"] for i in told], np.array(values) / 2.6, atol=1e-12)
     np.testing.assert_allclose([i["energy"] for i in told], -np.log(np.array(values) / 0.6), atol=1e-12)
     blocked = gym.make(ID, height=6, dimensions=1, stop_at_edge=False, max_steps=9)
     blocked.reset(seed=0)
-    assert [blocked.step(0)[4]["caption"] for _ in range(6)][-1] == "could not move further"
+    assert [GAME.captions[blocked.step(0)[4]["caption"]] for _ in range(6)][-1] == "could not move further"
     edge = gym.make(ID, height=6, dimensions=1, stop_at_edge=True, max_steps=9)
     edge.reset(seed=0)
-    assert [edge.step(0)[4]["caption"] for _ in range(5)][-1] == "reached the edge"
+    assert [GAME.captions[edge.step(0)[4]["caption"]] for _ in range(5)][-1] == "reached the edge"
 
 
 def test_observation_can_be_read_back():

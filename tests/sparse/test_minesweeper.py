@@ -70,8 +70,8 @@ def play(params, seed, choose):
         row = env.unwrapped.engine.state[0].copy()
         action = int(np.ravel(choose(row))[0])
         _, reward, terminated, truncated, info = env.step(action)
-        steps.append((row, action, info["caption"], info["reward_terms"]["aux"]))
-        assert reward == info["payoff"][0] == float(info["caption"] == "opened the last free cell")
+        steps.append((row, action, GAME.captions[info["caption"]], info["reward_terms"]["aux"]))
+        assert reward == info["payoff"][0] == float(GAME.captions[info["caption"]] == "opened the last free cell")
         ended = terminated or truncated
     return steps, env.unwrapped.engine.state[0].copy()
 

@@ -112,7 +112,7 @@ def test_play_follows_the_rules(lava):
             action = int(draw.integers(4) if draw.random() < 0.3 else GAME.policy(params, row)[0])
             cell, paid, over, caption = reference.step(cell, action)
             _, reward, terminated, truncated, info = env.step(action)
-            assert (reward, terminated, info["caption"]) == (paid, over, caption)
+            assert (reward, terminated, GAME.captions[info["caption"]]) == (paid, over, caption)
             assert tuple(fields(env.unwrapped.engine.state[0])["cell"]) == cell
             if caption == "fell into the lava":
                 assert info["progress"] == 0.0

@@ -84,9 +84,9 @@ def play(params, seed, choose):
         row = env.unwrapped.engine.state[0].copy()
         action = int(np.ravel(choose(row))[0])
         _, _, terminated, truncated, info = env.step(action)
-        steps.append((row, action, info["caption"], info["reward_terms"], list(answers)))
+        steps.append((row, action, GAME.captions[info["caption"]], info["reward_terms"], list(answers)))
         if action >= params.hypotheses:
-            answers.append((action - params.hypotheses, info["caption"] == "tested positive"))
+            answers.append((action - params.hypotheses, GAME.captions[info["caption"]] == "tested positive"))
         ended = terminated or truncated
     return steps
 
@@ -274,7 +274,7 @@ def test_picture_shows_belief_and_answers():
     env.reset(seed=0)
     before = env.render()
     assert before.shape[1] == 24 * 2 + 24 and before.dtype == np.uint8
-    caption = env.step(2)[4]["caption"]
+    caption = GAME.captions[env.step(2)[4]["caption"]]
     colours = {tuple(c) for c in env.render().reshape(-1, 3).tolist()}
     assert ((0, 158, 115) in colours) == (caption == "tested positive")
     assert ((230, 159, 0) in colours) == (caption == "tested negative")

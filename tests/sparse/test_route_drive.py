@@ -135,7 +135,7 @@ def test_starts_are_within_their_ranges_and_differ():
 @pytest.mark.parametrize("seed", range(5))
 def test_gains_add_up_to_the_completion_and_a_clean_drive_returns_it(seed):
     paid, _, gains, infos, terminated = play(reference, seed)
-    assert terminated and infos[-1]["caption"] == "finished the route" and infos[-1]["checks"].all()
+    assert terminated and GAME.captions[infos[-1]["caption"]] == "finished the route" and infos[-1]["checks"].all()
     assert all((info["factors"] == 1).all() for info in infos)
     assert gains.min() >= 0 and gains.sum() == pytest.approx(100, abs=1e-9)
     assert paid == pytest.approx(gains, abs=1e-9)
@@ -170,7 +170,7 @@ def test_standing_still_is_worth_much_to_the_sum_and_nothing_to_completion():
     """68.75 for being there, 31.25 for the route: standing beats driving fast, and crawling is best."""
     paid, advice, _, infos, terminated = play(stand, **CORRIDOR)
     assert (paid.sum(), len(paid), terminated) == (0.0, 600, False)
-    assert infos[-1]["caption"] == "drove without a fault"
+    assert GAME.captions[infos[-1]["caption"]] == "drove without a fault"
     assert advice.sum() == pytest.approx(68.75, abs=1e-9)
     fast, advice_fast, _, _, terminated = play(reference, **CORRIDOR)
     assert terminated and fast.sum() == pytest.approx(100, abs=1e-9)
@@ -254,7 +254,11 @@ def test_a_vehicle_too_near_for_a_second_and_a_collision():
         info, _, _, _ = faulty(put(vehicle=100 + gap, pace=0.0), vehicles=1)
         assert info["factors"].tolist() == [1, 1, factor, 1, 1]
     info, reward, terminated, row = faulty(put(vehicle=104.9, pace=0.0), vehicles=1)
-    assert terminated and info["caption"] == "hit a vehicle" and info["checks"].tolist()[5:] == [False, True, True]
+    assert (
+        terminated
+        and GAME.captions[info["caption"]] == "hit a vehicle"
+        and info["checks"].tolist()[5:] == [False, True, True]
+    )
     assert reward == pytest.approx((row[AT["along"]] - 100) / 2.5 * 0.5 - 1)
     beside = put(vehicle=102.0, pace=0.0, offset=2.1)
     assert not faulty(beside, vehicles=1)[2]
@@ -265,10 +269,10 @@ def test_red_lights_and_the_edge_of_the_road():
     at = put(along=line - 0.3, reached=line - 0.3)
     for offset, caption in ((59.0, "passed a red light"), (60.0, "drove without a fault"), (159.0, "drove without")):
         info, reward, terminated, row = faulty(lambda r, o=offset: (at(r), put(lead=o)(r)), lights=1)
-        assert info["caption"].startswith(caption) and terminated == ("red" in caption)
+        assert GAME.captions[info["caption"]].startswith(caption) and terminated == ("red" in caption)
         assert reward == pytest.approx((row[AT["along"]] - line + 0.3) / 2.5 - terminated, abs=1e-9)
     info, reward, terminated, _ = faulty(put(offset=3.4, angle=0.5))
-    assert terminated and info["caption"] == "left the route" and reward == 0.0
+    assert terminated and GAME.captions[info["caption"]] == "left the route" and reward == 0.0
     assert not faulty(put(offset=3.4))[2]
 
 

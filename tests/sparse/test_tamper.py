@@ -201,7 +201,7 @@ def test_an_edit_is_seen_in_the_log_until_it_is_erased():
     for cell in (tests, log, log):
         LAYOUT.view(row[None], "cell")[0] = cell
         checks.append(env.step(ACT)[4])
-    assert [i["caption"] for i in checks] == ["edited the tests", "erased the log", "changed nothing"]
+    assert [GAME.captions[i["caption"]] for i in checks] == ["edited the tests", "erased the log", "changed nothing"]
     said = [{name for name, flag in zip(CHECKS, i["checks"], strict=True) if flag} for i in checks]
     assert said == [{"edited", "logged"}, {"edited", "erased"}, {"edited", "erased"}]
 

@@ -72,7 +72,7 @@ def play(params, seed, choose):
         row = env.unwrapped.engine.state[0].copy()
         action = int(np.ravel(choose(row))[0])
         _, _, terminated, truncated, info = env.step(action)
-        steps.append((row, action, info["caption"], info["reward_terms"]))
+        steps.append((row, action, GAME.captions[info["caption"]], info["reward_terms"]))
         ended = terminated or truncated
     return steps
 

@@ -43,7 +43,7 @@ class InfoKey:
 
 
 def key_from_info(key: str) -> InfoKey:
-    """Key that is ``info[key]``, such as ``"caption"``, a text or its code.
+    """Key that is ``info[key]``, such as ``"caption"``, the number of a text.
 
     Raises:
         TypeError: ``key`` is no string.

@@ -68,7 +68,7 @@ class CaptionIs:
     def __call__(self, t: Transition) -> Array:
         """``(R,)`` bool; KeyError where ``info`` has no caption."""
         told = np.asarray(t.info["caption"])
-        if told.dtype.kind in "iu":  # batched views give codes
+        if told.dtype.kind in "iu":  # what games report; other environments may give texts
             codes = [code for code, text in enumerate(self.captions) if text in self.texts]
             found: Array = np.isin(told, codes)
         else:

@@ -92,7 +92,7 @@ def test_key_from_info_must_name_an_entry():
 
 
 def test_caption_is_a_key_in_every_view():
-    """A text in the single view and a code in the batched ones: the same counts."""
+    """Its number, in the single view and in batches: the same counts."""
     one, other = (BonusReward(Count(key_from_info("caption"))) for _ in range(2))
     vector = wrap(gym.make_vec("payoff/KeyRoom-v0", num_envs=2, size=6), one)
     single = gym.vector.SyncVectorEnv([lambda: wrap(gym.make("payoff/KeyRoom-v0", size=6), other)] * 2)
