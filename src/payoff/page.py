@@ -35,9 +35,9 @@ USAGE = """```python
 import gymnasium as gym
 import payoff  # registers the ids
 
-env = gym.make("{id}")
-vector = gym.make_vec("{id}", num_envs=8, vectorization_mode="vector_entry_point")
-parallel = payoff.parallel_env("{id}")
+env = gym.make("{id}"{keywords})
+vector = gym.make_vec("{id}", num_envs=8, vectorization_mode="vector_entry_point"{keywords})
+parallel = payoff.parallel_env("{id}"{keywords})
 ```"""
 
 
@@ -57,7 +57,7 @@ def page(
     layers = rewards(game, rewards_page)
     parts = (actions(game), observations(game), information(game), layers, keywords(game), difficulty(game))
     sections = ["\n".join(lines) for lines in parts]
-    usage = USAGE.format(id=env_id or game.id)
+    usage = USAGE.format(id=env_id or game.id, keywords=', actions="unit"' if asks_for_unit(game) else "")
     return "\n\n".join(part for part in (title, usage, *sections, prose(game.doc)) if part) + "\n"
 
 
@@ -77,8 +77,8 @@ def actions(game: Game[Any]) -> list[str]:
     else:
         outside = "clipped" if game.rules.published else "refused"
         kind = (
-            f'`actions="native"`, in the units of the table (what lies outside is {outside}); `actions="unit"`, in '
-            f'[-1, 1]; or `actions="discrete:K"`, K equal levels. Default: `"{game.rules.default_actions}"`'
+            f'`actions="unit"`, in [-1, 1]; `actions="native"`, in the units of the table (what lies outside is '
+            f'{outside}); or `actions="discrete:K"`, K equal levels. Default: `"{game.rules.default_actions}"`'
         )
     rows = []
     for _, group in itertools.groupby(range(shape.n_agents), lambda i: bounds[i].tolist()):
@@ -86,7 +86,21 @@ def actions(game: Game[Any]) -> list[str]:
         low, high = (", ".join(f"{bound:g}" for bound in bounds[seats[0], :, side]) for side in (0, 1))
         rows.append((span(seats[0], seats[-1] + 1), ends([f"agent_{i}" for i in seats]), low, high))
     size = "One number" if shape.action_size == 1 else f"{shape.action_size} numbers"
-    return ["## Action space", "", f"{size} a seat: {kind}.", "", *table(("Seat", "Name", "Min", "Max"), rows)]
+    lines = ["## Action space", "", f"{size} a seat: {kind}.", "", *table(("Seat", "Name", "Min", "Max"), rows)]
+    return [*lines, "", NATIVE] if asks_for_unit(game) else lines
+
+
+def asks_for_unit(game: Game[Any]) -> bool:
+    """Whether learners do badly with the default actions: in native units, and far from [-1, 1]."""
+    return game.rules.published and game.rules.default_actions == "native"
+
+
+# E[max(0, Z)] = 1 / sqrt(2 pi) = 0.399 for a standard normal Z
+NATIVE = (
+    'Give learners `actions="unit"`. A Gaussian policy starts at 0 ± 1. Of [-1, 1] that is the middle; of native units '
+    "it is the bottom: clipped at 0, such actions average 0.4, and little is learned from there. `native` is the default "
+    "because the published code has it, and an id never changes its defaults."
+)
 
 
 def observations(game: Game[Any]) -> list[str]:
