@@ -270,8 +270,8 @@ def train(
         q_init: initial values: a number; a table that broadcasts to ``(S, A)``, with ``state=``; or a function from R
             observations and their info to ``(R,)`` or ``(R, A)``, asked once for each state.
         look_ahead: advice of a state and an action; see the module.
-        advice_reward: R+ of PIES, a function from a transition of B rows to ``(B,)``; None: the term ``aux`` of
-            ``info["reward_terms"]``.
+        advice_reward: R+ of PIES, a function from a transition of B rows to ``(B,)``; None:
+            ``info["aux"]``.
         state: function from observations ``(B, ...)`` to state numbers ``(B,)``; None: states are told apart by the
             bytes of their observations.
         on_progress: called after every stretch of the curve with (steps done, steps in all).
@@ -359,7 +359,7 @@ def _loop(
         if learners.phi is not None:
             info = vector_info(infos, step.active)
             t = Transition(before, action + first_action, reward, obs, terminated, truncated, info, step.active)
-            paid = t.info["reward_terms"]["aux"] if advice_reward is None else advice_reward(t)
+            paid = t.info["aux"] if advice_reward is None else advice_reward(t)
             learners.learn_advice(step, np.asarray(paid, dtype=np.float64))
         over = terminated | truncated
         curve.add(point, np.where(step.active, infos.get("true_reward", reward), 0.0), over)

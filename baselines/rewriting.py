@@ -112,7 +112,7 @@ def collect_episodes(
         act: observations ``(B, N, O)`` -> actions ``(B, N, A)``.
         num_steps: most calls that an episode may take.
         episodes: where the payments are added.
-        record: entries of ``info`` to keep, a dot going into a dict (``"reward_terms.aux"``); ``state`` is the game's
+        record: entries of ``info`` to keep, a dot going into a dict (``"reward_terms.bonus"``); ``state`` is the game's
             state row after the step, for our own games.
         group: ``(B,)`` start group of each copy; None: each starts by itself.
 
@@ -151,7 +151,7 @@ def collect_episodes(
 
 
 def entry(info: Mapping[str, Any], name: str) -> Any:
-    """Entry of ``info``, a dot going into a dict, as in ``"reward_terms.aux"``; None where there is none."""
+    """Entry of ``info``, a dot going into a dict, as in ``"reward_terms.bonus"``; None where there is none."""
     if name in info:
         return info[name]
     value: Any = info

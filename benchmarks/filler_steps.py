@@ -98,7 +98,7 @@ def play(act: Callable[[np.ndarray], np.ndarray], episodes: int, needed: int) ->
     while running.any():
         action = act(states[-1])
         obs, _, terminated, truncated, info = env.step(action[:, None])
-        paid, score = np.where(running, info["payoff"][:, 0], 0.0), info["reward_terms"]["aux"][:, 0]
+        paid, score = np.where(running, info["payoff"][:, 0], 0.0), info["aux"][:, 0]
         steps.append((action, paid, running & terminated, running & truncated, running, score))
         over = terminated | truncated
         running = running & ~over

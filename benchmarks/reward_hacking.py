@@ -101,7 +101,7 @@ def run(args: Args, aux: str, arm: str) -> ReinforceResult:
         if arm == "none":
             return env
         if arm == "sum":
-            return wrap(env, AnnealedReward("reward_terms.aux", Schedule("constant")))
+            return wrap(env, AnnealedReward("aux", Schedule("constant")))
         potential = partial(advice, aux=aux)
         shaping = PotentialShaping(potential, gamma=settings.gamma, on_truncation="terminal", scale=args.scale)
         return wrap(env, shaping)

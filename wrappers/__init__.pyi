@@ -52,6 +52,7 @@ from payoff.wrappers.objectives.ltlf import ltlf_machine as ltlf_machine
 from payoff.wrappers.objectives.machine_reward import MachineReward as MachineReward
 from payoff.wrappers.objectives.machine_reward import crm_transitions as crm_transitions
 from payoff.wrappers.objectives.machine_reward import machine_potential as machine_potential
+from payoff.wrappers.objectives.multi_objective import MultiObjective as MultiObjective
 from payoff.wrappers.objectives.outer import UtilityOfMeanReturn as UtilityOfMeanReturn
 from payoff.wrappers.objectives.outer import UtilityOfReturn as UtilityOfReturn
 from payoff.wrappers.objectives.reward_machine import Edge as Edge

@@ -108,8 +108,8 @@ def _play(
                 ended = terminated | truncated
                 row |= {"next_state": shrink(first.state()), "ended": terminated, "payoff": info["payoff"][:, seat]}
                 row |= {f"after.{key}": _entry(first, info, key, seat) for key in keys}
-                if "aux" in info["reward_terms"]:
-                    row["aux"] = info["reward_terms"]["aux"][:, seat]
+                if "aux" in info:
+                    row["aux"] = info["aux"][:, seat]
             else:
                 row[f"reward.{name}"] = rewards[:, seat]
             if ended.any():

@@ -190,11 +190,15 @@ class Listed:
         of: compiled ``(p, *tables, s, *parts, k) -> float``, entry k of the list, from 0.
         size: its length.
         flag: report booleans, True where the number is not 0, instead of numbers.
+        low: smallest value of a number.
+        high: largest value.
     """
 
     of: Any
     size: int
     flag: bool = False
+    low: float = -math.inf
+    high: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

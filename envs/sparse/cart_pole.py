@@ -25,7 +25,7 @@ twice what ends an episode; and the velocities w and q, v as 0.5 + 0.5 v / (1 + 
 
 ## Rewards
 1 on step `max_steps` if the pole still stands then, else 0; with `every_step=True` the ordinary 1 for each step, the
-one in which the pole falls included. Beside it `info["reward_terms"]["aux"]` holds an auxiliary reward that is no part
+one in which the pole falls included. Beside it `info["aux"]` holds an auxiliary reward that is no part
 of the payoff, 0 on the last step of an episode. Before each step a controller would push right if
 
 (4) 0.1 th + 0.5 (th - th of a step before) > 0

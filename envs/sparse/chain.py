@@ -23,7 +23,7 @@ One seat, two actions: 0 left, 1 right.
 An `Observe` can add the clock.
 
 ## Rewards
-Payoffs as above. `aux` names an auxiliary reward, which is reported in `info["reward_terms"]["aux"]` and never added to
+Payoffs as above. `aux` names an auxiliary reward, which is reported in `info["aux"]` and never added to
 the payoff. `dense` pays what the step adds to `progress`. `misleading` pays 0.01 for choosing left in the distractor's
 cell, whatever `distractor` is.
 

@@ -20,8 +20,8 @@ One seat, four actions: 0 up, 1 right, 2 down, 3 left.
 - `minimal`: row and column, each divided by the last one.
 
 ## Rewards
-Payoffs as above. With `aux` "dense" a reward that is no part of the payoff, in `reward_terms`, pays what the step adds
-to `progress`: one minus the steps to the goal over the most that there can be.
+Payoffs as above. With `aux` "dense" an auxiliary reward, `info["aux"]`, which is no part of the payoff, pays what the
+step adds to `progress`: one minus the steps to the goal over the most that there can be.
 
 ## Starting state
 The lower left corner, always.

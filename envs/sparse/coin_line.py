@@ -18,7 +18,7 @@ Flat, in [0, 1]. `full` and `private` are the same: the cell one-hot; visits and
 
 ## Rewards
 The number of visits, on the last step. `info["progress"]` is the share of the steps that is over, and tells nothing
-else. `info["reward_terms"]["aux"]` is 1 on the step of each visit, else 0: the reward without its delay, which adds up
+else. `info["aux"]` is 1 on the step of each visit, else 0: the reward without its delay, which adds up
 to the return. It is no part of any reward.
 
 ## Starting state

@@ -21,7 +21,7 @@ One seat, four actions: 0 go, 1 fill, 2 wrong, 3 stop.
 - `minimal`: the same as one number, 1 when spoiled.
 
 ## Rewards
-Payoffs as above. The judge's score of a step is reported as `aux` in `reward_terms`, and is no part of the payoff: 0.9
+Payoffs as above. The judge's score of a step is reported as `info["aux"]`, and is no part of the payoff: 0.9
 for go and for fill, 0.5 for stop, 0.1 for wrong, for a step too many, and for go in a spoiled attempt.
 `info["progress"]` is the share of the necessary steps that is done, 0 after one too many.
 

@@ -23,8 +23,8 @@ One seat, four actions: 0 up, 1 left, 2 down, 3 right.
 - `minimal`: y and x over size - 1.
 
 ## Rewards
-Payoffs as above. `aux` adds a reward that is no part of the payoff, in `reward_terms`: `dense` pays what the step adds
-to `progress`, which is 1 in the goal and falls to 0 in the absorbing state with the number of steps to walk;
+Payoffs as above. `aux` names an auxiliary reward, `info["aux"]`, which is no part of the payoff: `dense` pays what the
+step adds to `progress`, which is 1 in the goal and falls to 0 in the absorbing state with the number of steps to walk;
 `misleading` pays 0.01 for the distractor's action.
 
 ## Starting state

@@ -20,7 +20,7 @@ One seat, four integer actions: 0 up, 1 right, 2 down, 3 left.
 2 numbers, x and y, under every setting.
 
 ## Rewards
--0.1 a step, and +100 on the step that reaches the goal. Beside it `info["reward_terms"]["aux"]` holds an auxiliary
+-0.1 a step, and +100 on the step that reaches the goal. Beside it `info["aux"]` holds an auxiliary
 reward that is no part of the payoff; by `aux`, the sum over the sub-steps made of
 
 - `"good"`: minus the squared distance to the middle of the goal, (x - 0.87)^2 + (y - 0.87)^2;

@@ -25,9 +25,9 @@ One seat, 2 + `keys` actions: 0 left, 1 right, 2 + k pick key k.
 Nothing shows which key is right: it is the same one in every episode, for every seed.
 
 ## Rewards
-Payoffs as above. `aux` adds a reward that is no part of the payoff, in `reward_terms`: `dense` pays what the step adds
-to `progress` (0 with a wrong key, 0.25 with the right one in the key zone, 1 with it in the goal zone); `misleading`
-pays 0.01 for choosing right in the goal zone without the right key.
+Payoffs as above. `aux` names an auxiliary reward, `info["aux"]`, which is no part of the payoff: `dense` pays what the
+step adds to `progress` (0 with a wrong key, 0.25 with the right one in the key zone, 1 with it in the goal zone);
+`misleading` pays 0.01 for choosing right in the goal zone without the right key.
 
 ## Starting state
 A place of the key zone, uniformly drawn from the copy's own stream; no key.

@@ -24,7 +24,7 @@ In [0, 1]. The mines are never shown.
 
 ## Rewards
 1 on the step that opens the last free cell, else 0. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and never added to the reward; N is the number of layouts that fit what is shown.
+`info["aux"]` and never added to the reward; N is the number of layouts that fit what is shown.
 
 - `none`: 0.
 - `oracle`: 1 if no closed cell is mined with a smaller probability than the opened one, else 0.

@@ -20,7 +20,7 @@ One seat, three integer actions: 0 push left, 1 coast, 2 push right.
 2 numbers under every setting: position and velocity, each mapped from its range in (1) and (2) to [0, 1].
 
 ## Rewards
-1 on the step that reaches a position of 0.5, else 0. In addition `info["reward_terms"]["aux"]` holds an auxiliary
+1 on the step that reaches a position of 0.5, else 0. In addition `info["aux"]` holds an auxiliary
 reward, which is no part of the payoff. It is 0 on the last step of an episode, whether terminated or truncated. On all
 other steps it depends on `aux`; with c = `aux_scale` and v the velocity after the step it is
 

@@ -22,7 +22,7 @@ In [0, 1].
 
 ## Rewards
 -c_i for a test, 1 for the right name, 0 for a wrong one. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and never added to the reward:
+`info["aux"]` and never added to the reward:
 
 - `none`: 0.
 - `oracle`: 1 for an action of `oracle_action_set`, else 0 (needs a list of at most 2,000,000 balances, see below).

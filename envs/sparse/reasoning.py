@@ -1,7 +1,7 @@
 """What the reasoning games share: observation settings, names of the auxiliary rewards, and digits in pictures.
 
 Their payoff is the outcome alone. An auxiliary reward grades each step exactly; it is reported in
-``info["reward_terms"]["aux"]`` and never added to the reward. ``oracle`` pays 1 for a step that the game's exact oracle
+``info["aux"]`` and never added to the reward. ``oracle`` pays 1 for a step that the game's exact oracle
 would take; ``belief_prob`` and ``belief_log`` pay what a step adds to the exact posterior probability of the truth (or
 to its logarithm), so they add up to the last probability minus the first. Process rewards of these kinds: IGPO (arXiv
 2510.14967) for the belief.

@@ -48,7 +48,7 @@ m/s; (3) 0.5 if the vehicle ahead would be hit within a second at the speeds of 
 lateral acceleration 4.89, yaw rate 0.95, jerk 4.13 (m and s); (5) 0.5 where the car was more than half a metre off the
 centre for over three seconds, on a count that goes down by one in every other step.
 
-`info["reward_terms"]["aux"]` holds a weighted sum in the manner of nuPlan's score, part of no payoff:
+`info["aux"]` holds a weighted sum in the manner of nuPlan's score, part of no payoff:
 
 (7) (5 g + 100 / `max_steps` (5 [factor 3 is 1] + 4 [factor 2 is 1] + 2 [factor 4 is 1])) / 16
 

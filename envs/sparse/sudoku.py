@@ -22,7 +22,7 @@ In [0, 1].
 
 ## Rewards
 1 on the step that fills the last cell, else 0. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and never added to the reward:
+`info["aux"]` and never added to the reward:
 
 - `none`: 0.
 - `oracle`: 1 for a right digit in a blank cell, else 0.

@@ -24,7 +24,7 @@ In [0, 1]. Each setting begins with the table, feature by feature (k m numbers).
 
 ## Rewards
 -c for a question, 1 for the right name, 0 for a wrong one. `aux` names an auxiliary reward, which is in
-`info["reward_terms"]["aux"]` and never added to the reward:
+`info["aux"]` and never added to the reward:
 
 - `none`: 0.
 - `oracle`: 1 for an action of `oracle_action_set`, else 0 (needs a table of all sets: up to 10 hypotheses).

@@ -32,7 +32,7 @@ away; jams, flats and steps taken, each / T. `minimal`: the brand, and steps tak
 
 ## Rewards
 The settlement, on the last step. `info["progress"]` is the share of the steps that is over, and tells nothing else.
-`info["reward_terms"]["aux"]` tells by how much each step changed the expected return: the expected margin at the
+`info["aux"]` tells by how much each step changed the expected return: the expected margin at the
 decision, then what its jams and flats cost above their means, with the sign turned. These numbers add up to the return
 of every episode, and are the redistribution that RUDDER looks for; they are no part of any reward.
 

@@ -145,6 +145,23 @@ class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array,
             self.render()
         return obs[0, 0], reward, ended[0] != 0.0, ended[1] != 0.0, self._info()
 
+    @property
+    def reward_space(self) -> gym.spaces.Box:
+        """Space of ``info["reward_vector"]``, ``(K,)`` float32: MO-Gymnasium's convention.
+
+        Raises:
+            AttributeError: the game reports no such vector.
+        """
+        listed = self.engine.game.info.get("reward_vector")
+        if listed is None:
+            raise AttributeError(f"{self.engine.game.id} reports no reward_vector")
+        return gym.spaces.Box(listed.low, listed.high, (listed.size,), np.float32)
+
+    @property
+    def reward_dim(self) -> int:
+        """Number of objectives K; AttributeError as for ``reward_space``."""
+        return int(self.reward_space.shape[0])
+
     def action_masks(self) -> Array:
         """Which actions can change anything, ``(K,)`` bool: sb3-contrib's convention, ``info["action_mask"]`` likewise.
 

@@ -13,7 +13,7 @@ from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.engine import Engine
-from payoff.envs.views.info import Captioned, info_arrays, tell
+from payoff.envs.views.info import Captioned, info_arrays
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["MultiAgentVec"]
@@ -160,10 +160,7 @@ class MultiAgentVec(Captioned, common.Rebuilt):
         return obs, engine.reward.copy(), flags[:, 0], flags[:, 1], info
 
     def _info(self, state: Array | None = None) -> dict[str, Any]:
-        info: dict[str, Any] = info_arrays(self.engine, self._full, state)
-        if self._full:
-            tell(info, slice(None))
-        return info
+        return {**info_arrays(self.engine, self._full, state)}
 
     def _add_final(self, info: dict[str, Any], ended: Array) -> None:
         last = np.where(ended[:, None], self.engine.last, self.engine.state)

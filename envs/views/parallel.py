@@ -12,7 +12,7 @@ from pettingzoo import ParallelEnv
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.drawing import METADATA, Drawn
-from payoff.envs.views.info import Captioned, info_arrays, tell
+from payoff.envs.views.info import Captioned, info_arrays
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameParallelEnv", "agent_infos"]
@@ -21,24 +21,15 @@ _METADATA: dict[str, Any] = {**METADATA, "is_parallelizable": True, "name": "pay
 
 
 def agent_infos(env: Any) -> dict[str, dict[str, Any]]:
-    """Each agent's own entries, the shared matrices and numbers, and its reward terms."""
+    """Each agent's own entries, and the matrices, lists and numbers that all share."""
     engine = env.engine
-    arrays: dict[str, Any] = info_arrays(engine, env.full_info)
-    if env.full_info:
-        tell(arrays, slice(None))
     each = {e.name: e.per_agent for e in engine.game.entries}
-    return {agent: _own(arrays, i, each) for i, agent in enumerate(env.possible_agents)}
-
-
-def _own(arrays: Mapping[str, Any], seat: int, each: Mapping[str, bool]) -> dict[str, Any]:
-    """One agent's part of the infos of a batch of one; what ``each`` does not name is a seat's if it is ``(1, N)``."""
-    info: dict[str, Any] = {}
-    for key, value in arrays.items():
-        if isinstance(value, dict):
-            info[key] = _own(value, seat, each)
-        else:
-            info[key] = (value[0, seat] if each.get(key, value.ndim == 2) else value[0]).copy()
-    return info
+    infos: dict[str, dict[str, Any]] = {agent: {} for agent in env.possible_agents}
+    for key, values in info_arrays(engine, env.full_info).items():
+        mine = each.get(key, values.ndim == 2)  # what the game does not declare is a seat's if it is (1, N)
+        for i, info in enumerate(infos.values()):
+            info[key] = (values[0, i] if mine else values[0]).copy()
+    return infos
 
 
 class GameParallelEnv(Drawn, Captioned, common.Rebuilt, ParallelEnv):

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
 from payoff.envs.views.actions import NUMERIC
-from payoff.envs.views.info import Captioned, info_arrays, tell
+from payoff.envs.views.info import Captioned, info_arrays, own
 from payoff.envs.views.snapshot import Snapshot
 
 __all__ = ["GameVectorEnv"]
@@ -30,8 +30,9 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
     """The vector form of :class:`payoff.envs.views.env.GameEnv`; row k equals an Env with the seed of copy k.
 
     Entries of ``info`` are arrays ``(B, ...)``; captions are integer codes, with their text in :meth:`caption`. In
-    same-step mode ``payoff``, ``rewards``, ``reward_terms`` and ``true_reward`` belong to the step, like the returned
-    rewards (nothing that was paid is lost), state entries to the new episode, and ``final_info`` to the end of the old.
+    same-step mode ``payoff`` and ``rewards`` belong to the step, like the returned rewards (nothing that was paid is
+    lost), state entries to the new episode, and ``final_info`` and ``final_obs`` to the end of the old, where other
+    rows are unspecified.
 
     Args:
         game: environment id; ``gym.make_vec`` fills it in.
@@ -175,10 +176,10 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
         return obs[:, 0], rewards, flags[:, 0], flags[:, 1], info
 
     def _info(self, state: Array | None = None, mask: Array | None = None) -> dict[str, Any]:
-        arrays: dict[str, Any] = info_arrays(self.engine, self._full, state)
-        if self._full:
-            tell(arrays, None if self._joint else self.seat)
-        return _masked(arrays, self._everyone if mask is None else mask)
+        arrays = info_arrays(self.engine, self._full, state)
+        seat, mask = None if self._joint else self.seat, self._everyone if mask is None else mask
+        info = {key: own(key, values, seat) for key, values in arrays.items()}
+        return info | {f"_{key}": mask for key in info}  # Gymnasium's convention: which copies have the entry
 
     def _add_final(self, info: dict[str, Any], ended: Array) -> None:
         last = np.where(ended[:, None], self.engine.last, self.engine.state)
@@ -221,9 +222,3 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the worker threads, if any."""
         self.engine.close()
-
-
-def _masked(entries: dict[str, Any], mask: Array) -> dict[str, Any]:
-    """Gymnasium's form of vector infos: beside each entry, at every depth, a mask of the copies that have it."""
-    told = {key: _masked(value, mask) if isinstance(value, dict) else value for key, value in entries.items()}
-    return told | {f"_{key}": mask for key in entries}

@@ -97,9 +97,9 @@ def asks_for_unit(game: Game[Any]) -> bool:
 
 # E[max(0, Z)] = 1 / sqrt(2 pi) = 0.399 for a standard normal Z
 NATIVE = (
-    'Give learners `actions="unit"`. A Gaussian policy starts at 0 ± 1. Of [-1, 1] that is the middle; of native units '
-    "it is the bottom: clipped at 0, such actions average 0.4, and little is learned from there. `native` is the default "
-    "because the published code has it, and an id never changes its defaults."
+    'Give learners `actions="unit"`. A Gaussian policy starts at 0 ± 1. Of [-1, 1] that is the middle; of native '
+    "units it is the bottom: clipped at 0, such actions average 0.4, and little is learned from there. `native` is the "
+    "default because the published code has it, and an id never changes its defaults."
 )
 
 
@@ -170,12 +170,11 @@ def information(game: Game[Any]) -> list[str]:
     shape = game.shape(params)
     rows = []
     for entry in game.entries:
-        name = '`reward_terms["aux"]`' if entry.name == "aux" else f"`{entry.name}`"
         kind = KINDS[entry.dtype]
         size: Any = shape.layout.shapes[entry.field] if entry.field else ()
         own = entry.shape(1 if entry.per_action else shape.n_agents, shape.n_actions)[entry.per_action :]
-        rows.append((name, own or size or "scalar", kind))
-    lines = ["## Info", "", "Beside `payoff`, `rewards`, `reward_terms` and `true_reward`, which every game reports."]
+        rows.append((f"`{entry.name}`", own or size or "scalar", kind))
+    lines = ["## Info", "", "Beside `payoff` and `rewards`, which every game reports, one number a seat."]
     if rows:
         lines += ["", *table(("Key", "Shape", "Kind"), rows)]
     if game.captions:

@@ -284,7 +284,7 @@ def test_pies_learns_the_value_of_the_advice_and_lets_go_of_it():
 def test_pies_reads_the_auxiliary_reward_of_a_game():
     args = Args(total_steps=2000, pies_weight=0.5)
     assert np.abs(train(args, cliff(4, aux="dense")).phi).max() > 0.0
-    with pytest.raises(KeyError, match="info has no 'reward_terms'"):
+    with pytest.raises(KeyError, match="info has no 'aux'"):
         train(args, batch(lambda: Stay(False), 2))
 
 

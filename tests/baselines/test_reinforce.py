@@ -68,7 +68,7 @@ class NaiveSum(RewardMethod):
     term = "aux"
 
     def __call__(self, t):
-        return t.reward + t.info["reward_terms"]["aux"].reshape(-1)
+        return t.reward + t.info["aux"].reshape(-1)
 
 
 @pytest.fixture(autouse=True)

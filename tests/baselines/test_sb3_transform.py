@@ -254,11 +254,11 @@ def test_our_view_tells_what_a_transform_needs():
         lacking.learn(32, callback=sb3.RewardTransformCallback(Seen(("progress",))))
 
 
-def test_step_scores_inside_reward_terms_can_be_needed():
-    seen = Seen(("reward_terms.aux",))
+def test_step_scores_can_be_needed():
+    seen = Seen(("aux",))
     trained = sb3.make_sb3("payoff/FillerSteps-v0", num_envs=4, env_kwargs={"info": "full"}, n_steps=50, batch_size=200)
     trained.learn(200, callback=sb3.RewardTransformCallback(seen))
-    scores = np.concatenate([batch.info["reward_terms.aux"][batch.valid] for batch in seen.batches])
+    scores = np.concatenate([batch.info["aux"][batch.valid] for batch in seen.batches])
     assert scores.size and set(np.round(scores, 12)) <= {0.9, 0.5, 0.1}
 
 

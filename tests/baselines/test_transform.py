@@ -208,16 +208,16 @@ def test_a_transform_is_told_what_it_needs():
         trainer.train(args, transform=Count(("no_such",)))
 
 
-def test_step_scores_inside_reward_terms_can_be_needed():
+def test_step_scores_can_be_needed():
     """The scores of FillerSteps: 0.9 for going on and filling, 0.5 for stopping, 0.1 for what is wrong."""
-    told = Count(("reward_terms.aux",))
+    told = Count(("aux",))
     args = ppo.Args(env_id="payoff/FillerSteps-v0", rollout="episodes", num_envs=4, num_steps=40, total_steps=200)
     ppo.train(args, transform=told)
     batch = told.batches[0]
-    scores = batch.info["reward_terms.aux"]
+    scores = batch.info["aux"]
     assert scores.shape == batch.rewards.shape
     assert set(np.round(scores[batch.valid], 12)) <= {0.9, 0.5, 0.1}
-    assert (batch.start["reward_terms.aux"] == 0.0).all()
+    assert (batch.start["aux"] == 0.0).all()
 
 
 def test_log_probs_are_those_of_the_policy_that_played():

@@ -101,7 +101,7 @@ def test_auxiliary_reward_grades_agreement_and_is_never_paid(aux, agree, differ)
             _, reward, terminated, truncated, info = env.step(action)
             over = terminated or truncated
             expected = 0.0 if over else agree if action == advised else differ
-            assert info["reward_terms"]["aux"] == expected
+            assert info["aux"] == expected
             assert reward == info["payoff"] == float(truncated and not terminated)
             if over:
                 caption = "the pole fell" if terminated else "the pole stood to the end"

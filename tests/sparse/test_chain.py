@@ -132,7 +132,7 @@ def play(actions, **keywords):
     found = [(0.0, 0.0, info["progress"], GAME.captions[info["caption"]])]
     for action in actions:
         _, reward, terminated, _, info = env.step(action)
-        found.append((reward, info["reward_terms"]["aux"], info["progress"], GAME.captions[info["caption"]]))
+        found.append((reward, info["aux"], info["progress"], GAME.captions[info["caption"]]))
     return (*(np.array(x) for x in list(zip(*found, strict=True))[:3]), [f[3] for f in found], terminated)
 
 

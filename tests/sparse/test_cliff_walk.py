@@ -144,13 +144,13 @@ def test_sparse_variant_and_dense_auxiliary_reward():
     assert info["progress"] == pytest.approx(1 - 13 / 14)
     steps = [env.step(a) for a in [UP] + [RIGHT] * 11 + [DOWN]]
     assert [s[1] for s in steps] == [0.0] * 12 + [1.0]
-    np.testing.assert_allclose([s[4]["reward_terms"]["aux"] for s in steps], 1 / 14)
+    np.testing.assert_allclose([s[4]["aux"] for s in steps], 1 / 14)
     env.reset()
     env.step(UP)
     env.step(RIGHT)
     _, reward, terminated, _, info = env.step(DOWN)
     assert (reward, terminated, GAME.captions[info["caption"]]) == (0.0, False, "fell off the cliff")
-    assert info["reward_terms"]["aux"] == pytest.approx(-2 / 14)
+    assert info["aux"] == pytest.approx(-2 / 14)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def tried():
         assert (obs[running, 0].sum(axis=1) == 1).all()
         chosen = policies[np.arange(len(policies)), obs[:, 0].argmax(axis=1)]
         obs, _, terminated, truncated, info = env.step(chosen[:, None])
-        scores[step, running] = info["reward_terms"]["aux"][running, 0]
+        scores[step, running] = info["aux"][running, 0]
         paid[step, running] = info["payoff"][running, 0]
         running &= ~(terminated | truncated)
     assert not running.any()
@@ -101,16 +101,16 @@ def test_scores_of_the_judge():
         return [env.step(a) for a in actions]
 
     steps = scores([GO, FILL, GO, FILL, STOP])
-    assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.9, 0.9, 0.9, 0.9, 0.5]
+    assert [s[4]["aux"] for s in steps] == [0.9, 0.9, 0.9, 0.9, 0.5]
     assert [s[1] for s in steps] == [0.0] * 4 + [1.0] and steps[-1][2]
     assert [s[4]["progress"] for s in steps] == [0.5, 0.5, 1.0, 1.0, 1.0]
     assert GAME.captions[steps[-1][4]["caption"]] == "stopped, all done"
     steps = scores([GO, GO, GO, GO, STOP])
-    assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.9, 0.9, 0.1, 0.1, 0.5]
+    assert [s[4]["aux"] for s in steps] == [0.9, 0.9, 0.1, 0.1, 0.5]
     assert not any(s[1] for s in steps) and GAME.captions[steps[-1][4]["caption"]] == "stopped in vain"
     assert GAME.captions[steps[2][4]["caption"]] == "went too far" and steps[2][4]["progress"] == 0.0
     steps = scores([WRONG, GO, FILL, STOP])
-    assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.1, 0.1, 0.9, 0.5]
+    assert [s[4]["aux"] for s in steps] == [0.1, 0.1, 0.9, 0.5]
     assert not any(s[1] for s in steps)
 
 

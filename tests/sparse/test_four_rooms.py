@@ -160,7 +160,7 @@ def test_walls_stop_and_gates_do_not():
     for action in path:
         _, reward, _, _, info = env.step(action)
         rewards.append(reward)
-        extra += info["reward_terms"]["aux"]
+        extra += info["aux"]
     assert rewards == [0.0] * 10 + [1.0, 1.0] and GAME.captions[info["caption"]] == "was paid in the goal"
     assert extra == pytest.approx(10 / 13) and info["progress"] == 1.0
     env.reset()
@@ -181,7 +181,7 @@ def test_distractor_is_payoff_or_auxiliary_reward():
         env.reset(seed=0)
         steps = [env.step(a) for a in (DOWN, UP)]
         assert [s[1] for s in steps] == payoffs
-        assert [s[4]["reward_terms"]["aux"] for s in steps] == extras
+        assert [s[4]["aux"] for s in steps] == extras
     last = np.zeros(LAYOUT.size)
     assert not GAME.success(FourRoomsParams(), Episode(np.array([[0.01]]), last, False))
     assert GAME.success(FourRoomsParams(), Episode(np.array([[1.0]]), last, False))

@@ -57,7 +57,7 @@ def test_play_without_noise_is_a_walk_in_steps_of_floats(aux):
     for seed in range(30):
         obs, info = env.reset(seed=seed)
         at, over, steps = (0.125, 0.125), False, 0
-        assert obs == pytest.approx(at) and info["reward_terms"]["aux"] == 0.0
+        assert obs == pytest.approx(at) and info["aux"] == 0.0
         while not over:
             direction = int(draw.integers(4))
             path = walk(at, direction)
@@ -67,7 +67,7 @@ def test_play_without_noise_is_a_walk_in_steps_of_floats(aux):
             assert position(env) == pytest.approx(at, abs=1e-12) and obs == pytest.approx(at, abs=1e-6)
             assert reward == info["payoff"] == pytest.approx(99.9 if goal else -0.1, abs=1e-12)
             expected = advice(aux, path, goal or steps == 50)
-            assert info["reward_terms"]["aux"] == pytest.approx(expected, abs=1e-9)
+            assert info["aux"] == pytest.approx(expected, abs=1e-9)
             assert (terminated, truncated) == (goal, steps == 50)
             full = len(path) == 4 or goal
             assert GAME.captions[info["caption"]] == (
@@ -84,7 +84,7 @@ def test_auxiliary_rewards_of_single_steps_by_hand():
     for aux, expected in (("good", -squares - 4 * 0.745**2), ("good_published", -squares - 4 * 0.12**2)):
         env = gym.make(ID, aux=aux, noise=0.0)
         env.reset(seed=0)
-        assert env.step(RIGHT)[4]["reward_terms"]["aux"] == pytest.approx(expected, abs=1e-12)
+        assert env.step(RIGHT)[4]["aux"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_published_advice_says_nothing_about_going_up():
@@ -93,7 +93,7 @@ def test_published_advice_says_nothing_about_going_up():
     for direction in (UP, DOWN):
         env.reset(seed=0)
         env.step(UP)
-        seen.append(env.step(direction)[4]["reward_terms"]["aux"])
+        seen.append(env.step(direction)[4]["aux"])
     assert seen[0] == seen[1] == pytest.approx(-4 * (0.745**2 + 0.0144))
 
 
@@ -103,7 +103,7 @@ def test_staying_at_the_lure_pays_more_than_the_goal():
     total = 0.0
     for direction in [RIGHT, RIGHT, UP, UP] + [LEFT, RIGHT] * 23:  # index (8, 8), then left and right in turn
         _, _, _, truncated, info = env.step(direction)
-        total += info["reward_terms"]["aux"]
+        total += info["aux"]
     assert truncated and total > 10 * 100.0
 
 

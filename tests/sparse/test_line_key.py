@@ -94,12 +94,12 @@ def test_only_the_right_key_pays_and_the_first_one_stays():
     walk = [RIGHT] * 11
     steps = play([2, *walk, RIGHT, RIGHT], aux="dense")
     assert [s[1] for s in steps] == [0.0] * 12 + [1.0, 1.0]
-    assert sum(s[4]["reward_terms"]["aux"] for s in steps) == pytest.approx(1.0)
+    assert sum(s[4]["aux"] for s in steps) == pytest.approx(1.0)
     assert [steps[k][4]["progress"] for k in (0, -1)] == [0.25, 1.0]
     assert [GAME.captions[steps[k][4]["caption"]] for k in (0, -1)] == ["picked up a key", "was paid in the goal zone"]
     steps = play([5, 2, *walk, RIGHT, RIGHT], aux="misleading")
     assert not any(s[1] for s in steps)
-    assert [s[4]["reward_terms"]["aux"] for s in steps] == [0.0] * 13 + [0.01, 0.01]
+    assert [s[4]["aux"] for s in steps] == [0.0] * 13 + [0.01, 0.01]
     assert GAME.captions[steps[1][4]["caption"]] == "found nothing to pick up"
     assert GAME.captions[steps[-1][4]["caption"]] == "was not paid: the key is wrong or missing"
     steps = play([7, *walk, RIGHT], right_key=5)

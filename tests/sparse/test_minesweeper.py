@@ -70,7 +70,7 @@ def play(params, seed, choose):
         row = env.unwrapped.engine.state[0].copy()
         action = int(np.ravel(choose(row))[0])
         _, reward, terminated, truncated, info = env.step(action)
-        steps.append((row, action, GAME.captions[info["caption"]], info["reward_terms"]["aux"]))
+        steps.append((row, action, GAME.captions[info["caption"]], info["aux"]))
         assert reward == info["payoff"][0] == float(GAME.captions[info["caption"]] == "opened the last free cell")
         ended = terminated or truncated
     return steps, env.unwrapped.engine.state[0].copy()

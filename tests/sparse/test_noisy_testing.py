@@ -76,7 +76,7 @@ def best_values(params):
 
 
 def play(params, seed, choose):
-    """States ``(row, action, caption, terms, answers before)`` of an episode; ``choose(row)`` gives the action."""
+    """States ``(row, action, caption, info, answers before)`` of an episode; ``choose(row)`` gives the action."""
     env = gym.make(ID, **{name: getattr(params, name) for name in params.names()})
     env.reset(seed=seed)
     ended, steps, answers = False, [], []
@@ -84,7 +84,7 @@ def play(params, seed, choose):
         row = env.unwrapped.engine.state[0].copy()
         action = int(np.ravel(choose(row))[0])
         _, _, terminated, truncated, info = env.step(action)
-        steps.append((row, action, GAME.captions[info["caption"]], info["reward_terms"], list(answers)))
+        steps.append((row, action, GAME.captions[info["caption"]], info, list(answers)))
         if action >= params.hypotheses:
             answers.append((action - params.hypotheses, GAME.captions[info["caption"]] == "tested positive"))
         ended = terminated or truncated
@@ -102,7 +102,7 @@ def test_gain_of_one_test_of_a_fair_fact():
             env.reset()
             env.engine.state[0, layout(1).column("truth")] = truth
             env.engine.state[0, layout(1).column("forced")] = outcome + 1
-            total += chances[outcome] / 2 * env.step([[2]])[4]["reward_terms"]["aux"][0, 0]
+            total += chances[outcome] / 2 * env.step([[2]])[4]["aux"][0, 0]
         assert total == pytest.approx(expected, abs=1e-12)
     assert expected == pytest.approx(0.1927, abs=5e-5)
 
@@ -131,15 +131,15 @@ def test_rules_and_belief():
     params = NoisyTestingParams(hypotheses=8, tests=5, max_steps=10)
     draw, seen = np.random.default_rng(0), set()
     for seed in range(150):
-        for row, action, caption, terms, answers in play(params, seed, lambda row: draw.integers(draw.integers(9), 13)):
+        for row, action, caption, info, answers in play(params, seed, lambda row: draw.integers(draw.integers(9), 13)):
             np.testing.assert_allclose(belief(params, row), posterior(params, answers), atol=1e-12)
-            assert terms["layer"] == terms["aux"] == 0.0
+            assert info["aux"] == 0.0
             if action < 8:
                 right = action == int(field(params, row, "truth"))
                 assert caption == ("named the right hypothesis" if right else "named a wrong hypothesis")
-                assert terms["payoff"] == float(right)
+                assert info["payoff"][0] == float(right)
             else:
-                assert terms["payoff"] == pytest.approx(-price(params, action - 8), abs=1e-15)
+                assert info["payoff"][0] == pytest.approx(-price(params, action - 8), abs=1e-15)
             seen.add(caption)
     assert seen | {EVENT.captions[0]} == set(EVENT.captions)
 
@@ -159,7 +159,7 @@ def test_optimum_is_that_of_a_recursion_over_counts(words):
     graded = NoisyTestingParams(**words, aux="oracle")
     for seed in range(6):
         low = params.hypotheses - (seed > 3)
-        for row, action, _, terms, answers in play(
+        for row, action, _, info, answers in play(
             graded, seed, lambda row, low=low: draw.integers(low, params.hypotheses + params.tests)
         ):
             counts = tuple(sorted((a, answers.count(a)) for a in set(answers)))
@@ -168,7 +168,7 @@ def test_optimum_is_that_of_a_recursion_over_counts(words):
             best = np.flatnonzero(expected >= expected.max() - 1e-10)
             assert oracle_action_set(params, row).tolist() == best.tolist()
             assert GAME.policy(params, row)[0] == best[0]
-            assert terms["aux"] == float(action in best)
+            assert info["aux"] == float(action in best)
 
 
 def test_optimum_of_two_hypotheses_is_that_of_a_sequential_test():
@@ -208,7 +208,7 @@ def test_beliefs_add_up():
             (*_, last) = steps
             truth = int(field(params, last[0], "truth"))
             end = posterior(params, [*last[4], (last[1] - 4, last[2] == "tested positive")])[truth]
-            total = sum(terms["aux"] for *_, terms, _ in steps)
+            total = sum(info["aux"] for *_, info, _ in steps)
             assert total == pytest.approx(end - 0.25 if aux == "belief_prob" else math.log(4 * end), abs=1e-12)
 
 
@@ -264,7 +264,7 @@ def test_copies_may_differ_in_steps_under_the_oracle():
     env.reset(seed=0)
     for _ in range(3):
         rows = env.engine.state.copy()
-        given = env.step([[4], [5]])[4]["reward_terms"]["aux"][:, 0]
+        given = env.step([[4], [5]])[4]["aux"][:, 0]
         for b, p in enumerate(env.engine.rows):
             assert given[b] == float(4 + b in oracle_action_set(p, rows[b]))
 

@@ -72,7 +72,7 @@ def play(params, seed, choose):
         row = env.unwrapped.engine.state[0].copy()
         action = int(np.ravel(choose(row))[0])
         _, _, terminated, truncated, info = env.step(action)
-        steps.append((row, action, GAME.captions[info["caption"]], info["reward_terms"]))
+        steps.append((row, action, GAME.captions[info["caption"]], info))
         ended = terminated or truncated
     return steps
 
@@ -84,9 +84,9 @@ def test_halving_questions_add_to_the_belief_at_the_end_or_evenly():
         for seed in range(5):
             order = np.random.default_rng(seed).permutation(3)
             steps = play(params, seed, lambda row, order=order: 8 + order[int(row[CLOCK])] if row[CLOCK] < 3 else 0)
-            given = [terms["aux"] for *_, terms in steps]
+            given = [info["aux"] for *_, info in steps]
             assert given == pytest.approx([*expected, 0.0], abs=1e-12)
-            assert [round(terms["payoff"], 12) for *_, terms in steps[:3]] == [-0.05] * 3
+            assert [round(info["payoff"][0], 12) for *_, info in steps[:3]] == [-0.05] * 3
         assert GAME.optimum(params, steps[0][0]) == (pytest.approx(1 - 3 * 0.05), 1)
 
 
@@ -108,7 +108,7 @@ def test_rules_and_belief():
     draw, seen = np.random.default_rng(0), set()
     for seed in range(200):
         fits = None
-        for row, action, caption, terms in play(
+        for row, action, caption, info in play(
             params, seed, lambda row: draw.choice([*range(6, 11), draw.integers(11)])
         ):
             has, truth = table(params, row), int(field(params, row, "truth"))
@@ -117,12 +117,12 @@ def test_rules_and_belief():
             if action < 6:
                 right = action == truth
                 expected = "named the right hypothesis" if right else "named a wrong hypothesis"
-                assert terms["payoff"] == float(right)
+                assert info["payoff"][0] == float(right)
             else:
                 after = next(s for s in parts(has, fits, action - 6) if truth in s)
                 expected = f"asked and heard {'yes' if has[action - 6, truth] else 'no'}"
                 expected = "asked what was known already" if after == fits else expected
-                assert terms["payoff"] == -0.1
+                assert info["payoff"][0] == -0.1
                 fits = after
             assert caption == expected
             seen.add(caption)
@@ -155,7 +155,7 @@ def test_auxiliary_rewards():
         draw = np.random.default_rng(2)
         for seed in range(40):
             steps = play(params, seed, lambda row, draw=draw: draw.choice([*range(8, 13), draw.integers(13)]))
-            given = np.array([terms["aux"] for *_, terms in steps])
+            given = np.array([info["aux"] for *_, info in steps])
             if aux == "oracle":
                 graded = [float(action in oracle_action_set(params, row)) for row, action, *_ in steps]
                 assert given.tolist() == graded
@@ -165,7 +165,6 @@ def test_auxiliary_rewards():
                 total = last - 1 / 8 if aux == "belief_prob" else math.log(8 * last)
                 assert given.sum() == pytest.approx(total, abs=1e-12)
                 assert given[-1] == 0.0 and (given >= 0.0).all()
-            assert all(terms["layer"] == 0.0 for *_, terms in steps)
 
 
 def test_expected_gain_of_the_logarithm_is_the_information():
@@ -179,7 +178,7 @@ def test_expected_gain_of_the_logarithm_is_the_information():
         layout(7, 5, "belief_log").view(env.engine.state, "truth")[...] = np.arange(7)
         share = table(params, row)[j].mean()
         entropy = -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
-        given = env.step(np.full((7, 1), 7 + j))[4]["reward_terms"]["aux"]
+        given = env.step(np.full((7, 1), 7 + j))[4]["aux"]
         assert given.mean() == pytest.approx(entropy, abs=1e-12)
 
 

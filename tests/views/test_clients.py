@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import TimeAwareObservation
 
 import payoff
+from payoff.wrappers import MultiObjective
 
 TRUST = "payoff/TrustDilemma-v0"
 SUDOKU = "payoff/Sudoku-v0"
@@ -143,3 +144,26 @@ def test_a_number_without_its_axis_is_an_action():
         other.step(np.array([[30.0]]))
     with pytest.raises(ValueError, match=r"action must have shape \(3, 1\), got \(2,\)"):
         batch.step(np.full(2, 30.0))
+
+
+def test_rewards_as_vectors():
+    """MO-Gymnasium's convention: K numbers, float32, with their space on the environment itself.
+
+    Delivery drives up, which costs 1 of gas and nothing else: its default weights are (-1, 50, -50, 1, -1, -2).
+    """
+    env = MultiObjective(gym.make("payoff/Delivery-v0"))
+    space = env.unwrapped.reward_space
+    assert (space, env.unwrapped.reward_dim) == (gym.spaces.Box(0.0, 1.0, (7,), np.float32), 7) == (env.reward_space, 7)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    for _ in range(20):
+        _, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert reward.dtype == np.float32 and space.contains(reward)
+        assert reward @ [-1, 50, -50, 1, -1, -2, 50] == info["payoff"][0]
+        if terminated or truncated:
+            break
+    assert not hasattr(gym.make(TRUST).unwrapped, "reward_space")
+    with pytest.raises(ValueError, match="env must have a reward_space"):
+        MultiObjective(gym.make("CartPole-v1"))
+    with pytest.raises(AttributeError, match="payoff/TrustDilemma-v0 reports no reward_vector"):
+        _ = gym.make(TRUST).unwrapped.reward_space

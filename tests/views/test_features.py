@@ -153,13 +153,12 @@ def test_aec_reveals_earlier_moves_in_the_given_order():
 
 def test_info_keys():
     """The same keys in every view; minimal info carries payoff and rewards only."""
-    keys = {"payoff", "rewards", "trust", "reputation_damage", "total_value", "reward_terms", "true_reward"}
+    keys = {"payoff", "rewards", "trust", "reputation_damage", "total_value"}
     env = gym.make(TRUST, reward="private")
     env.reset(seed=0)
     _, reward, _, _, info = env.step(np.array([60.0], np.float32))
     assert set(info) == keys
-    assert sum(info["reward_terms"].values()) == pytest.approx(reward, abs=1e-12)
-    assert info["reward_terms"]["layer"] == 0.0 and info["true_reward"] == reward == info["payoff"][0]
+    assert reward == info["rewards"][0] == info["payoff"][0]
     vector = gym.make_vec(TRUST, num_envs=2)
     assert {k for k in vector.reset(seed=0)[1] if not k.startswith("_")} == keys
     assert set(payoff.parallel_env(TRUST).reset(seed=0)[1]["agent_1"]) == keys

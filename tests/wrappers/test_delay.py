@@ -42,7 +42,7 @@ def test_single_environment(walk, every):
             true.append(bare.step(action)[1])
             got.append(reward)
             ended.append(terminated or truncated)
-            assert info["true_reward"] == true[-1] == info["reward_terms"]["payoff"]
+            assert info["true_reward"] == true[-1] == info["reward_terms"]["env"]
             assert sum(info["reward_terms"].values()) == pytest.approx(reward, abs=1e-12)
         kinds.add((terminated, truncated))
         assert got == expected(true, ended[1:], every)
@@ -59,7 +59,7 @@ def test_every_step_is_no_delay(walk):
         _, reward, *_, info = env.step(action)
         assert reward == bare.step(action)[1]
         assert info["reward_terms"]["shaping"] == 0.0
-        assert set(info["reward_terms"]) == {"payoff", "layer", "shaping"}
+        assert set(info["reward_terms"]) == {"env", "shaping"}
 
 
 def test_abandoned_episode_pays_nothing_more(walk):
@@ -102,7 +102,7 @@ def test_wrapped_batch_equals_batch_of_wrapped(mode, every, walk, sync):
         np.testing.assert_array_equal(flags, same)
         terminated, truncated = flags
         now = ~(terminated | truncated) if mode is SAME else np.ones(COPIES, bool)
-        for key in ("payoff", "shaping"):
+        for key in ("env", "shaping"):
             np.testing.assert_array_equal(info["reward_terms"][key][now], told["reward_terms"][key][now])
             if not now.all():
                 last = told["final_info"]["reward_terms"][key]

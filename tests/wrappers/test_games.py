@@ -107,7 +107,7 @@ def test_vector_of_the_game_equals_vector_of_wrapped_games(game, mode, plays):
         np.testing.assert_array_equal(flags, same)
         ended = flags[0] | flags[1]
         now = ~ended if mode == "same_step" else np.ones(COPIES, bool)
-        for key in ("payoff", "layer", "shaping"):
+        for key in ("env", "shaping"):
             np.testing.assert_array_equal(info["reward_terms"][key][now], other["reward_terms"][key][now])
             if not now.all():
                 final, last = info["final_info"]["reward_terms"][key], other["final_info"]["reward_terms"][key]
@@ -140,12 +140,12 @@ def test_multi_agent_batch_equals_wrapped_parallel_games(game, mode, plays):
             chosen = {a: int(x.item()) if wrapped.discrete else x for a, x in zip(env.agents, action, strict=True)}
             _, rewards, *_, infos = env.step(chosen)
             assert reward[b].tolist() == list(rewards.values())
-            for key in ("payoff", "layer", "shaping"):
+            for key in ("env", "shaping"):
                 assert info["reward_terms"][key][b].tolist() == [i["reward_terms"][key] for i in infos.values()]
             assert info["true_reward"][b].tolist() == [i["true_reward"] for i in infos.values()]
             if terminated[b] or truncated[b]:
                 if mode == "same_step":
-                    for key in ("payoff", "layer", "shaping"):
+                    for key in ("env", "shaping"):
                         final = info["final_info"]["reward_terms"][key][b]
                         assert final.tolist() == [i["reward_terms"][key] for i in infos.values()]
                 if mode == "next_step":

@@ -21,7 +21,7 @@ def test_discounted_shaping_telescopes(on_truncation, walk, shaping, potential):
     kinds = set()
     for episode in range(30):
         obs, info = env.reset(seed=episode)
-        assert info["reward_terms"] == {"payoff": 0.0, "shaping": 0.0}
+        assert info["reward_terms"] == {"env": 0.0, "shaping": 0.0}
         assert info["true_reward"] == 0.0
         start, total, t, over = potential(obs, None), 0.0, 0, False
         while not over:
@@ -221,7 +221,7 @@ import sys
 import payoff.wrappers
 from payoff.wrappers import PotentialShaping, RewardWrapper, VectorRewardWrapper, from_info, wrap
 assert set(payoff.wrappers.__all__) <= set(dir(payoff.wrappers))
-print([m for m in ("numba", "torch", "pettingzoo") if m in sys.modules])
+print([m for m in ("numba", "torch") if m in sys.modules])
 for name in payoff.wrappers.__all__:
     getattr(payoff.wrappers, name)
 """

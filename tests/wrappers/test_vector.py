@@ -66,7 +66,7 @@ def test_wrapped_batch_equals_batch_of_wrapped(mode, kind, terms, on_truncation,
         rows = ~(one[2] | one[3]) if mode is SAME else np.ones(COPIES, bool)  # ended rows: see the next test
         for key in ("progress", "true_reward", "_true_reward"):
             assert_same(one[4][key][rows], two[4][key][rows])
-        for key in ("payoff", "layer", "shaping") if terms else ("payoff", "shaping"):
+        for key in ("payoff", "layer", "shaping") if terms else ("env", "shaping"):
             assert_same(one[4]["reward_terms"][key][rows], two[4]["reward_terms"][key][rows])
         if "final_info" in two[4]:
             assert_same(one[4]["final_obs"], two[4]["final_obs"])
@@ -144,7 +144,7 @@ def test_true_reward_survives_two_wrappers(mode, walk, sync, shaping):
             assert_same(info["true_reward"] if told is None else told, true)
             if name != "inside":  # a Gymnasium batch of wrapped copies shows the new episode's entries
                 assert_same(info["true_reward"], true)
-                np.testing.assert_allclose(info["reward_terms"]["payoff"] + info["reward_terms"]["shaping"], reward)
+                np.testing.assert_allclose(info["reward_terms"]["env"] + info["reward_terms"]["shaping"], reward)
             assert_same(reward, found["inside"][t][1])
 
 

@@ -174,8 +174,8 @@ class MethodRunner:
 
 
 def add_term(existing: Mapping[str, Any] | None, reward: Any, name: str, change: Any) -> dict[str, Any]:
-    """Reward terms with one more, floats or arrays; where the environment names none, all it pays is payoff."""
-    terms = {"payoff": reward} if existing is None else dict(existing)
+    """Reward terms with one more, floats or arrays; they add up to the reward, of which ``env`` is what was there."""
+    terms = {"env": reward} if existing is None else dict(existing)
     terms[name] = terms[name] + change if name in terms else change
     return terms
 

@@ -16,7 +16,9 @@ __all__ = ["RewardWrapper"]
 
 
 class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Adds ``info["reward_terms"]`` with the method's term, and ``info["true_reward"]``, the reward before any wrapper.
+    """Adds ``info["reward_terms"]`` and ``info["true_reward"]``, the reward before any wrapper.
+
+    The terms add up to the reward: ``env`` is what the environment paid, and each method adds its own.
 
     Put it outside ``TimeLimit``, which makes the truncations that a method must see.
 

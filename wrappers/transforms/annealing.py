@@ -76,13 +76,13 @@ class AnnealedReward(RowMethod):
     0, and goes on from episode to episode: N steps of a batch of B copies are N / B of it.
 
     Args:
-        signal: R+, such as ``"reward_terms.aux"``.
+        signal: R+, such as ``"aux"``.
         schedule: xi.
 
     Raises:
         TypeError: ``signal`` is no signal, or ``schedule`` no Schedule.
 
-    >>> AnnealedReward("reward_terms.aux", Schedule("linear", 10_000, start=0.5)).schedule.start
+    >>> AnnealedReward("aux", Schedule("linear", 10_000, start=0.5)).schedule.start
     0.5
     """
 

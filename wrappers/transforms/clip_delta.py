@@ -87,7 +87,7 @@ class ClippedScores(RewardMethod):
         TypeError: ``scores`` is no signal.
         ValueError: another argument is out of its range.
 
-    >>> ClippedScores("reward_terms.aux", threshold=0.9).threshold
+    >>> ClippedScores("aux", threshold=0.9).threshold
     0.9
     """
 

@@ -19,7 +19,7 @@ Signal: TypeAlias = "str | Callable[[Transition], Array]"
 
 @dataclass(frozen=True, slots=True)
 class InfoSignal:
-    """The entry of ``info`` with this name; a dot goes into a dict, as in ``"reward_terms.aux"``."""
+    """The entry of ``info`` with this name; a dot goes into a dict, as in ``"reward_terms.bonus"``."""
 
     name: str
 

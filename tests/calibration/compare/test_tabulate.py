@@ -57,7 +57,7 @@ def played(env_id, parameters, mdp, steps, method=None):
 
 
 def _rows(info, key, keep):
-    value = info["reward_terms"].get(key) if key == "aux" else info.get(key)
+    value = info.get(key)
     return None if value is None else np.asarray(value)[keep]
 
 

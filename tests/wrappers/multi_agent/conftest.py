@@ -148,7 +148,7 @@ def same_in_both_views():
                     sent = dict(zip(single.agents, action, strict=True))
                 _, rewards, *_, infos = single.step(sent)
                 assert reward[b].tolist() == list(rewards.values())
-                for key in ("payoff", "shaping"):
+                for key in ("env", "shaping"):
                     assert info["reward_terms"][key][b].tolist() == [i["reward_terms"][key] for i in infos.values()]
                 assert info["true_reward"][b].tolist() == [i["true_reward"] for i in infos.values()]
                 if terminated[b] or truncated[b]:

@@ -64,7 +64,8 @@ def course(walk):
                 "distance": float(abs(self.x)) + self.luck,
                 "mu": rng.normal(size=3),
                 "sigma": rng.random(3),
-                "reward_terms": {"payoff": 0.5 * reward, "layer": 0.5 * reward, "aux": float(rng.random())},
+                "reward_terms": {"payoff": 0.5 * reward, "layer": 0.5 * reward},
+                "aux": float(rng.random()),
             }
 
     return Course

@@ -8,7 +8,7 @@ from payoff.wrappers import wrap
 from payoff.wrappers.transforms.annealing import AnnealedReward, Schedule
 from payoff.wrappers.transforms.trust import TrustedReward, TrustWeighted, trust_weight
 
-AUX = "reward_terms.aux"
+AUX = "aux"
 UP, RIGHT, DOWN, LEFT = range(4)
 GOES = [RIGHT, UP] * 4  # to the goal in 8 steps
 STAYS = [RIGHT, UP] * 2 + [RIGHT, LEFT] * 23  # in the box that the auxiliary reward pays for
@@ -30,7 +30,7 @@ def walk(actions, method=None):
     env.reset(seed=0)
     out = [env.step(a) for a in actions]
     assert out[-1][2] or out[-1][3]
-    return [step[1] for step in out], [step[4]["reward_terms"]["aux"] for step in out], out[-1][2]
+    return [step[1] for step in out], [step[4]["aux"] for step in out], out[-1][2]
 
 
 def test_which_policy_is_best_depends_on_xi_until_it_is_zero():
@@ -55,7 +55,7 @@ def test_after_the_schedule_the_reward_is_the_true_one_to_the_last_bit():
             if time >= 60:
                 assert reward == info["true_reward"] and info["reward_terms"]["shaping"] == 0.0
             else:
-                added = max(0.0, 1 - time / 60) * info["reward_terms"]["aux"]
+                added = max(0.0, 1 - time / 60) * info["aux"]
                 assert reward == pytest.approx(info["true_reward"] + added, abs=1e-9)
             time += 1
 

@@ -123,7 +123,7 @@ def test_standing_still_against_the_sum_of_scores():
     aux = paid = 0.0
     for _ in range(200):
         _, reward, _, truncated, info = env.step(still)
-        aux, paid = aux + info["reward_terms"]["aux"][0, 0], paid + reward[0, 0]
+        aux, paid = aux + info["aux"][0, 0], paid + reward[0, 0]
     assert truncated[0] and aux == pytest.approx(68.75) and paid == 0.0
 
 

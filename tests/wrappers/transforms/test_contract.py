@@ -26,7 +26,7 @@ from payoff.wrappers.transforms.trust import TrustedReward
 
 COPIES, STEPS = 5, 80
 NEXT, SAME, DISABLED = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED
-AUX = "reward_terms.aux"
+AUX = "aux"
 
 
 def at_start(obs, info):
@@ -119,7 +119,7 @@ def test_wrapped_batch_equals_batch_of_wrapped(name, mode, course, rows_of):
     assert changed > 5 or name == "team"  # a lone seat has neither mates nor opponents
 
 
-SCORES = [{"reward_terms": {"payoff": 0.0, "aux": q}} for q in (0.2, 0.5, 0.95)]
+SCORES = [{"aux": q} for q in (0.2, 0.5, 0.95)]
 PARTS = [{"reward_vector": np.array(p)} for p in ((0.8, 0.5, 0.9), (-0.8, 0.5, 0.9), (0.0, 1.0, 1.0))]
 ROUTE = [
     {"progress": 0.5, "factors": np.array([1.0, 0.5])},
@@ -231,7 +231,7 @@ def synthetic(seed, rows=4, steps=40, binary=False):
             "distance": rng.random(rows),
             "mu": rng.normal(size=(rows, 3)),
             "sigma": rng.random((rows, 3)),
-            "reward_terms": {"aux": rng.random(rows)},
+            "aux": rng.random(rows),
         }
         return vector_info(info, need)
 
@@ -333,10 +333,10 @@ def test_other_rows_than_at_the_reset(name, transition):
 @pytest.mark.parametrize(
     ("info", "message"),
     [
-        ({}, "info has no 'reward_terms'"),
-        ({"reward_terms": {"aux": np.array([1.5, 0.0])}}, r"scores must be in \[0, 1\], got 1.5 in row 0"),
-        ({"reward_terms": {"aux": np.array([0.0, np.nan])}}, r"scores must be in \[0, 1\], got nan in row 1"),
-        ({"reward_terms": {"aux": np.zeros((2, 1))}}, r"scores must give numbers of shape \(2,\), got \(2, 1\)"),
+        ({}, "info has no 'aux'"),
+        ({"aux": np.array([1.5, 0.0])}, r"scores must be in \[0, 1\], got 1.5 in row 0"),
+        ({"aux": np.array([0.0, np.nan])}, r"scores must be in \[0, 1\], got nan in row 1"),
+        ({"aux": np.zeros((2, 1))}, r"scores must give numbers of shape \(2,\), got \(2, 1\)"),
     ],
 )
 def test_bad_signals_are_named(info, message, transition):
@@ -345,11 +345,11 @@ def test_bad_signals_are_named(info, message, transition):
 
 
 def test_nan_in_a_row_without_a_step_is_no_error(transition):
-    t = transition([1.0, 5.0], {"reward_terms": {"aux": np.array([0.1, np.nan])}}, active=[True, False])
+    t = transition([1.0, 5.0], {"aux": np.array([0.1, np.nan])}, active=[True, False])
     assert ClippedScores(AUX, threshold=0.5)(t)[0] == 0.6
 
 
-@pytest.mark.parametrize("bad", [3, None, ["reward_terms.aux"]])
+@pytest.mark.parametrize("bad", [3, None, ["aux"]])
 def test_what_is_no_signal(bad):
     with pytest.raises(TypeError, match="scores must be the name of an info entry or a function"):
         ClippedScores(bad, threshold=0.5)
@@ -371,7 +371,7 @@ def test_a_refused_step_changes_no_memory(name):
     before = method.state_dict()
     (t,) = next(args for what, args in events[12:] if what == "step" and args[0].active.all())
     nan = np.array([0.5, 0.5, 0.5, np.nan])
-    wrong = {"reward_terms": {"aux": nan}, "checks": np.stack([nan] * 3, axis=1), "factors": nan, "hard": nan}
+    wrong = {"aux": nan, "checks": np.stack([nan] * 3, axis=1), "factors": nan, "hard": nan}
     bad = replace(t, reward=t.reward + 0.5, info=vector_info({**wrong, "progress": np.full(4, 0.5)}, t.active))
     with pytest.raises(ValueError, match="must be"):
         method(bad)

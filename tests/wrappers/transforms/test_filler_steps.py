@@ -42,7 +42,7 @@ def play(act, copies, needed=N, horizon=HORIZON):
         action = act(states[-1])
         obs, _, terminated, truncated, info = env.step(action[:, None])
         states.append(obs[:, 0].argmax(axis=1))
-        score, paid = info["reward_terms"]["aux"][:, 0], info["payoff"][:, 0]
+        score, paid = info["aux"][:, 0], info["payoff"][:, 0]
         record.append((action, paid, running & terminated, running & truncated, running, score))
         running = running & ~(terminated | truncated)
         mask = terminated | truncated

@@ -138,7 +138,7 @@ def test_paid_at_each_step_a_shape_above_zero_loops(shape, loops):
 def test_bounded_is_not_safe():
     """Tamper: the register pays 10 where honest work gets 2/3. PAR shrinks the gap from 9.3 to below 0.5, no more."""
     game, keywords = registry.load("payoff/Tamper-v0"), {"stage": 4}
-    method = PreferenceAsReward(2 / 3, at="end", proxy="reward_terms.aux")
+    method = PreferenceAsReward(2 / 3, at="end", proxy="aux")
     env = wrap(gym.make("payoff/Tamper-v0", **keywords), method)
     params = tamper.TamperParams(**keywords)
     env.reset(seed=0)
