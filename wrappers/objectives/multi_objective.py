@@ -17,8 +17,8 @@ class MultiObjective(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Pays ``info["reward_vector"]``, ``(K,)`` float32, instead of the reward.
 
     The environment says what the vector is by ``reward_space``, as :class:`payoff.envs.views.env.GameEnv` does for
-    games that report one. Reward methods (:func:`payoff.wrappers.wrap`) change numbers: they go inside, and MO-Gymnasium's
-    wrappers, such as ``LinearReward``, outside.
+    games that report one. Reward methods (:func:`payoff.wrappers.wrap`) change numbers: they go inside, and
+    MO-Gymnasium's wrappers, such as ``LinearReward``, outside.
 
     Args:
         env: a single environment.
@@ -39,7 +39,7 @@ class MultiObjective(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self.reward_space: gym.spaces.Box = env.get_wrapper_attr("reward_space")
         self.reward_dim = int(self.reward_space.shape[0])
 
-    def step(self, action: Any) -> tuple[Any, Array, bool, bool, dict[str, Any]]:  # type: ignore[override]
+    def step(self, action: Any) -> tuple[Any, Array, bool, bool, dict[str, Any]]:
         """A step of the environment, with the vector in the place of the reward; KeyError where ``info`` has none."""
         obs, _, terminated, truncated, info = self.env.step(action)
         return obs, np.asarray(info["reward_vector"], dtype=np.float32), terminated, truncated, info
