@@ -59,7 +59,7 @@ def test_every_step_is_no_delay(walk):
         _, reward, *_, info = env.step(action)
         assert reward == bare.step(action)[1]
         assert info["reward_terms"]["shaping"] == 0.0
-        assert set(info["reward_terms"]) == {"env", "shaping"}
+        assert set(info["reward_terms"]) == {"payoff", "layer", "shaping"}
 
 
 def test_abandoned_episode_pays_nothing_more(walk):

@@ -15,8 +15,12 @@ def by_enumeration(vectors):
     gram, best, weights = vectors @ vectors.T, np.inf, None
     for size in range(1, len(vectors) + 1):
         for chosen in itertools.combinations(range(len(vectors)), size):
-            system = np.block([[2 * gram[np.ix_(chosen, chosen)], np.ones((size, 1))], [np.ones((1, size)), 0.0]])
-            solved = np.linalg.lstsq(system, np.r_[np.zeros(size), 1.0], rcond=None)[0][:size]
+            # for unit vectors, of which the weights follow: lengths that differ by 10^6 would drown the last row
+            part = gram[np.ix_(chosen, chosen)]
+            unit = 1.0 / np.sqrt(np.diag(part))
+            ones = (unit / unit.max())[:, None]
+            system = np.block([[2 * part * np.outer(unit, unit), ones], [ones.T, 0.0]])
+            solved = ones[:, 0] * np.linalg.lstsq(system, np.r_[np.zeros(size), 1.0], rcond=None)[0][:size]
             if (solved >= -1e-12).all() and abs(solved.sum() - 1) < 1e-9:
                 found = np.zeros(len(vectors))
                 found[list(chosen)] = solved
