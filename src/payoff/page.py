@@ -36,7 +36,7 @@ import gymnasium as gym
 import payoff  # registers the ids
 
 env = gym.make("{id}"{keywords})
-vector = gym.make_vec("{id}", num_envs=8, vectorization_mode="vector_entry_point"{keywords})
+vector = gym.make_vec("{id}", num_envs=8{keywords})
 parallel = payoff.parallel_env("{id}"{keywords})
 ```"""
 
