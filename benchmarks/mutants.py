@@ -1,0 +1,283 @@
+"""Would the tests notice? One small error at a time in a copy of the source, and the tests that should find it.
+
+    python benchmarks/mutants.py --seed 1                    # 20 mutants of each area
+    python benchmarks/mutants.py --seed 1 --areas compare    # one area
+    python benchmarks/mutants.py --seed 1 --show             # the mutants alone; runs nothing
+
+A mutant is one change at one point: another comparison, sum for difference, product for quotient, ``and`` for ``or``, a
+number that is one more, ``True`` for ``False``, ``min`` for ``max``, a condition turned round. Points are drawn among
+all those of an area, so long files come more often; annotations, texts, the arguments of errors, ``zip(strict=True)``
+and pictures are left out. Tests
+next to the file run first, then the rest of its area; the first failure ends it, and so does a time limit, since a
+mutant may loop for ever. Some mutants change nothing that anybody could see: read the survivors, which are printed with
+their line. Results are appended to ``results/mutants.jsonl`` one by one, and a second run goes on behind them.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import tyro
+from _machine import describe
+from rich.console import Console
+from rich.progress import Progress
+
+ROOT = Path(__file__).resolve().parents[1]
+Area: TypeAlias = Literal["kernels", "wrappers", "baselines", "compare", "views"]
+FILES: dict[Area, tuple[str, ...]] = {
+    "kernels": ("envs/core", "envs/coopetition", "envs/sight", "envs/social", "envs/sparse"),
+    "wrappers": ("wrappers",),
+    "baselines": ("baselines",),
+    "compare": ("calibration/compare",),
+    "views": (
+        "envs/views",
+        "envs/rewards",
+        "envs/partners.py",
+        "envs/certificate.py",
+        "envs/certifying.py",
+        "envs/mdp.py",
+    ),
+}
+# what runs, in this order, after the tests that are named like the file
+TESTS: dict[Area, tuple[str, ...]] = {
+    "kernels": ("tests/core", "tests/test_golden.py", "tests/test_mdp.py", "tests/views", "tests/test_certificate.py"),
+    "wrappers": ("tests/wrappers", "tests/baselines/test_methods.py", "tests/baselines/test_transform.py"),
+    "baselines": ("tests/baselines", "tests/test_own_package.py"),
+    "compare": ("tests/calibration", "tests/baselines/test_cli_compare.py"),
+    "views": (
+        *(
+            "tests/views",
+            "tests/rewards",
+            "tests/test_rewards.py",
+            "tests/test_partners.py",
+            "tests/test_certificate.py",
+        ),
+        *("tests/test_mdp.py", "tests/theory", "tests/test_golden.py", "tests/test_docs.py", "tests/baselines"),
+    ),
+}
+COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "is": "is not", "is not": "is"}
+OPERATORS = {"+": "-", "-": "+", "*": "/", "/": "*", "//": "*", "%": "*", "**": "*", "|": "&", "&": "|", "@": "*"}
+CALLS = {
+    "min": "max",
+    "max": "min",
+    "any": "all",
+    "all": "any",
+    "minimum": "maximum",
+    "maximum": "minimum",
+    "floor": "ceil",
+}
+
+
+@dataclass(frozen=True)
+class Args:
+    """What to do."""
+
+    seed: int
+    """of the draw"""
+    areas: tuple[Area, ...] = ("kernels", "wrappers", "baselines", "compare", "views")
+    """where mutants are drawn"""
+    each: int = 20
+    """mutants of each area"""
+    limit: float = 900.0
+    """seconds of tests a mutant"""
+    show: bool = False
+    """print the mutants and run nothing"""
+    out: Path = Path("results/mutants.jsonl")
+    """what has been found so far"""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: ``old`` at ``line`` and ``column`` of a file becomes ``new``."""
+
+    area: Area
+    file: str
+    line: int
+    column: int
+    old: str
+    new: str
+
+    def applied(self, source: str) -> str:
+        """The source with the change."""
+        lines = source.splitlines(keepends=True)
+        at = lines[self.line - 1].encode()  # columns of syntax trees count bytes
+        assert at[self.column :].startswith(self.old.encode()), self
+        changed = at[: self.column] + self.new.encode() + at[self.column + len(self.old.encode()) :]
+        lines[self.line - 1] = changed.decode()
+        return "".join(lines)
+
+    def __str__(self) -> str:
+        """Where, what, and the line as it stands."""
+        line = (ROOT / self.file).read_text(encoding="utf-8").splitlines()[self.line - 1].strip()
+        return f"{self.file}:{self.line}: {self.old!r} -> {self.new!r} in: {line}"
+
+
+def idle(node: ast.AST) -> bool:
+    """Whether a change in here says nothing about the tests: errors, texts, guards against bugs of ours, pictures."""
+    if isinstance(node, ast.keyword):
+        return node.arg == "strict"
+    if isinstance(node, ast.FunctionDef):
+        return node.name == "draw"
+    return isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr)
+
+
+def live(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below one that do something: no annotation, no error message, no assertion for type checkers."""
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list") or isinstance(value, ast.Raise | ast.Assert):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not idle(child):
+                yield child
+                yield from live(child)
+
+
+def points(area: Area, file: str, source: str) -> Iterator[Mutant]:
+    """Every mutant of a file."""
+    lines = [line.encode() for line in source.splitlines()]
+
+    def between(left: ast.expr, right: ast.expr, table: dict[str, str]) -> Iterator[Mutant]:
+        """The operator that stands between two expressions, where that is on one line."""
+        if left.end_lineno != right.lineno or left.end_lineno is None or left.end_col_offset is None:
+            return
+        gap = lines[right.lineno - 1][left.end_col_offset : right.col_offset].decode()
+        word = gap.strip(" ()")
+        if word in table:
+            column = left.end_col_offset + gap.encode().index(word.encode())
+            yield Mutant(area, file, right.lineno, column, word, table[word])
+
+    for node in live(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            for left, right in zip([node.left, *node.comparators], node.comparators, strict=False):
+                yield from between(left, right, COMPARISONS)
+        elif isinstance(node, ast.BinOp):
+            yield from between(node.left, node.right, OPERATORS)
+        elif isinstance(node, ast.BoolOp):
+            for left, right in zip(node.values, node.values[1:], strict=False):
+                yield from between(left, right, {"and": "or", "or": "and"})
+        elif isinstance(node, ast.Constant) and type(node.value) in (bool, int, float):
+            new = str(not node.value) if isinstance(node.value, bool) else f"{node.value + 1!r}"
+            old = ast.get_source_segment(source, node) or ""
+            yield Mutant(area, file, node.lineno, node.col_offset, old, new)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield Mutant(area, file, node.lineno, node.col_offset, "not ", "")
+        elif isinstance(node, ast.If | ast.While | ast.IfExp):
+            test = ast.get_source_segment(source, node.test) or ""
+            if "\n" not in test:
+                yield Mutant(area, file, node.test.lineno, node.test.col_offset, test, f"(not ({test}))")
+        elif isinstance(node, ast.Name) and node.id in CALLS and isinstance(node.ctx, ast.Load):
+            yield Mutant(area, file, node.lineno, node.col_offset, node.id, CALLS[node.id])
+
+
+def draw(args: Args) -> list[Mutant]:
+    """The mutants of a seed, area by area."""
+    drawn = []
+    for area in args.areas:
+        found = [(ROOT / place) for place in FILES[area]]
+        files = sorted(f for place in found for f in (place.rglob("*.py") if place.is_dir() else [place]))
+        names = [f.relative_to(ROOT).as_posix() for f in files if f.name != "__init__.py"]
+        every = [m for name in names for m in points(area, name, (ROOT / name).read_text(encoding="utf-8"))]
+        drawn += random.Random(f"{args.seed} {area}").sample(every, args.each)
+    return drawn
+
+
+def commands(mutant: Mutant) -> Iterator[list[str]]:
+    """Arguments of pytest: the file's own tests, its folder's, then those of the area (of its game alone)."""
+    path = Path(mutant.file)
+    own = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "tests").rglob(f"test_{path.stem}*.py"))
+    if own:
+        yield own
+    folder = ROOT / "tests" / path.parent
+    if folder.is_dir() and folder.name not in TESTS[mutant.area]:
+        yield [folder.relative_to(ROOT).as_posix()]
+    ids = [
+        i
+        for i, where in games().items()
+        if where.partition(":")[0] == f"payoff.{path.with_suffix('').as_posix().replace('/', '.')}"
+    ]
+    chosen = ["-k", " or ".join(i.removeprefix("payoff/") for i in ids)] if ids else []
+    for place in TESTS[mutant.area]:
+        yield [place, *chosen]
+
+
+def games() -> dict[str, str]:
+    """Ids and where their games are."""
+    from payoff.envs.registry import GAMES
+
+    return GAMES
+
+
+def run(mutant: Mutant, copy: Path, limit: float) -> tuple[str, float]:
+    """What became of a mutant ("found", "timeout", "survived"), and the seconds it took."""
+    target, began = copy / mutant.file, time.monotonic()
+    source = (ROOT / mutant.file).read_text(encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(copy / "src"), "PAYOFF_QUIET": "1", "OMP_NUM_THREADS": "1"}
+    target.write_text(mutant.applied(source), encoding="utf-8")
+    try:
+        for tests in commands(mutant):
+            command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+            left = limit - (time.monotonic() - began)
+            if left <= 0:
+                return "survived", time.monotonic() - began  # so far as the time allowed
+            done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=left)
+            if done.returncode not in (0, 5):  # 5: no test was chosen
+                return "found", time.monotonic() - began
+    except subprocess.TimeoutExpired:
+        return "timeout", time.monotonic() - began
+    finally:
+        target.write_text(source, encoding="utf-8")
+    return "survived", time.monotonic() - began
+
+
+def main(args: Args) -> int:
+    """Draw, run, report; the exit status is 1 where an area's score is below 90 %."""
+    console = Console()
+    drawn = draw(args)
+    if args.show:
+        for mutant in drawn:
+            console.print(f"{mutant.area}: {mutant}", markup=False, highlight=False, soft_wrap=True)
+        return 0
+    console.print(describe(), highlight=False)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    done = {}
+    if args.out.exists():
+        rows = [json.loads(line) for line in args.out.read_text(encoding="utf-8").splitlines()]
+        done = {(row["file"], row["line"], row["column"], row["new"]): row for row in rows}
+    with tempfile.TemporaryDirectory() as folder, Progress(console=console) as progress:
+        copy = Path(folder) / "payoff"
+        ignored = shutil.ignore_patterns(".git", ".venv", "results", ".*_cache", ".hypothesis")
+        shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+        task = progress.add_task("mutants", total=len(drawn))
+        for mutant in drawn:
+            key = (mutant.file, mutant.line, mutant.column, mutant.new)
+            if key not in done:
+                fate, seconds = run(mutant, copy, args.limit)
+                done[key] = {**vars(mutant), "fate": fate, "seconds": round(seconds, 1)}
+                with args.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(done[key]) + "\n")
+                if fate == "survived":
+                    console.print(f"survived: {mutant}", markup=False, highlight=False, soft_wrap=True)
+            progress.advance(task)
+    low = False
+    for area in args.areas:
+        fates = [done[m.file, m.line, m.column, m.new]["fate"] for m in drawn if m.area == area]
+        score = sum(fate != "survived" for fate in fates) / len(fates)
+        low |= score < 0.9
+        console.print(f"{area}: {score:.0%} of {len(fates)} found, {fates.count('timeout')} by the time limit")
+    return int(low)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Args, description=__doc__)))
