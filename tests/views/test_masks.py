@@ -23,7 +23,7 @@ CASES = {
     "KeyRoom": [{"size": 5}],
     "MultiRoom": [{"rooms": 2, "height": 3, "lava": False}, {"rooms": 2, "height": 3}],
     "CliffWalk": [{"width": 4, "height": 3}, {"width": 4, "height": 3, "slip": 0.2}],
-    "LineKey": [{"length": 10, "zone": 2, "keys": 2}],
+    "LineKey": [{"length": 10, "zone": 2, "keys": 2, "max_steps": 6}],
     "Tamper": [{"size": 3, "tasks": 1, "effort": 1, "stage": k} for k in range(5)],
     "TwentyQuestions": [{"hypotheses": 4, "features": 3}],
 }
@@ -31,7 +31,7 @@ CASES = {
 RECORDS = {"event", "aux", "last"}
 # where an action that is left out does what the next action does: a set takes the next free element for one that it has
 STAND_INS = {"AdditiveSet"}
-STEPS = 90
+STEPS = 150
 variants = pytest.mark.parametrize(
     ("name", "keywords"), [(n, k) for n, found in CASES.items() for k in found], ids=lambda x: str(x).replace("'", "")
 )
@@ -40,11 +40,10 @@ variants = pytest.mark.parametrize(
 class Trial:
     """Plays a game of one seat, and tries every action of a state, one in each copy of a batch."""
 
-    def __init__(self, name, keywords, **more):
+    def __init__(self, name, keywords):
+        keywords = {"max_steps": 30} | keywords
         size = payoff.multi_agent_vec(f"payoff/{name}-v0", 1, **keywords).num_actions
-        self.env = payoff.multi_agent_vec(
-            f"payoff/{name}-v0", size, autoreset_mode="disabled", max_steps=30, **keywords, **more
-        )
+        self.env = payoff.multi_agent_vec(f"payoff/{name}-v0", size, autoreset_mode="disabled", **keywords)
         engine = self.env.engine
         self.layout, self.params, self.game = engine.shape.layout, engine.rows[0], engine.game
         kept = [c for c in range(HEADER, self.layout.size) if self.layout.name_of(c) not in RECORDS]
