@@ -113,6 +113,18 @@ def test_exactly_what_is_useless_is_left_out(name):
     assert left_out > 0
 
 
+@pytest.mark.parametrize("info", ["full", "minimal"])
+def test_before_the_first_reset_there_is_nothing_to_mask(info):
+    room = "payoff/KeyRoom-v0"
+    for env in (
+        gym.make(room, info=info).unwrapped,
+        gym.make_vec(room, num_envs=2, info=info),
+        payoff.multi_agent_vec(room, 2, info=info),
+    ):
+        with pytest.raises(gym.error.ResetNeeded, match=r"KeyRoom-v0: call reset\(\) before action_masks\(\)"):
+            env.action_masks()
+
+
 @variants
 def test_the_best_policy_needs_nothing_that_is_left_out(name, keywords):
     trial = Trial(name, keywords)
