@@ -76,8 +76,9 @@ class Rules(Generic[P]):
             of several seats chooses one number, else ``(N, A)``.
         actions: number of integer actions, or native bounds ``(A, 2)``, ``(N, A, 2)`` where seats differ.
         mask: compiled ``(p, *tables, s, *parts, k) -> bool``: whether integer action k can change anything, in a game
-            of several seats with the seat before it, ``..., i, k``. ``info["action_mask"]`` reports it. An action that
-            is masked may be sent all the same. None: there is no mask.
+            of several seats with the seat before it, ``..., i, k``. It must not tell what is for the seat to find
+            out. ``info["action_mask"]`` reports it. An action that is masked may be sent all the same. None: there is
+            no mask.
         seats: number of seats N.
         tables: (parameter rows) -> further arrays that rules read, leading axis P; rules get their own row of each.
         pack: (parameter rows) -> all that rules read, ``p`` first, where ``p`` is not the game's keywords.

@@ -13,8 +13,8 @@ to draw sets in proportion to R. Its published energies are not used here; ours 
 figure of it applies.
 
 ## Players and actions
-One seat, N integer actions. Whoever wants every action to mean its own element leaves out those that the observation
-shows as chosen.
+One seat, N integer actions. `action_mask` leaves out the elements that are chosen already, so that every action that it
+allows means its own element.
 
 ## Observations
 Flat, in [0, 1]. `minimal`: whether each element is chosen. `private` adds the share of K chosen so far, `full` also the
@@ -226,6 +226,12 @@ def progress(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Arra
 
 
 @jit
+def is_free(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array, k: int) -> bool:
+    """Whether element k can still be chosen."""
+    return member[k] == 0.0
+
+
+@jit
 def energy(p: AdditiveSetParams, multiple: Array, s: AdditiveSet, member: Array) -> float:
     """Sum of the energies so far."""
     return p.spacing * s.total
@@ -330,6 +336,7 @@ V0 = Game(
         state=State(AdditiveSet, member=Cells(lambda p: (p.elements,), whole(0, 1))),
         step=step,
         actions=lambda p: p.elements,
+        mask=is_free,
         tables=lambda rows: (np.stack([multiples(p) for p in rows]),),
         alike=("elements",),
         tabular=True,

@@ -13,7 +13,8 @@ Reinforcement Learning (2nd edition, 2018), 4 rows of 12 cells; the sparse varia
 here.
 
 ## Players and actions
-One seat, four actions: 0 up, 1 right, 2 down, 3 left.
+One seat, four actions: 0 up, 1 right, 2 down, 3 left. Without slips `action_mask` leaves out the moves that leave the
+seat where it is: against the edge, and from the start into the cliff. Where seats slip, any action can move them.
 
 ## Observations
 - `full`, `private`: row and column, one-hot each. A `joint` encoding shows the cell one-hot.
@@ -127,19 +128,10 @@ def start(p: CliffWalkParams, s: CliffWalk) -> None:
 def step(p: CliffWalkParams, s: CliffWalk, action: Array, payoff: Array) -> bool:
     """One step; the walk ends in the goal."""
     cell, chosen = int(s.cell), int(action[0])
-    y, x = cell // p.width, cell % p.width
     taken = chance.intended(s, p.slip, 4, chosen)
-    if taken == MOVE.up:
-        y = max(y - 1, 0)
-    elif taken == MOVE.down:
-        y = min(y + 1, p.height - 1)
-    elif taken == MOVE.right:
-        x = min(x + 1, p.width - 1)
-    else:
-        x = max(x - 1, 0)
-    after = y * p.width + x
+    after = beside(p, cell, taken)
     reached = after == p.goal_cell
-    fell = y == p.height - 1 and x > 0 and not reached
+    fell = is_cliff(p, after)
     if p.variant == VARIANT.sparse:  # 2
         payoff[0] = 1.0 if reached else 0.0
     else:  # 1
@@ -152,6 +144,34 @@ def step(p: CliffWalkParams, s: CliffWalk, action: Array, payoff: Array) -> bool
     s.cell = after
     s.aux = near(p, after) - near(p, cell) if p.aux == AUX.dense else 0.0
     return reached
+
+
+@jit
+def beside(p: CliffWalkParams, cell: int, move: int) -> int:
+    """Cell that a move leads to; the cell itself at the edge."""
+    y, x = cell // p.width, cell % p.width
+    if move == MOVE.up:
+        y = max(y - 1, 0)
+    elif move == MOVE.down:
+        y = min(y + 1, p.height - 1)
+    elif move == MOVE.right:
+        x = min(x + 1, p.width - 1)
+    else:
+        x = max(x - 1, 0)
+    return y * p.width + x
+
+
+@jit
+def is_cliff(p: CliffWalkParams, cell: int) -> bool:
+    """Whether a cell is one of those between start and goal."""
+    return cell > p.start_cell and cell < p.goal_cell
+
+
+@jit
+def moves(p: CliffWalkParams, s: CliffWalk, k: int) -> bool:
+    """Whether action k can end in another cell."""
+    after = beside(p, int(s.cell), k)
+    return p.slip > 0.0 or s.cell != (p.start_cell if is_cliff(p, after) else after)
 
 
 @jit
@@ -203,6 +223,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: len(MOVE),
+        mask=moves,
         chance=lambda p: chance.slips(p.slip, len(MOVE)),
         tabular=True,
     ),

@@ -10,7 +10,8 @@ the start is 7, the middle rounded up, and the coin two further on. The tutorial
 moves, the start among them, and not where the last move leads: `max_steps` 49 is its problem exactly.
 
 ## Players and actions
-One seat, two integer actions: 0 left, 1 right.
+One seat, two integer actions: 0 left, 1 right. There is no `action_mask`: staying at an end is a visit where the coin
+lies there, and nothing shows where it lies.
 
 ## Observations
 Flat, in [0, 1]. `full` and `private` are the same: the cell one-hot; visits and steps taken, each / `max_steps`.

@@ -16,7 +16,7 @@ of global and episodic exploration bonuses (Henaff, Jiang and Raileanu 2023); th
 that study are meant to be met.
 
 ## Players and actions
-One seat, n integer actions.
+One seat, n integer actions. There is no `action_mask`: which actions lead nowhere is for the seat to find out.
 
 ## Observations
 Flat, in [0, 1].

@@ -17,7 +17,8 @@ not copied here: `default` is a board of this project with the same ingredients.
 In the stochastic variant there are risky cells: entering one ends the episode, as a sheep or as a win, by a fair coin.
 
 ## Players and actions
-One seat, four integer actions: 0 up, 1 down, 2 left, 3 right.
+One seat, four integer actions: 0 up, 1 down, 2 left, 3 right. There is no `action_mask`: a hold-up is the only way to
+stay, which is best where every way out costs more.
 
 ## Observations
 In [0, 1]. A cell is one number, its code / 13; outside the board it is 1. The codes are road 0, goal 1, house 2,

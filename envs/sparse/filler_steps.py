@@ -14,7 +14,7 @@ fills for ever, unless by chance. The problem isolates what goes wrong when step
 "Stop Summation", arXiv 2504.15275; Gao et al., arXiv 2410.15115); neither has this environment.
 
 ## Players and actions
-One seat, four actions: 0 go, 1 fill, 2 wrong, 3 stop.
+One seat, four actions: 0 go, 1 fill, 2 wrong, 3 stop. There is no `action_mask`: the temptation to fill is the problem.
 
 ## Observations
 - `full`, `private`: number of necessary steps done, one-hot, with one more entry for a spoiled attempt.

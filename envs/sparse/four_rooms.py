@@ -16,7 +16,7 @@ steps, discount 0.99. Numbers are those of its public code; the paper itself was
 down from the goal leads to the cell (0, 6), here one cell down. What goes before that is the same.
 
 ## Players and actions
-One seat, four actions: 0 up, 1 left, 2 down, 3 right.
+One seat, four actions: 0 up, 1 left, 2 down, 3 right. There is no `action_mask`: a seat that slips can move by any.
 
 ## Observations
 - `full`, `private`: y and x, one-hot each; all zero in the absorbing state. A `joint` encoding shows the cell one-hot.

@@ -14,7 +14,8 @@ published code, Dhawgupta/gupta2023behavior; the observation of the final state 
 shows the one a sub-step earlier.
 
 ## Players and actions
-One seat, four integer actions: 0 up, 1 right, 2 down, 3 left.
+One seat, four integer actions: 0 up, 1 right, 2 down, 3 left. There is no `action_mask`: by chance any action can move
+the point.
 
 ## Observations
 2 numbers, x and y, under every setting.

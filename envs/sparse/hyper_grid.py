@@ -20,8 +20,8 @@ The grid is the one on which flow networks are compared (Bengio et al., 2021, ar
 2302.01687): there the aim is not the best object but to draw objects in proportion to R.
 
 ## Players and actions
-One seat, d + 1 integer actions: 0 .. d - 1 move up along that axis, d stops. A move has no effect, but takes a step,
-exactly where the observation shows that coordinate at H - 1.
+One seat, d + 1 integer actions: 0 .. d - 1 move up along that axis, d stops. `action_mask` leaves out the moves beyond
+the last cell of an axis.
 
 ## Observations
 Flat, in [0, 1]. `full` and `private` are the same: each coordinate one-hot, axis by axis. `minimal`: x_i / (H - 1) of
@@ -160,18 +160,24 @@ def step(
         if p.reward_mode == REWARD.terminal:
             payoff[0] = value[before]
         return True
-    if cell[axis] == p.height - 1:
+    if is_last(p, cell, axis):
         s.event = EVENT.blocked
         return False
     cell[axis] += 1.0
     after = kind_of(p, cell)
-    finished = p.stop_at_edge != 0 and cell[axis] == p.height - 1
+    finished = p.stop_at_edge != 0 and is_last(p, cell, axis)
     s.event = EVENT.at_edge if finished else EVENT.moved
     if p.reward_mode == REWARD.delta_energy:
         payoff[0] = logarithm[after] - logarithm[before]
     elif finished:
         payoff[0] = value[after]
     return finished
+
+
+@jit
+def is_last(p: HyperGridParams, cell: Array, axis: int) -> bool:
+    """Whether the cell is the last one of an axis."""
+    return cell[axis] == p.height - 1
 
 
 @jit
@@ -252,6 +258,12 @@ def progress(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, c
     """Value of the cell divided by the largest value."""
     share: float = value[kind_of(p, cell)] / value[p.best_kind]
     return share
+
+
+@jit
+def moves(p: HyperGridParams, value: Array, logarithm: Array, s: HyperGrid, cell: Array, k: int) -> bool:
+    """Whether action k stops, or moves along an axis that goes on."""
+    return k == p.dimensions or not is_last(p, cell, k)
 
 
 @jit
@@ -443,6 +455,7 @@ V0 = Game(
         state=State(HyperGrid, cell=Cells(lambda p: (p.dimensions,), whole(0, lambda p: p.height - 1))),
         step=step,
         actions=lambda p: p.dimensions + 1,
+        mask=moves,
         tables=values_of_kinds,
         alike=("dimensions",),
         tabular=True,

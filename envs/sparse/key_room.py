@@ -13,7 +13,8 @@ Whatever finds nothing to act on changes nothing. Task and rules follow the Door
 (Farama-Foundation/Minigrid) without its dropping and closing, with everything drawn anew in each episode.
 
 ## Players and actions
-One seat, five integer actions: 0 turn left, 1 turn right, 2 forward, 3 pick up, 4 open.
+One seat, five integer actions: 0 turn left, 1 turn right, 2 forward, 3 pick up, 4 open. `action_mask` leaves out those
+that find nothing to act on.
 
 ## Observations
 Flat, in [0, 1]. Cells are one-hot, channel by channel, row by row; an empty cell is zero in all channels; walls hide
@@ -208,7 +209,7 @@ def step(p: KeyRoomParams, s: KeyRoom, action: Array, payoff: Array) -> bool:
     x, y = int(s.x) + x_of(heading), int(s.y) + y_of(heading)
     ahead = content(p, s, x, y)
     if act == ACT.forward:  # 2
-        if ahead == CONTENT.wall or ahead == CONTENT.key or ahead == CONTENT.locked_door:
+        if is_barred(ahead):
             s.event = EVENT.bumped + ahead
             return False
         s.x, s.y = x, y
@@ -225,6 +226,23 @@ def step(p: KeyRoomParams, s: KeyRoom, action: Array, payoff: Array) -> bool:
         s.door_open = s.has_key
         s.event = EVENT.opened if s.has_key != 0.0 else EVENT.lacked_key
     return False
+
+
+@jit
+def is_barred(ahead: int) -> bool:
+    """Whether what is in a cell keeps the seat out."""
+    return ahead == CONTENT.wall or ahead == CONTENT.key or ahead == CONTENT.locked_door
+
+
+@jit
+def acts(p: KeyRoomParams, s: KeyRoom, k: int) -> bool:
+    """Whether action k finds something to act on."""
+    ahead = content(p, s, int(s.x) + x_of(int(s.heading)), int(s.y) + y_of(int(s.heading)))
+    if k == ACT.forward:
+        return not is_barred(ahead)
+    if k == ACT.pick_up:
+        return ahead == CONTENT.key
+    return k != ACT.open or (ahead == CONTENT.locked_door and s.has_key != 0.0)
 
 
 # -- theory ------------------------------------------------------------------------------------------------------------
@@ -353,7 +371,15 @@ V0 = Game(
     "payoff/KeyRoom-v0",
     "Fetch the key, unlock the door, reach the goal: reward 1 at the goal only.",
     tags=("sparse", "grid", "tabular"),
-    rules=Rules(params=KeyRoomParams, state=KeyRoom, start=start, step=step, actions=lambda p: len(ACT), tabular=True),
+    rules=Rules(
+        params=KeyRoomParams,
+        state=KeyRoom,
+        start=start,
+        step=step,
+        actions=lambda p: len(ACT),
+        mask=acts,
+        tabular=True,
+    ),
     sight=SIGHT,
     info={"progress": progress, "caption": EVENT},
     draw=draw,

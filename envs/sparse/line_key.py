@@ -16,7 +16,8 @@ line: a step is 0.075, and the start is one of five places. There one action pic
 random wrong one, here each key has its own; its rules are else the same, the slip the other way included.
 
 ## Players and actions
-One seat, 2 + `keys` actions: 0 left, 1 right, 2 + k pick key k.
+One seat, 2 + `keys` actions: 0 left, 1 right, 2 + k pick key k. `action_mask` leaves out the picks where they take
+nothing: outside the key zone, and once a key is held. Left and right may slip, and are never left out.
 
 ## Observations
 - `full`, `private`: the place one-hot, the key that is held one-hot (no key first), and whether x is in either zone.
@@ -143,7 +144,7 @@ def step(p: LineKeyParams, s: LineKey, action: Array, payoff: Array) -> bool:
         s.place = after
         s.place_zone = ZONE.key if after <= p.zone else ZONE.goal if after >= p.length - p.zone else ZONE.middle
         s.event = EVENT.slipped if slipped else EVENT.right if to_right else EVENT.left
-    elif s.place_zone == ZONE.key and key == 0:  # 3
+    elif can_pick(s):  # 3
         s.held = chosen - MOVE.pick + 1
         s.event = EVENT.picked
     else:
@@ -154,6 +155,18 @@ def step(p: LineKeyParams, s: LineKey, action: Array, payoff: Array) -> bool:
     if p.aux == AUX.dense:
         s.aux = near(p, after, int(s.held)) - near(p, place, key)
     return False
+
+
+@jit
+def can_pick(s: LineKey) -> bool:
+    """Whether a key can be taken."""
+    return s.place_zone == ZONE.key and s.held == 0.0
+
+
+@jit
+def acts(p: LineKeyParams, s: LineKey, k: int) -> bool:
+    """Whether action k moves, or takes a key."""
+    return k < MOVE.pick or can_pick(s)
 
 
 @jit
@@ -192,6 +205,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: MOVE.pick + p.keys,
+        mask=acts,
         alike=("keys",),
         chance=lambda p: np.array([1.0 - p.slip, p.slip]),
         tabular=True,

@@ -13,7 +13,8 @@ Opening an open cell changes nothing but takes the step. A cell that shows 0 doe
 in the computer game: every cell takes a step of its own.
 
 ## Players and actions
-One seat; action c opens cell c, counted row by row from the top left.
+One seat; action c opens cell c, counted row by row from the top left. `action_mask` leaves out the cells that are open,
+which under `minimal` would have to be remembered.
 
 ## Observations
 In [0, 1]. The mines are never shown.
@@ -271,6 +272,12 @@ def named(params: MinesweeperParams, scope: str) -> list[str]:
 
 
 @jit
+def opens(p: MinesweeperParams, near: Array, s: Minesweeper, mine: Array, shown: Array, risk: Array, k: int) -> bool:
+    """Whether action k opens a cell that is closed."""
+    return shown[k] == CLOSED
+
+
+@jit
 def progress(p: MinesweeperParams, near: Array, s: Minesweeper, mine: Array, shown: Array, risk: Array) -> float:
     """Share of the free cells that are open."""
     return s.opened / (p.cells - p.mines)
@@ -350,6 +357,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: p.cells,
+        mask=opens,
         tables=neighbours,
         alike=("size", "aux"),
     ),

@@ -13,7 +13,8 @@ the answer depends on how much the contexts share. This is a small form of that 
 moves instead of turns and with doors that stand open; it is not meant to reproduce any figure of the study.
 
 ## Players and actions
-One seat, four integer actions: 0 right, 1 down, 2 left, 3 up.
+One seat, four integer actions: 0 right, 1 down, 2 left, 3 up. `action_mask` leaves out moves into walls, even where
+`minimal` does not show the doors; into lava one may go, so with `lava` it leaves out nothing.
 
 ## Observations
 Flat, in [0, 1]. The exit of a room is the door on its right; of the last room it is the goal. A doorway counts as
@@ -231,6 +232,12 @@ def step(p: MultiRoomParams, s: MultiRoom, action: Array, payoff: Array) -> bool
 
 
 @jit
+def walks(p: MultiRoomParams, s: MultiRoom, k: int) -> bool:
+    """Whether action k leads to another cell, be it of lava."""
+    return p.lava != 0 or not is_border(p, s, int(s.x) + x_of(k), int(s.y) + y_of(k))
+
+
+@jit
 def exit_x(p: MultiRoomParams, s: MultiRoom) -> int:
     """Column of the next door on the way, or of the goal."""
     room = int(s.x) // p.stride  # from 0; a doorway belongs to the room on its right
@@ -431,6 +438,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: len(DIRECTION),
+        mask=walks,
         tabular=True,
     ),
     sight=Sight(look, plan, tuple(SETTINGS)),

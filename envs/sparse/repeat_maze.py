@@ -14,7 +14,8 @@ grid is the paper's second kind of task; the size and the other rules were chose
 checked against it.
 
 ## Players and actions
-One seat, four integer actions: 0 up, 1 down, 2 left, 3 right.
+One seat, four integer actions: 0 up, 1 down, 2 left, 3 right. There is no `action_mask`: a move at the edge uses up a
+step of the inner episode, and the last one brings the seat back to the middle.
 
 ## Observations
 In [0, 1]. Every setting begins with row and column of the seat, each divided by the last one. Then follow the last step

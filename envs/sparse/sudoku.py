@@ -12,7 +12,8 @@ step writes a digit into a cell:
 4. the last blank cell solves the puzzle.
 
 ## Players and actions
-One seat; action c `size` + d - 1 writes digit d into cell c, counted row by row from the top left.
+One seat; action c `size` + d - 1 writes digit d into cell c, counted row by row from the top left. `action_mask` leaves
+out the cells that are full; a wrong digit it leaves to the seat, even with `wrong` = `refused`.
 
 ## Observations
 In [0, 1].

@@ -12,7 +12,8 @@ new, and the event says that it was known. The name is that of the parlour game;
 enough.
 
 ## Players and actions
-One seat; actions 0 .. m - 1 name a hypothesis, m .. m + k - 1 ask about a feature.
+One seat; actions 0 .. m - 1 name a hypothesis, m .. m + k - 1 ask about a feature. `action_mask` leaves out the
+questions that were asked, which under `minimal` would have to be remembered, but not those whose answer follows.
 
 ## Observations
 In [0, 1]. Each setting begins with the table, feature by feature (k m numbers).
@@ -214,6 +215,12 @@ def step(
 
 
 @jit
+def is_new(p: TwentyQuestionsParams, s: TwentyQuestions, feature: Array, value: Array, k: int) -> bool:
+    """Whether action k names a hypothesis, or asks what was not asked before."""
+    return k < p.hypotheses or int(s.asked) >> (k - p.hypotheses) & 1 == 0
+
+
+@jit
 def size_of(subset: int) -> int:
     """Number of hypotheses in a set: of the bits that are 1, among 16."""
     subset = subset - (subset >> 1 & 0x5555)
@@ -402,6 +409,7 @@ V0 = Game(
         start=start,
         step=step,
         actions=lambda p: p.features + p.hypotheses,
+        mask=is_new,
         alike=("hypotheses", "features", "aux"),
     ),
     sight=sight(look, named),

@@ -509,6 +509,7 @@ class Engine:
 
         Raises:
             ValueError: actions are continuous.
+            gymnasium.error.ResetNeeded: before the first reset there is nothing to mask.
         """
         if not self.format.discrete:
             raise ValueError(
@@ -517,6 +518,8 @@ class Engine:
         if self.game.rules.mask is None:
             choices = self.shape.action_size * self.format.levels
             return np.ones((self.n_copies, self.shape.n_agents, choices), dtype=np.bool_)
+        if (self.state[:, OVER] == NEVER).any():
+            raise ResetNeeded(f"{self.game.id}: call reset() before action_masks()")
         mask: Array = self.features(told=True)["action_mask"]
         return mask.astype(np.bool_)
 

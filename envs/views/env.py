@@ -169,6 +169,7 @@ class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array,
 
         Raises:
             ValueError: actions are continuous.
+            gymnasium.error.ResetNeeded: the game has a mask, and there was no reset yet.
         """
         mask: Array = self.engine.action_mask()[0]
         return mask.reshape(-1) if self._joint else mask[self.seat]

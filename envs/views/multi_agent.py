@@ -177,6 +177,7 @@ class MultiAgentVec(Captioned, common.Rebuilt):
 
         Raises:
             ValueError: actions are continuous.
+            gymnasium.error.ResetNeeded: the game has a mask, and there was no reset yet.
         """
         return self.engine.action_mask()
 

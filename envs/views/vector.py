@@ -192,6 +192,7 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
 
         Raises:
             ValueError: actions are continuous.
+            gymnasium.error.ResetNeeded: the game has a mask, and there was no reset yet.
         """
         mask = self.engine.action_mask()
         return mask.reshape(len(mask), -1) if self._joint else mask[:, self.seat]
