@@ -21,8 +21,6 @@ __all__ = [
     "copied",
     "one_row",
     "place",
-    "real",
-    "reals",
     "single_info",
     "take",
     "vector_info",
@@ -31,40 +29,8 @@ __all__ = [
 Array: TypeAlias = NDArray[Any]
 Batch: TypeAlias = Any  # an array (R, ...), or a dict or tuple of such batches
 
-_REAL = "fiub"  # kinds of dtypes
-_Real = int | float | np.integer | np.floating | np.bool_  # what may stand in an array of objects
-
 Read: TypeAlias = Callable[[str], "tuple[Any, Array | None]"]
 Keys: TypeAlias = "Sequence[str] | Callable[[], Sequence[str]]"
-
-
-def reals(name: str, value: Any) -> Array:
-    """``value`` as float64 numbers, which may share its memory.
-
-    Raises:
-        ValueError: it holds something else, such as complex numbers, whose imaginary parts numpy would drop, or texts.
-    """
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name} must hold real numbers, got {value!r}") from None
-    if array.dtype.kind not in _REAL and not all(isinstance(x, _Real) for x in array.ravel().tolist()):
-        raise ValueError(f"{name} must hold real numbers, got {array.dtype}: {value!r}")
-    return array.astype(np.float64, copy=False)
-
-
-def real(name: str, value: Any) -> float:
-    """``value`` as one number.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if type(value) is float:
-        return value
-    array = reals(name, value)
-    if array.size != 1:
-        raise ValueError(f"{name} must be one real number, got {value!r}")
-    return float(array.item())
 
 
 def one_row(value: Any) -> Batch:

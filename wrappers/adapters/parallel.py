@@ -13,8 +13,9 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
 from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RewardMethod
-from payoff.wrappers.rows import Array, Batch, agents_info, place, reals
+from payoff.wrappers.rows import Array, Batch, agents_info, place
 
 __all__ = ["ParallelRewardWrapper"]
 

@@ -9,8 +9,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import TERMS, RewardMethod, Transition
-from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, reals, take
+from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take
 
 __all__ = ["MethodRunner", "WrapperSnapshot", "add_term", "snapshot_source"]
 

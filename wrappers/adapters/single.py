@@ -9,8 +9,9 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.arguments import real
 from payoff.wrappers.base import RewardMethod
-from payoff.wrappers.rows import one_row, real, single_info
+from payoff.wrappers.rows import one_row, single_info
 
 __all__ = ["RewardWrapper"]
 

@@ -11,8 +11,9 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import AutoresetMode
 
 from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RewardMethod
-from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, reals, take, vector_info
+from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take, vector_info
 
 __all__ = ["BatchRunner", "VectorRewardWrapper"]
 

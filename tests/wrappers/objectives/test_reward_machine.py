@@ -107,7 +107,7 @@ def test_terminal_states_of_tables_are_checked():
         RewardMachine((), ("u",), 0, one, np.zeros((1, 2)), np.array([False]), np.zeros(1), one - 1)
     with pytest.raises(TypeError, match="must be Edge objects"):
         reward_machine([("a", "b")], initial="a")
-    with pytest.raises(TypeError, match="terminal must be a list of states, got 'done'"):
+    with pytest.raises(TypeError, match="terminal must be a sequence of states, got 'done'"):
         reward_machine([Edge("start", "coffee", "done")], initial="start", terminal="done")
 
 

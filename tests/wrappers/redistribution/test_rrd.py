@@ -95,9 +95,9 @@ def test_state_goes_on_where_it_was(make_batch, options):
     for bad, message in [
         ({}, "must have shape|takes the arrays"),
         ({name: x for name, x in good.items() if name != weight}, "missing or unknown"),
-        ({**good, weight: good[weight][:1]}, "finite numbers of shape"),
+        ({**good, weight: good[weight][:1]}, f"{weight} must have shape"),
         ({**good, "memory.returns": good["memory.returns"] * np.nan}, "finite"),
-        ({**good, "memory.lengths": good["memory.lengths"] + 1}, "memory.inputs must hold"),
+        ({**good, "memory.lengths": good["memory.lengths"] + 1}, "memory.inputs must have shape"),
         ({**good, "memory.lengths": good["memory.lengths"] * 1.5}, "memory.lengths must be whole"),
         ({**good, "calls": np.array(-1)}, "calls must be a whole number"),
         ({**good, "calls": np.array(2.5)}, "calls must be a whole number"),
