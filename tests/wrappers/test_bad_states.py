@@ -1,4 +1,4 @@
-"""Everything with a ``load_state_dict`` refuses a state that is not one of its own, names the array, and stays as it was."""
+"""A ``load_state_dict`` refuses a state that is none of its own, names the array, and leaves all as it was."""
 
 import numpy as np
 import pytest
@@ -114,7 +114,7 @@ def test_a_bad_state_is_refused_and_nothing_changes(made):
         for name, array in good.items():
             without = {key: value for key, value in good.items() if key != name}
             if method is played:  # one that was never reset has no rows, and may yet know common counts
-                with pytest.raises(ValueError):  # noqa: PT011  # another array may be the first that is missed
+                with pytest.raises(ValueError):  # another array may be the first that is missed
                     method.load_state_dict(without)
             for value in spoiled(array):
                 with pytest.raises(ValueError, match=r"must|takes|state") as caught:
