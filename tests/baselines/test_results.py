@@ -134,6 +134,25 @@ def test_a_row_that_is_not_whole_is_refused_and_leaves_nothing(tmp_path, change,
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("where", ["hyperparameters", "env_params"])
+def test_settings_that_are_not_finite_have_no_id_and_no_row(where, tmp_path):
+    """JSON has no NaN: what Python writes for it no other reader reads, and NaN equals no NaN."""
+    config = replace(CONFIG, **{where: {"x": float("nan")}})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        config.run_id  # noqa: B018
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_row(tmp_path, ok_row(config))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("column", [c.name for c in COLUMNS if c.type in ("double", "list") and "curve" not in c.name])
+@pytest.mark.parametrize("value", [float("nan"), np.float32("nan"), -float("inf")])
+def test_no_number_of_a_row_may_be_other_than_finite(tmp_path, column, value):
+    kind = next(c.type for c in COLUMNS if c.name == column)
+    with pytest.raises(ValueError, match=f"column {column} must be finite"):
+        write_row(tmp_path, ok_row(**{column: [1.0, value] if kind == "list" else value}))
+
+
 def test_a_run_without_methods_has_the_id_that_it_had_before_there_were_any():
     assert CONFIG.run_id == replace(CONFIG, shaping="none", bonus="none", transform="none", partners="none").run_id
     # Partners were a parameter of the environment, and their runs are found as well.

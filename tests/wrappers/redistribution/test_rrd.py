@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,3 +151,16 @@ def test_arguments_are_checked():
         EpisodeLearning(learning_rate=0.0)
     with pytest.raises(ValueError, match="memory must be"):
         EpisodeLearning(memory=0)
+
+
+@pytest.mark.parametrize(("memory", "kept"), [(7, [4.0]), (8, [3.0, 4.0]), (11, [3.0, 4.0]), (12, [2.0, 3.0, 4.0])])
+def test_memory_holds_as_many_whole_episodes_as_fit(make_batch, memory, kept):
+    """Four episodes of four steps, one a batch, of returns 1 to 4: two of them are 8 steps, and fit into 8."""
+    learning = EpisodeLearning(hidden=(4,), gradient_steps=1, episodes=2, memory=memory)
+    method = NetworkDecomposition(StepFeatures(4), learning=learning)
+    for paid in (1.0, 2.0, 3.0, 4.0):
+        batch = make_batch(steps=4, columns=1, finished=True)
+        method(replace(batch, rewards=np.full((4, 1), paid / 4)))
+    state = method.state_dict()
+    assert state["memory.returns"].tolist() == pytest.approx(kept)
+    assert state["memory.lengths"].tolist() == [4] * len(kept)
