@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from payoff.baselines import environments, estimate, pool, run
 from payoff.baselines.pool import Event, Report
 from payoff.baselines.results import RunConfig, read_row, read_runs, write_atomically, write_row
+from payoff.baselines.screen import progress, say
 from payoff.envs.core.specification import assignments, describe
 from payoff.extras import require
 
@@ -205,10 +206,10 @@ def ablate(
         write_atomically(out / "grid.toml", grid.encode())
     with _started(engine, address if waiting else None, processes, bool(waiting)) as (run_jobs, at_once):
         used = min(at_once, len(waiting))
-        console.print(
+        say(
+            console,
             f"{len(configs)} runs, {len(configs) - len(waiting)} finished before; "
             f"{used} processes{' of a Ray cluster' if engine == 'ray' and waiting else ''}, results in {out}",
-            highlight=False,
         )
         try:
             if waiting:
@@ -216,10 +217,10 @@ def ablate(
                 _train(waiting, out, run_jobs, work, used, console, len(configs))
         except KeyboardInterrupt:
             left = len(_unfinished(configs, out, None))
-            console.print(
+            say(
+                console,
                 f"stopped: {len(configs) - left} of {len(configs)} runs are finished; the same command goes on from "
                 "here",
-                highlight=False,
             )
             return 130
     return _report(configs, out, console, command, grid)
@@ -247,10 +248,10 @@ def _unfinished(configs: Sequence[RunConfig], out: Path, console: Console | None
         wanted = {config.run_id: config for config in configs}
         for path, reason in damaged.items():
             again = f"; will run again: {wanted[path.stem]}" if path.stem in wanted else ""
-            console.print(f"{reason}{again}", highlight=False, markup=False)
+            say(console, f"{reason}{again}")
         for run_id, config in wanted.items():
             if status.get(run_id) == "failed":
-                console.print(f"failed before, will run again: {config}", highlight=False, markup=False)
+                say(console, f"failed before, will run again: {config}")
     return [config for config in configs if status.get(config.run_id) != "ok"]
 
 
@@ -268,8 +269,8 @@ def _train(
     finished = total_runs - len(configs)
     jobs = [(config, out.absolute()) for config in configs]
     if text := estimate.estimate(configs, out, run_jobs, processes, console):
-        console.print(text, highlight=False)
-    with run.progress(console) as bar, contextlib.closing(run_jobs(work, jobs, processes)) as events:
+        say(console, text)
+    with progress(console) as bar, contextlib.closing(run_jobs(work, jobs, processes)) as events:
         task = bar.add_task("starting (first use compiles the games)", total=None)
         for event in events:
             config = configs[event.job]
@@ -278,7 +279,7 @@ def _train(
             else:
                 done[event.job] = total[event.job]
                 finished += 1
-                bar.console.print(_line(config, _stored(config, out, event)), highlight=False, markup=False)
+                say(bar.console, _line(config, _stored(config, out, event)))
             # Runs that have not reported yet count like the largest that has: one ablation, one size.
             expected = sum(max(total) if size == 1 else size for size in total)
             bar.update(task, completed=sum(done), total=expected, description=f"{finished} of {total_runs} runs")
@@ -338,11 +339,11 @@ def _report(configs: Sequence[RunConfig], out: Path, console: Console, command: 
     for table in found:
         console.print(report.terminal(table))
     for note in report.notes(found):
-        console.print(note, highlight=False, markup=False)
-    console.print(f"report: {report.write_report(out, rows, command, grid)}", highlight=False, soft_wrap=True)
+        say(console, note)
+    say(console, f"report: {report.write_report(out, rows, command, grid)}")
     failed = [(config, by_id[config.run_id]) for config in configs if by_id[config.run_id]["status"] == "failed"]
     for config, row in failed:
-        console.print(f"FAILED {config}: {row['message']}", highlight=False, markup=False)
+        say(console, f"FAILED {config}: {row['message']}")
     return 1 if failed else 0
 
 
