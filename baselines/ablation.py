@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from payoff.baselines import environments, estimate, pool, run
 from payoff.baselines.pool import Event, Report
-from payoff.baselines.results import RunConfig, read_row, read_runs, write_atomically, write_row
+from payoff.baselines.results import LARGEST_SEED, RunConfig, read_row, read_runs, write_atomically, write_row
 from payoff.baselines.screen import progress, say
 from payoff.envs.core.specification import assignments, describe
 from payoff.extras import require
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["Ablation", "ablate", "seeds_of"]
+
+MOST_SEEDS = 100_000
 
 Engine: TypeAlias = Callable[[pool.Work, Sequence[Any], int], Generator[Event, None, None]]
 
@@ -157,17 +159,22 @@ def seeds_of(seeds: int | str | Sequence[int]) -> list[int]:
     """The seeds: ``3`` and ``"3"`` are 1, 2, 3; ``"3,7,9"`` and ``"1-5"``, also mixed, and lists are themselves.
 
     Raises:
-        ValueError: none, one twice, below 0, or another text.
+        ValueError: none, one twice, one out of range, more than 100,000, or another text.
     """
     if isinstance(seeds, int):
-        found = [] if isinstance(seeds, bool) else list(range(1, seeds + 1))
+        ranges = [] if isinstance(seeds, bool) else [range(1, seeds + 1)]
     elif isinstance(seeds, str):
-        found = _seeds_in(seeds)
+        ranges = _seeds_in(seeds)
     else:
-        found = list(seeds)
-    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in found)
-    if not found or not whole or len(set(found)) < len(found):
+        whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+        ranges = [range(seed, seed + 1) for seed in seeds] if whole else []
+    if not ranges or any(part.start >= part.stop for part in ranges):
         raise ValueError(f"seeds must be a number from 1 on, or different whole numbers of at least 0, got {seeds!r}")
+    if sum(part.stop - part.start for part in ranges) > MOST_SEEDS:  # len() of a range ends at 2^63
+        raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {seeds!r}")
+    found = [seed for part in ranges for seed in part]
+    if len(set(found)) < len(found) or min(found) < 0 or max(found) > LARGEST_SEED:
+        raise ValueError(f"seeds must be different whole numbers in 0 .. {LARGEST_SEED}, got {seeds!r}")
     return found
 
 
@@ -365,14 +372,14 @@ def _assigned(values: Mapping[str, Any]) -> str:
     return ",".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in values.items())
 
 
-def _seeds_in(text: str) -> list[int]:
+def _seeds_in(text: str) -> list[range]:
     """Seeds that a text names; none where it cannot be understood."""
     if text.strip().isdecimal():
-        return list(range(1, int(text) + 1))
-    found: list[int] = []
+        return [range(1, int(text) + 1)]
+    found: list[range] = []
     for part in text.split(","):
         first, dash, last = (x.strip() for x in part.partition("-"))
         if not first.isdecimal() or (dash and not last.isdecimal()):
             return []
-        found += range(int(first), int(last if dash else first) + 1)
+        found.append(range(int(first), int(last if dash else first) + 1))
     return found

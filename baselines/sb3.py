@@ -79,9 +79,9 @@ class Args(RunArgs):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
+        check_integer("seed", self.seed, 0, 2**32 - 1)  # the library seeds numpy's global generator with it
         super().__post_init__()
         self.check_counts("num_envs", "n_steps", "batch_size", "n_epochs", "torch_threads")
-        check_integer("seed", self.seed, 0, 2**32 - 1)  # the library seeds numpy's global generator with it
 
 
 class NativeVecEnv(VecEnv):

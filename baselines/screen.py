@@ -14,8 +14,8 @@ __all__ = ["progress", "say"]
 
 
 def say(console: Console, line: str) -> None:
-    """Print a line as it is: brackets are no markup, and a path is neither coloured nor broken where a line is full."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    """Print a line as it is: no markup, no emoji, no colours, and no break where the console is too narrow for it."""
+    console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -288,3 +288,25 @@ def test_machine_and_versions_name_no_host(monkeypatch):
     assert found["cores"] == os.cpu_count() and found["cpu_model"]
     assert os.uname().nodename not in [str(value) for value in found.values()]
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", found["numba_version"])
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_are_as_the_umask_wants_them(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "folder" / "x", b"1")
+        write_atomically(tmp_path / "folder" / "x", b"2")
+    finally:
+        os.umask(before)
+    (found,) = (tmp_path / "folder").iterdir()
+    assert found.stat().st_mode & 0o777 == mode and found.read_bytes() == b"2"
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path):
+    write_atomically(tmp_path / ("x" * 255), b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["x" * 255]
+
+
+def test_an_error_of_writing_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=f"Is a directory: '{tmp_path}'"):
+        write_atomically(tmp_path, b"1")

@@ -62,4 +62,4 @@ def console() -> Console:
     """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 300, markup=False, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 300, markup=False, emoji=False, highlight=False)
