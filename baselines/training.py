@@ -30,7 +30,7 @@ import tyro
 from payoff.baselines import checkpoint
 from payoff.baselines.policies import Policy
 from payoff.baselines.result import CURVES, Result
-from payoff.baselines.results import LARGEST_SEED
+from payoff.baselines.results import LARGEST_SEED, versions
 from payoff.envs.core.params import check_integer, check_number
 from payoff.extras import require
 
@@ -371,6 +371,7 @@ class TrainingRun:
             return
         wall, cpu = self.seconds
         own = {"trainer": self.trainer, "args": self._settings, "wall_seconds": wall, "cpu_seconds": cpu}
+        own["versions"] = versions()
         curve = {f"curve.{name}": np.array(values) for name, values in self._curve.items()}
         checkpoint.save(self.args.checkpoint, {**tensors, **curve}, {**self.about, **meta, **own})
 
