@@ -167,6 +167,11 @@ def configure(
     _try(config, module, args)
     values = dataclasses.asdict(args)
     hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
+    for name, value in hyperparameters.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} of trainer {algo} must be something that JSON can say, got {value!r}") from error
     # tuples become the lists that a row gives back
     return dataclasses.replace(config, hyperparameters=json.loads(json.dumps(hyperparameters)))
 

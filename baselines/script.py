@@ -31,7 +31,7 @@ def script(settings: type[A], train: Callable[..., Result], view: Literal["multi
         with progress(Console(stderr=True)) as bar:
             task = bar.add_task(args.env_id, total=None)
             result = train(args, on_progress=lambda done, total: bar.update(task, completed=done, total=total))
-    except (ImportError, NotFiniteError, TypeError, ValueError, gym.error.Error) as error:
+    except (ImportError, MemoryError, NotFiniteError, OSError, TypeError, ValueError, gym.error.Error) as error:
         sys.exit(f"error: {error}")
     keywords = args.keywords()
     played = evaluate(result.policy, args.env_id, episodes=10, seed=1_000_000, env_kwargs=keywords, view=view)

@@ -193,6 +193,11 @@ def test_settings_that_a_run_would_ignore_are_refused(capsys, tmp_path, name):
         assert f"{name} is no setting of trainer ppo here: " in err
 
 
+def test_settings_that_a_row_cannot_say(capsys, tmp_path):
+    err = refused(capsys, *TRAIN, "--out", tmp_path / "out", "--set", "level=NaN")
+    assert f"level of trainer {FAKE} must be something that JSON can say, got nan" in err
+
+
 def test_a_reward_among_the_parameters_is_refused(capsys, tmp_path):
     err = refused(capsys, *TRAIN, "--out", tmp_path / "out", "--params", "reward=cooperative")
     assert "reward is no parameter" in err and "got 'cooperative'" in err
@@ -239,7 +244,7 @@ def test_words_of_specifications_are_printed_as_they_are(capsys, tmp_path, monke
         "        return given.payoff\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    reward = "my_rewards:Odd:name=[/red]"
+    reward = "my_rewards:Odd:name=[/red]$\\bad$"
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     status, text, err = call(capsys, *ABLATE, "--rewards", reward, "--out", tmp_path / "out")
     assert (status, err) == (0, "") and text.count(reward) >= 2
@@ -280,6 +285,16 @@ def test_a_checkpoint_plays_in_another_game_of_its_sizes(capsys, trained):
 
 def test_what_is_not_installed_is_one_line(capsys):
     assert "not installed" in refused(capsys, "evaluate", "random", "--env", "LunarLander-v3", "--episodes", "1")
+
+
+def test_a_trainer_as_a_script_says_what_it_cannot_write(tmp_path):
+    (tmp_path / "file").write_text("")
+    small = ["--num-envs", "2", "--num-steps", "10", "--total-steps", "20", "--minibatches", "1"]
+    command = [sys.executable, "-m", "payoff.baselines.ppo", "--checkpoint", str(tmp_path / "file" / "x"), *small]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: [Errno ") and last.endswith(f": '{tmp_path / 'file' / 'x'}'")
 
 
 @pytest.mark.parametrize("module", ["", "..", "no.where", "a..b"])

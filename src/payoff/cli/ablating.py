@@ -180,7 +180,10 @@ def _seeds(value: Any) -> str:
 def _words(grid: Path, name: str, value: Any) -> list[str]:
     """Words of the command line for one entry of a list; a table is name=value, for params and set."""
     if isinstance(value, dict) and name in ("params", "set"):
-        return [",".join(f"{k}={json.dumps(v, separators=(',', ':'))}" for k, v in value.items())]
+        try:
+            return [",".join(f"{k}={json.dumps(v, separators=(',', ':'))}" for k, v in value.items())]
+        except TypeError as error:  # a date or a time of day
+            raise UserError(f"{grid}: {name} must be numbers, texts or lists of them, got {value!r}") from error
     if not isinstance(value, str):
         raise UserError(f"{grid}: {name} must be texts{' or tables' * (name in ('params', 'set'))}, got {value!r}")
     return [value]
