@@ -32,7 +32,8 @@ help:
 
 # The stamp goes first and comes back last: a run that was killed in between leaves a venv without one, and the next
 # run starts over instead of trusting half of it. An edited pyproject.toml only updates a whole venv. torch goes
-# before the rest, so that TORCH_INDEX applies to it alone.
+# before the rest, so that TORCH_INDEX applies to it alone. It is the version that the figures of the README were made
+# with, so that `make ablation` draws the same ones; pyproject.toml allows later versions.
 $(STAMP): pyproject.toml
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
 		echo "payoff needs Python 3.11 or newer; tried: $(or $(PYTHON),python3 and python on the path)" >&2; \

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from payoff.baselines import environments, estimate, pool, run
 from payoff.baselines.pool import Event, Report
-from payoff.baselines.results import RunConfig, read_row, read_runs, write_atomically, write_row
+from payoff.baselines.results import LARGEST_SEED, RunConfig, read_row, read_runs, write_atomically, write_row
+from payoff.baselines.screen import progress, say
 from payoff.envs.core.specification import assignments, describe
 from payoff.extras import require
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["Ablation", "ablate", "seeds_of"]
+
+MOST_SEEDS = 100_000
 
 Engine: TypeAlias = Callable[[pool.Work, Sequence[Any], int], Generator[Event, None, None]]
 
@@ -156,17 +159,22 @@ def seeds_of(seeds: int | str | Sequence[int]) -> list[int]:
     """The seeds: ``3`` and ``"3"`` are 1, 2, 3; ``"3,7,9"`` and ``"1-5"``, also mixed, and lists are themselves.
 
     Raises:
-        ValueError: none, one twice, below 0, or another text.
+        ValueError: none, one twice, one out of range, more than 100,000, or another text.
     """
     if isinstance(seeds, int):
-        found = [] if isinstance(seeds, bool) else list(range(1, seeds + 1))
+        ranges = [] if isinstance(seeds, bool) else [range(1, seeds + 1)]
     elif isinstance(seeds, str):
-        found = _seeds_in(seeds)
+        ranges = _seeds_in(seeds)
     else:
-        found = list(seeds)
-    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in found)
-    if not found or not whole or len(set(found)) < len(found):
+        whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+        ranges = [range(seed, seed + 1) for seed in seeds] if whole else []
+    if not ranges or any(part.start >= part.stop for part in ranges):
         raise ValueError(f"seeds must be a number from 1 on, or different whole numbers of at least 0, got {seeds!r}")
+    if sum(part.stop - part.start for part in ranges) > MOST_SEEDS:  # len() of a range ends at 2^63
+        raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {seeds!r}")
+    found = [seed for part in ranges for seed in part]
+    if len(set(found)) < len(found) or min(found) < 0 or max(found) > LARGEST_SEED:
+        raise ValueError(f"seeds must be different whole numbers in 0 .. {LARGEST_SEED}, got {seeds!r}")
     return found
 
 
@@ -205,10 +213,10 @@ def ablate(
         write_atomically(out / "grid.toml", grid.encode())
     with _started(engine, address if waiting else None, processes, bool(waiting)) as (run_jobs, at_once):
         used = min(at_once, len(waiting))
-        console.print(
+        say(
+            console,
             f"{len(configs)} runs, {len(configs) - len(waiting)} finished before; "
             f"{used} processes{' of a Ray cluster' if engine == 'ray' and waiting else ''}, results in {out}",
-            highlight=False,
         )
         try:
             if waiting:
@@ -216,10 +224,10 @@ def ablate(
                 _train(waiting, out, run_jobs, work, used, console, len(configs))
         except KeyboardInterrupt:
             left = len(_unfinished(configs, out, None))
-            console.print(
+            say(
+                console,
                 f"stopped: {len(configs) - left} of {len(configs)} runs are finished; the same command goes on from "
                 "here",
-                highlight=False,
             )
             return 130
     return _report(configs, out, console, command, grid)
@@ -247,10 +255,10 @@ def _unfinished(configs: Sequence[RunConfig], out: Path, console: Console | None
         wanted = {config.run_id: config for config in configs}
         for path, reason in damaged.items():
             again = f"; will run again: {wanted[path.stem]}" if path.stem in wanted else ""
-            console.print(f"{reason}{again}", highlight=False, markup=False)
+            say(console, f"{reason}{again}")
         for run_id, config in wanted.items():
             if status.get(run_id) == "failed":
-                console.print(f"failed before, will run again: {config}", highlight=False, markup=False)
+                say(console, f"failed before, will run again: {config}")
     return [config for config in configs if status.get(config.run_id) != "ok"]
 
 
@@ -268,8 +276,8 @@ def _train(
     finished = total_runs - len(configs)
     jobs = [(config, out.absolute()) for config in configs]
     if text := estimate.estimate(configs, out, run_jobs, processes, console):
-        console.print(text, highlight=False)
-    with run.progress(console) as bar, contextlib.closing(run_jobs(work, jobs, processes)) as events:
+        say(console, text)
+    with progress(console) as bar, contextlib.closing(run_jobs(work, jobs, processes)) as events:
         task = bar.add_task("starting (first use compiles the games)", total=None)
         for event in events:
             config = configs[event.job]
@@ -278,7 +286,7 @@ def _train(
             else:
                 done[event.job] = total[event.job]
                 finished += 1
-                bar.console.print(_line(config, _stored(config, out, event)), highlight=False, markup=False)
+                say(bar.console, _line(config, _stored(config, out, event)))
             # Runs that have not reported yet count like the largest that has: one ablation, one size.
             expected = sum(max(total) if size == 1 else size for size in total)
             bar.update(task, completed=sum(done), total=expected, description=f"{finished} of {total_runs} runs")
@@ -338,11 +346,11 @@ def _report(configs: Sequence[RunConfig], out: Path, console: Console, command: 
     for table in found:
         console.print(report.terminal(table))
     for note in report.notes(found):
-        console.print(note, highlight=False, markup=False)
-    console.print(f"report: {report.write_report(out, rows, command, grid)}", highlight=False, soft_wrap=True)
+        say(console, note)
+    say(console, f"report: {report.write_report(out, rows, command, grid)}")
     failed = [(config, by_id[config.run_id]) for config in configs if by_id[config.run_id]["status"] == "failed"]
     for config, row in failed:
-        console.print(f"FAILED {config}: {row['message']}", highlight=False, markup=False)
+        say(console, f"FAILED {config}: {row['message']}")
     return 1 if failed else 0
 
 
@@ -364,14 +372,14 @@ def _assigned(values: Mapping[str, Any]) -> str:
     return ",".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in values.items())
 
 
-def _seeds_in(text: str) -> list[int]:
+def _seeds_in(text: str) -> list[range]:
     """Seeds that a text names; none where it cannot be understood."""
     if text.strip().isdecimal():
-        return list(range(1, int(text) + 1))
-    found: list[int] = []
+        return [range(1, int(text) + 1)]
+    found: list[range] = []
     for part in text.split(","):
         first, dash, last = (x.strip() for x in part.partition("-"))
         if not first.isdecimal() or (dash and not last.isdecimal()):
             return []
-        found += range(int(first), int(last if dash else first) + 1)
+        found.append(range(int(first), int(last if dash else first) + 1))
     return found

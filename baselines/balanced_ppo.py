@@ -38,8 +38,17 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from payoff.baselines import ppo
+from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import SeatEnv, Step, check_actions, make_one_seat
-from payoff.baselines.networks import Adam, Ensemble, NetworkShape, check_finite, clip_gradients, threads_of_torch
+from payoff.baselines.networks import (
+    Adam,
+    Ensemble,
+    NetworkShape,
+    check_finite,
+    clip_gradients,
+    largest,
+    threads_of_torch,
+)
 from payoff.baselines.policies import Policy
 from payoff.baselines.ppo import (
     ActorCritic,
@@ -55,8 +64,8 @@ from payoff.baselines.result import Result
 from payoff.baselines.returns import ReturnScale
 from payoff.baselines.rewriting import methods
 from payoff.baselines.rollout import Play
-from payoff.baselines.training import Generator, JsonObject, OnProgress, TrainingRun, part_of
-from payoff.envs.core.params import check_number, check_word
+from payoff.baselines.training import Generator, JsonObject, OnProgress, TrainingRun, load_parts
+from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.wrappers.objectives.min_norm import min_norm_weights
 
 __all__ = ["VIEW", "Args", "Balance", "VectorCritic", "VectorSeat", "load_policy", "train"]
@@ -180,7 +189,9 @@ class VectorSeat:
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Inverse of :meth:`arrays`."""
-        self.running, self._over = arrays["running"].copy(), arrays["over"].copy()
+        running = fitting(arrays, "running", self.running.shape, np.float64)
+        over = fitting(arrays, "over", self._over.shape, np.bool_)
+        self.running, self._over = running.copy(), over.copy()
 
 
 class VectorCritic(ActorCritic):
@@ -327,11 +338,11 @@ def _optimise(args: Args, env: VectorSeat, on_progress: OnProgress | None) -> Re
 
 
 def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Policy:
-    """Policy of a checkpoint of this trainer (:func:`payoff.baselines.checkpoint.load` reads it)."""
-    shape = NetworkShape(**{**meta["shape"], "hidden": tuple(meta["shape"]["hidden"])})
+    """Policy of a checkpoint of this trainer; see :func:`payoff.baselines.ppo.load_policy`."""
+    shape = NetworkShape.of(meta, tensors)
+    check_integer("size", meta.get("size"), 1, largest(tensors))
     net, returns = VectorCritic(shape, 0, meta["size"]), ReturnScale(meta["size"])
-    net.load(part_of(tensors, "net"))
-    returns.load(part_of(tensors, "returns"))
+    load_parts(tensors, net=net, returns=returns)
     return NetworkPolicy(net, returns)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from payoff.baselines.results import write_atomically
 from payoff.extras import require
 
-__all__ = ["load", "save"]
+__all__ = ["ArrayError", "fitting", "load", "save"]
 
 _FORMAT = "payoff-checkpoint-1"
 _KINDS = "biuf"  # bool, signed and unsigned integers, floats
@@ -70,7 +70,46 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         raise ValueError(f"{path} is damaged or no checkpoint: its header does not say {_FORMAT}")
     if header["sha256"] != _digest(arrays, header["meta"]):
         raise ValueError(f"{path} is damaged: its content does not match its checksum")
-    return arrays, json.loads(header["meta"])
+    try:
+        meta = json.loads(header["meta"])
+    except (json.JSONDecodeError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
+        raise ValueError(f"{path} is damaged or no checkpoint: its metadata is no JSON object")
+    return arrays, meta
+
+
+class ArrayError(ValueError):
+    """An array of a checkpoint is missing or not what it should be; the message begins with its name."""
+
+
+def fitting(
+    arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: Any, *, finite: bool = True
+) -> np.ndarray:
+    """Array of a checkpoint, which whoever loads it knows the form of.
+
+    A checksum says that a file is whole, not that it holds what is expected: an array of another shape may be broadcast
+    to the right one, and one of another type be cast.
+
+    Args:
+        arrays: what the checkpoint holds.
+        name: the array that is asked for.
+        shape: shape that it must have.
+        dtype: type that it must have.
+        finite: whether all its numbers must be finite.
+
+    Raises:
+        ArrayError: it is missing or of another form.
+    """
+    if name not in arrays:
+        raise ArrayError(f"{name} is missing")
+    array = arrays[name]
+    if array.shape != shape or array.dtype != dtype:
+        wanted = f"{np.dtype(dtype).name} of shape {shape}"
+        raise ArrayError(f"{name} must be {wanted}, got {array.dtype.name} of shape {array.shape}")
+    if finite and not np.isfinite(array).all():
+        raise ArrayError(f"{name} holds numbers that are not finite")
+    return array
 
 
 def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:

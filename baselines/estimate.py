@@ -13,6 +13,7 @@ import numpy as np
 from payoff.baselines import run
 from payoff.baselines.pool import Event, Report, Work
 from payoff.baselines.results import RunConfig, read_runs
+from payoff.baselines.screen import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,7 @@ def estimate(
     if unknown:
         if sum(steps) < _WORTH_IT:
             return None
-        console.print("measuring how long runs take (first use compiles the games)", highlight=False)
+        say(console, "measuring how long runs take (first use compiles the games)")
         known |= {
             _kind(unknown[event.job]): event.value
             for event in run_jobs(_measure, unknown, processes)
@@ -97,7 +98,7 @@ def _finished(out: Path) -> dict[str, float]:
             config = RunConfig(
                 **{f.name: row[f.name] for f in dataclasses.fields(RunConfig) if isinstance(row.get(f.name), str | int)}
                 | {name: json.loads(row[name]) for name in ("env_params", "hyperparameters")}
-                | {"version": row["payoff_version"]}
+                | {"version": row["payoff_version"], "seed": 0, "evaluation_episodes": 1}
             )
             found.setdefault(_kind(config), []).append(row["wall_seconds"] / row["steps"])
     return {kind: float(np.mean(rates)) for kind, rates in found.items()}

@@ -52,6 +52,7 @@ _STYLE = {
     "grid.linewidth": 0.7,
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "text.parse_math": False,  # a name may hold a dollar
     "svg.hashsalt": "payoff",  # the same figure is the same file
 }
 

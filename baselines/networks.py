@@ -12,15 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from payoff.baselines.checkpoint import fitting
 from payoff.baselines.training import NotFiniteError
+from payoff.envs.core.params import check_flag, check_integer
 
 __all__ = [
     "Adam",
@@ -32,6 +35,7 @@ __all__ = [
     "SeatModule",
     "check_finite",
     "clip_gradients",
+    "largest",
     "threads_of_torch",
 ]
 
@@ -138,6 +142,37 @@ class NetworkShape:
     hidden: tuple[int, ...]
     shared: bool = False
 
+    @classmethod
+    def of(cls, meta: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> NetworkShape:
+        """Sizes that a checkpoint says; none above its largest array, so that a forgery makes nothing huge.
+
+        Args:
+            meta: metadata, with the sizes in ``shape``.
+            tensors: its arrays.
+
+        Raises:
+            ValueError: a size is missing, of the wrong kind or out of range.
+        """
+        found, names = meta.get("shape"), [f.name for f in fields(cls)]
+        if not isinstance(found, dict) or set(found) != set(names):
+            raise ValueError(f"shape must say {', '.join(names)}, got {found!r}")
+        if not isinstance(found["hidden"], list):
+            raise ValueError(f"shape.hidden must be a list, got {found['hidden']!r}")
+        most = largest(tensors)
+        for name in ("num_agents", "obs_size", "action_size"):
+            check_integer(f"shape.{name}", found[name], 1, most)
+        for width in found["hidden"]:
+            check_integer("shape.hidden", width, 1, most)
+        if found["num_actions"] is not None:
+            check_integer("shape.num_actions", found["num_actions"], 1, most)
+        check_flag("shape.shared", found["shared"])
+        return cls(**{**found, "hidden": tuple(found["hidden"])})
+
+
+def largest(tensors: Mapping[str, np.ndarray]) -> int:
+    """Entries of the largest array of a checkpoint."""
+    return max((x.size for x in tensors.values()), default=0)
+
 
 class Ensemble(nn.Module):
     """M multilayer perceptrons with tanh, evaluated together: stacked weights, one batched product.
@@ -179,8 +214,9 @@ class KeptModule(nn.Module):
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Inverse of :meth:`arrays`."""
         with torch.no_grad():
+            found = {name: fitting(arrays, name, tuple(p.shape), np.float32) for name, p in self.named_parameters()}
             for name, p in self.named_parameters():
-                p.copy_(torch.from_numpy(arrays[name]))
+                p.copy_(torch.from_numpy(found[name]))
 
 
 class SeatModule(KeptModule):
@@ -233,8 +269,9 @@ class Adam(torch.optim.Adam):
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Inverse of :meth:`arrays`."""
         for name, p in self._names.items():
-            keys = ("step", "exp_avg", "exp_avg_sq")
-            self.state[p] = {key: torch.from_numpy(arrays[f"{key}.{name}"].copy()) for key in keys}
+            shapes = {"step": (), "exp_avg": tuple(p.shape), "exp_avg_sq": tuple(p.shape)}
+            found = {key: fitting(arrays, f"{key}.{name}", shape, np.float32) for key, shape in shapes.items()}
+            self.state[p] = {key: torch.from_numpy(array.copy()) for key, array in found.items()}
 
 
 def clip_gradients(net: nn.Module, largest: float) -> None:

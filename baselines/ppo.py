@@ -46,6 +46,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import SeatEnv, check_actions, make_one_seat
 from payoff.baselines.networks import (
     Adam,
@@ -63,8 +64,8 @@ from payoff.baselines.result import Result
 from payoff.baselines.returns import ReturnScale
 from payoff.baselines.rewriting import KeptTransform, info_level, methods, play_episodes
 from payoff.baselines.rollout import Play, Rollout
-from payoff.baselines.training import Generator, OnProgress, RunArgs, TrainingRun, part_of
-from payoff.envs.core.params import check_word
+from payoff.baselines.training import Generator, OnProgress, RunArgs, TrainingRun, load_parts
+from payoff.envs.core.params import check_integer, check_word
 from payoff.wrappers.redistribution.base import RewardTransform
 
 __all__ = ["VIEW", "ActorCritic", "Args", "NetworkPolicy", "load_policy", "optimise", "train"]
@@ -132,6 +133,8 @@ class Args(RunArgs):
         )
         for name, words in {"rollout": ("steps", "episodes"), "on_truncation": ("bootstrap", "terminal")}.items():
             check_word(name, getattr(self, name), words)
+        for width in self.hidden:
+            check_integer("hidden", width, 1, 2**16)
         if self.num_steps < 2:  # the first call may only restart the copies
             raise ValueError(f"num_steps must be at least 2, got {self.num_steps}")
         least = self.num_envs * (self.num_steps // 2)  # at worst every other call restarts a copy
@@ -228,7 +231,7 @@ class ActorCritic(SeatModule):
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Inverse of :meth:`arrays`."""
         super().load(arrays)
-        self.temperature = float(arrays["temperature"])
+        self.temperature = float(fitting(arrays, "temperature", (), np.float64))
 
 
 class NetworkPolicy:
@@ -500,11 +503,14 @@ def train(
 
 
 def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Policy:
-    """Policy of a checkpoint that :func:`optimise` wrote (:func:`payoff.baselines.checkpoint.load` reads it)."""
-    shape = NetworkShape(**{**meta["shape"], "hidden": tuple(meta["shape"]["hidden"])})
+    """Policy of a checkpoint that :func:`optimise` wrote (:func:`payoff.baselines.checkpoint.load` reads it).
+
+    Raises:
+        ValueError: it does not hold what it says, or numbers that are not finite; names what is wrong.
+    """
+    shape = NetworkShape.of(meta, tensors)
     net, returns = ActorCritic(shape, seed=0), ReturnScale(shape.num_agents)
-    net.load(part_of(tensors, "net"))
-    returns.load(part_of(tensors, "returns"))
+    load_parts(tensors, net=net, returns=returns)
     return NetworkPolicy(net, returns)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table as TerminalTable
+from rich.text import Text
 
 from payoff.baselines import figures
 from payoff.baselines.cells import AXES, Cell, Row, arrange
@@ -186,11 +187,11 @@ def compare(rows: Sequence[Row], axis: str) -> Table:
 
 def terminal(table: Table) -> TerminalTable:
     """The table for a rich console."""
-    shown = TerminalTable(title=table.title, title_justify="left", title_style="bold")
+    shown = TerminalTable(title=Text(table.title), title_justify="left", title_style="bold")
     for name, align in zip(table.header, table.align, strict=True):
-        shown.add_column(name, justify="left" if align == "l" else "right", overflow="fold")
+        shown.add_column(Text(name), justify="left" if align == "l" else "right", overflow="fold")
     for line in table.lines:
-        shown.add_row(*line)
+        shown.add_row(*map(Text, line))
     return shown
 
 
@@ -220,7 +221,7 @@ def write_report(out: Path, rows: Sequence[Row], command: str, grid: str = "") -
                 f"<figcaption>{html.escape(caption)}</figcaption></figure>"
             )
     page = out / "report.html"
-    write_atomically(page, _page(rows, command, grid, parts).encode())
+    write_atomically(page, _page(rows, command, grid, parts).encode(errors="backslashreplace"))
     return page
 
 

@@ -18,15 +18,16 @@ import json
 import math
 import os
 import platform
-import tempfile
+import secrets
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import payoff
+from payoff.envs.core.params import check_integer
 from payoff.extras import require
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "LARGEST_SEED",
+    "MOST_EPISODES",
     "Column",
     "RunConfig",
     "Runs",
     "checked",
     "machine",
+    "make_folder",
     "read_results",
     "read_row",
     "read_runs",
@@ -117,6 +121,9 @@ COLUMNS = (
     Column("cores", "int64", True, "processor cores of the machine"),
 )
 
+LARGEST_SEED = 2**63 - 1  # a row holds it as int64
+MOST_EPISODES = 100_000  # of an evaluation, which are all played at once
+
 _NAMES = tuple(c.name for c in COLUMNS)
 _CURVES = {c.name for c in COLUMNS if c.type == "list" and c.name.startswith("curve_")}
 _METHODS = tuple(c.name for c in COLUMNS if c.before is not None)  # fields of RunConfig as well
@@ -143,6 +150,9 @@ class RunConfig:
         evaluation_episodes: episodes of the evaluation.
         evaluation_seed: seed of the evaluation, the same for all runs that are compared.
         version: version of this package.
+
+    Raises:
+        ValueError: a seed or a number of episodes that is out of range.
     """
 
     env_id: str
@@ -158,6 +168,12 @@ class RunConfig:
     evaluation_episodes: int = 10
     evaluation_seed: int = 1_000_000
     version: str = payoff.__version__
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("seed", self.seed, 0, LARGEST_SEED)
+        check_integer("episodes", self.evaluation_episodes, 1, MOST_EPISODES)
+        check_integer("evaluation_seed", self.evaluation_seed, 0, LARGEST_SEED - MOST_EPISODES)
 
     @property
     def run_id(self) -> str:
@@ -214,6 +230,22 @@ class Runs(NamedTuple):
     damaged: dict[Path, str]
 
 
+def make_folder(out: Path) -> None:
+    """Make a results folder, where there is none, and see that files can be written to it.
+
+    Raises:
+        ValueError: it cannot be made or written to, or a file is where one of its folders belongs.
+    """
+    for folder in (out, out / "runs", out / "checkpoints"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _beside(folder / "x"):
+                pass
+        except (OSError, ValueError) as error:  # ValueError: no path may have a null byte
+            reason = "it is no folder" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
+            raise ValueError(f"out must be a folder that takes files, got {out}: {folder}: {reason}") from error
+
+
 def row_path(out: Path, run_id: str) -> Path:
     """File of a run's row."""
     return out / "runs" / f"{run_id}.parquet"
@@ -252,7 +284,10 @@ def read_row(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
     """
     pa, pq = require("pyarrow", "train"), require("pyarrow.parquet", "train")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except (IsADirectoryError, PermissionError) as error:
+        raise ValueError(f"damaged row file {path}: {error.strerror}") from error
     try:
         table = pq.read_table(pa.BufferReader(data))
         rows = table.to_pylist()
@@ -317,20 +352,35 @@ def read_results(folder: str | Path, *more: str | Path) -> pl.DataFrame:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that its name never stands for half of it; folders are made where missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    """Write a file so that its name never stands for half of it; folders are made where missing.
+
+    Raises:
+        OSError: the file cannot be written; names it. An older file of that name is as it was.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner reads
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _beside(path) as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except OSError as error:  # one that comes of writing says nothing of the file
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A new empty file in the folder of ``path``, as the umask wants it, which is gone at the end.
+
+    :mod:`tempfile` makes files that only their owner may read, and they stay so under another name.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary.touch(0o666, exist_ok=False)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str | None]:

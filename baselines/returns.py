@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from payoff.baselines.checkpoint import fitting
+
 __all__ = ["ReturnScale"]
 
 
@@ -55,8 +57,9 @@ class ReturnScale:
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Inverse of :meth:`arrays`."""
-        for name in _STATE:
-            setattr(self, name, arrays[f"returns.{name}"])
+        found = {name: fitting(arrays, f"returns.{name}", np.shape(getattr(self, name)), np.float64) for name in _STATE}
+        for name, array in found.items():
+            setattr(self, name, array)
 
 
 _STATE = ("count", "mean", "variance", "deviation")

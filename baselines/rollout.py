@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import SeatEnv, shares
 from payoff.wrappers.redistribution.base import EpisodeBatch
 
@@ -169,6 +170,8 @@ class Play:
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Inverse of :meth:`arrays`."""
+        done = fitting(arrays, "done", self.done.shape, np.bool_)
+        running = fitting(arrays, "episodes", self.episodes.running.shape, np.float64, finite=False)
         state = {name.removeprefix("env."): x for name, x in arrays.items() if name.startswith("env.")}
         self.obs, _ = self.env.restore(type(self.env.snapshot()).from_arrays(state))
-        self.done, self.episodes.running = arrays["done"], arrays["episodes"]
+        self.done, self.episodes.running = done, running

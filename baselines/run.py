@@ -23,7 +23,6 @@ from payoff.baselines.measure import View, measure
 from payoff.baselines.pool import Report
 from payoff.baselines.result import CURVES, Result
 from payoff.baselines.results import RunConfig
-from payoff.baselines.script import progress
 from payoff.envs.core.params import unknown_keyword
 from payoff.envs.core.specification import describe, near, parse
 from payoff.extras import require
@@ -41,7 +40,6 @@ __all__ = [
     "failed_row",
     "load_checkpoint",
     "load_policy",
-    "progress",
     "shortest",
     "trainer",
     "trainer_of",
@@ -50,16 +48,13 @@ __all__ = [
 
 TRAINERS = {name: f"payoff.baselines.{name}" for name in ("balanced_ppo", "ippo", "ppo", "sb3")}
 
-# Settings that are columns of their own, or say where to and not what: the rest is the row's ``hyperparameters``.
+_COLUMN = "a run is told it by itself"
+_FILES = "a run keeps checkpoint and curves in its results folder; the trainer as a script takes other files"
+# Settings that are columns of their own, or say where to and not what, with why a run does not take them; the rest is
+# the row's ``hyperparameters``.
 _NOT_HYPERPARAMETERS = {
-    "env_id",
-    "reward",
-    "env_params",
-    "seed",
-    "log_dir",
-    "checkpoint",
-    "checkpoint_every",
-    "resume",
+    **dict.fromkeys(("env_id", "reward", "env_params", "seed"), _COLUMN),
+    **dict.fromkeys(("log_dir", "checkpoint", "checkpoint_every", "resume"), _FILES),
 }
 
 
@@ -140,14 +135,14 @@ def configure(
         TypeError: a parameter or setting that the game, the method or the trainer does not have.
         ImportError: a package that the trainer needs is missing.
     """
-    if evaluation_episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {evaluation_episodes}")
     for package in ("pyarrow", "safetensors"):  # missed now, and not when the training is over
         require(package, extra="train")
     algo, own_settings = trainer_of(algo)
     env_id = environments.find(env_id)
     reward = environments.default_reward(env_id) if reward is None else describe(reward, "reward")
     env_params = dict(env_params or {})
+    if "reward" in env_params:
+        raise ValueError(f"reward is no parameter, {_COLUMN}: got {env_params['reward']!r} among the parameters")
     if isinstance(env_params.get("partners"), str):
         if partners != "none":
             raise ValueError(f"partners are given twice: {partners!r} and {env_params['partners']!r}")
@@ -172,6 +167,11 @@ def configure(
     _try(config, module, args)
     values = dataclasses.asdict(args)
     hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
+    for name, value in hyperparameters.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} of trainer {algo} must be something that JSON can say, got {value!r}") from error
     # tuples become the lists that a row gives back
     return dataclasses.replace(config, hyperparameters=json.loads(json.dumps(hyperparameters)))
 
@@ -320,35 +320,68 @@ def load_checkpoint(path: str | Path) -> tuple[Policy, dict[str, Any]]:
     A checkpoint is data: it names its trainer, but only ours and modules that are imported already are asked.
 
     Raises:
-        ValueError: the file is damaged, no checkpoint of a trainer, or of one that cannot load policies.
+        ValueError: the file is damaged, no checkpoint of a trainer, or of one that cannot load policies; or it does
+            not hold what such a checkpoint holds (names what is wrong).
         FileNotFoundError: there is no such file.
     """
     from payoff.baselines import checkpoint
 
     tensors, meta = checkpoint.load(path)
-    algo = meta.get("trainer", "")
+    algo = meta.get("trainer") or ""
+    if not isinstance(algo, str):
+        raise ValueError(f"{path} cannot be used: trainer must be a name, got {algo!r}")
     if algo not in TRAINERS and algo not in sys.modules:
         hint = f"; if that is a trainer of yours, name it: --algo {algo}" if algo else ""
         raise ValueError(f"{path} is a checkpoint of {algo or 'no trainer'}, not of {', '.join(TRAINERS)}{hint}")
     module = trainer(algo)  # names what is not installed
     if not hasattr(module, "load_policy"):
         raise ValueError(f"trainer {algo!r} has no load_policy(tensors, meta), so {path} cannot be played")
-    return module.load_policy(tensors, meta), meta
+    try:
+        policy = module.load_policy(tensors, meta)
+    except KeyError as error:
+        raise ValueError(f"{path} cannot be used: {error.args[0]} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
+    return policy, meta
 
 
 def _named_checkpoint(path: str, env_id: str | None, env_params: Mapping[str, Any]) -> Named:
     policy, meta = load_checkpoint(path)
-    trained = meta["args"]
-    chosen = environments.find(env_id or trained["env_id"])
-    return Named(policy, chosen, {**trained["env_params"], **env_params}, view_of(meta["trainer"]))
+    args = meta.get("args")
+    trained = args if isinstance(args, dict) else {}
+    name, params = trained.get("env_id"), trained.get("env_params")
+    if not isinstance(name, str) or not isinstance(params, dict):
+        raise ValueError(f"{path} cannot be used: args must say env_id and env_params, got {args!r}")
+    found = Named(policy, environments.find(env_id or name), {**params, **env_params}, view_of(meta["trainer"]))
+    _check_sizes(path, meta, found)
+    return found
+
+
+def _check_sizes(path: str, meta: Mapping[str, Any], found: Named) -> None:
+    """Raise ValueError where a checkpoint says the sizes that it was trained with, and the environment has others."""
+    shape = meta.get("shape")
+    sizes = {**meta, **(shape if isinstance(shape, dict) else {})}
+    make = environments.make_one_seat if found.view == "single" else environments.make_all_seats
+    env = make(found.env_id, 1, found.env_params)
+    env.close()
+    for name in ("num_agents", "obs_size", "action_size", "num_actions"):
+        if name in sizes and sizes[name] != getattr(env, name):
+            raise ValueError(
+                f"{path} cannot play in {found.env_id}: it was trained with {name} {sizes[name]}, and there it is "
+                f"{getattr(env, name)}"
+            )
+    if "obs_size" in sizes:
+        environments.check_actions(env, found.env_params)
 
 
 def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own: Any) -> Any:
     """The trainer's ``Args``; what is no setting of it is a TypeError that names the nearest one."""
     known = {f.name: f for f in dataclasses.fields(module.Args)}
     for name in settings:
-        if name not in known or name in own:
-            raise unknown_keyword(f"trainer {algo}", name, set(known) - _NOT_HYPERPARAMETERS)
+        if name in _NOT_HYPERPARAMETERS:
+            raise ValueError(f"{name} is no setting of trainer {algo} here: {_NOT_HYPERPARAMETERS[name]}")
+        if name not in known:
+            raise unknown_keyword(f"trainer {algo}", name, set(known) - set(_NOT_HYPERPARAMETERS))
     values = {}
     for name, value in settings.items():
         default = known[name].default

@@ -27,13 +27,16 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import OneSeat, make_vector, shares
 from payoff.baselines.evaluation import evaluate, score, yardsticks
+from payoff.baselines.networks import largest
 from payoff.baselines.result import CURVES, Result
 from payoff.baselines.rewriting import entry
 from payoff.baselines.rollout import Episodes
 from payoff.baselines.sb3_transform import RewardTransformCallback
-from payoff.baselines.training import NotFiniteError, OnProgress, RunArgs, TrainingRun, part_of
+from payoff.baselines.training import NotFiniteError, OnProgress, RunArgs, TrainingRun, curve_of
+from payoff.envs.core.params import check_integer
 from payoff.wrappers.rows import BatchInfo, vector_info
 
 __all__ = [
@@ -73,6 +76,12 @@ class Args(RunArgs):
     """logarithm of the first standard deviation, in a box of width 2"""
     torch_threads: int = 1
     """threads of torch"""
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("seed", self.seed, 0, 2**32 - 1)  # the library seeds numpy's global generator with it
+        super().__post_init__()
+        self.check_counts("num_envs", "n_steps", "batch_size", "n_epochs", "torch_threads")
 
 
 class NativeVecEnv(VecEnv):
@@ -345,8 +354,13 @@ def _learn(run: TrainingRun, args: Args, model: PPO) -> Result:
     if (found := run.stored()) is not None:
         tensors, meta = found
         if meta["args"]["total_steps"] == args.total_steps:
-            _load_weights(model.policy, tensors)
-            curve = {name: tensors[f"curve.{name}"] for name in CURVES}
+            try:
+                _load_weights(model.policy, tensors)
+                check_integer("step", meta.get("step"), 1)
+                points = tensors["curve.step"].size if "curve.step" in tensors else 0
+                curve = {name: curve_of(tensors, name, points) for name in CURVES}
+            except ValueError as error:
+                raise ValueError(f"{args.checkpoint} cannot be used: {error}") from error
             return Result(SB3Policy(model.policy), curve, *run.seconds, meta["step"], args)
     native = _native(model)
     recorder = _Recorder(run, native.episodes)
@@ -363,8 +377,10 @@ def _native(model: PPO) -> NativeVecEnv:
 
 
 def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> SB3Policy:
-    """Policy of a checkpoint that :func:`train` wrote."""
-    size, choices = meta["action_size"], meta["num_actions"]
+    """Policy of a checkpoint that :func:`train` wrote; see :func:`payoff.baselines.ppo.load_policy`."""
+    for name in ("obs_size", "action_size", *([] if meta.get("num_actions") is None else ["num_actions"])):
+        check_integer(name, meta.get(name), 1, largest(tensors))
+    size, choices = meta["action_size"], meta.get("num_actions")
     space = gym.spaces.Box(-1.0, 1.0, (size,)) if choices is None else gym.spaces.MultiDiscrete([choices] * size)
     policy = ActorCriticPolicy(gym.spaces.Box(0.0, 1.0, (meta["obs_size"],)), space, lambda left: 0.0)
     _load_weights(policy, tensors)
@@ -372,7 +388,11 @@ def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> S
 
 
 def _load_weights(policy: ActorCriticPolicy, tensors: Mapping[str, np.ndarray]) -> None:
-    policy.load_state_dict({name: torch.from_numpy(x) for name, x in part_of(tensors, "policy").items()})
+    weights = {
+        name: torch.from_numpy(fitting(tensors, f"policy.{name}", tuple(p.shape), np.float32))
+        for name, p in policy.state_dict().items()
+    }
+    policy.load_state_dict(weights)
 
 
 if __name__ == "__main__":

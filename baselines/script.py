@@ -1,44 +1,22 @@
-"""A trainer as a script, and the progress bar of all commands."""
+"""A trainer as a script."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 import gymnasium as gym
 import tyro
 
 from payoff.baselines.evaluation import evaluate, score, yardsticks
 from payoff.baselines.result import Result
+from payoff.baselines.screen import progress
 from payoff.baselines.training import NotFiniteError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
-__all__ = ["progress", "script"]
+__all__ = ["script"]
 
 A = TypeVar("A")
-
-
-@contextlib.contextmanager
-def progress(console: Console) -> Iterator[Progress]:
-    """A bar with the time left; where the console is no terminal it is silent until it ends."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console) as bar:
-        yield bar
 
 
 def script(settings: type[A], train: Callable[..., Result], view: Literal["multi", "single"], description: str) -> None:
@@ -53,7 +31,7 @@ def script(settings: type[A], train: Callable[..., Result], view: Literal["multi
         with progress(Console(stderr=True)) as bar:
             task = bar.add_task(args.env_id, total=None)
             result = train(args, on_progress=lambda done, total: bar.update(task, completed=done, total=total))
-    except (ImportError, NotFiniteError, TypeError, ValueError, gym.error.Error) as error:
+    except (ImportError, MemoryError, NotFiniteError, OSError, TypeError, ValueError, gym.error.Error) as error:
         sys.exit(f"error: {error}")
     keywords = args.keywords()
     played = evaluate(result.policy, args.env_id, episodes=10, seed=1_000_000, env_kwargs=keywords, view=view)

@@ -30,9 +30,22 @@ import tyro
 from payoff.baselines import checkpoint
 from payoff.baselines.policies import Policy
 from payoff.baselines.result import CURVES, Result
+from payoff.baselines.results import LARGEST_SEED, versions
+from payoff.envs.core.params import check_integer, check_number
 from payoff.extras import require
 
-__all__ = ["Generator", "JsonObject", "Kept", "NotFiniteError", "OnProgress", "RunArgs", "TrainingRun", "part_of"]
+__all__ = [
+    "Generator",
+    "JsonObject",
+    "Kept",
+    "NotFiniteError",
+    "OnProgress",
+    "RunArgs",
+    "TrainingRun",
+    "curve_of",
+    "load_parts",
+    "part_of",
+]
 
 OnProgress = Callable[[int, int], None]
 
@@ -41,7 +54,10 @@ _FREE = {"total_steps", "log_dir", "checkpoint", "checkpoint_every", "resume"}
 
 
 def _json_object(words: list[str]) -> dict[str, Any]:
-    value = json.loads(words[0])
+    try:
+        value = json.loads(words[0])
+    except RecursionError:
+        raise ValueError("the JSON object is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f'expected a JSON object such as {{"max_steps": 50}}, got {words[0]!r}')
     return value
@@ -87,6 +103,7 @@ class RunArgs:
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
         self.check_counts("total_steps")
+        check_integer("seed", self.seed, 0, LARGEST_SEED)
 
     def check_counts(self, *names: str) -> None:
         """Raise ValueError unless these settings are at least 1."""
@@ -126,6 +143,32 @@ class Kept(Protocol):
 def part_of(tensors: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """Arrays of one part of a checkpoint."""
     return {key.removeprefix(f"{name}."): x for key, x in tensors.items() if key.startswith(f"{name}.")}
+
+
+def load_parts(tensors: Mapping[str, np.ndarray], **parts: Kept) -> None:
+    """Load parts of a checkpoint by name.
+
+    Raises:
+        ValueError: an array is missing or not what it should be; names it.
+    """
+    for name, kept in parts.items():
+        try:
+            kept.load(part_of(tensors, name))
+        except checkpoint.ArrayError as error:
+            raise checkpoint.ArrayError(f"{name}.{error}") from error
+        except KeyError as error:
+            raise checkpoint.ArrayError(f"{name}.{error.args[0]} is missing") from error
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"{name}: {error}") from error
+
+
+def curve_of(tensors: Mapping[str, np.ndarray], name: str, points: int) -> np.ndarray:
+    """A learning curve of a checkpoint, ``(points,)``; NaN where no episode ended.
+
+    Raises:
+        payoff.baselines.checkpoint.ArrayError: it is missing or of another form.
+    """
+    return checkpoint.fitting(tensors, f"curve.{name}", (points,), np.float64, finite=False)
 
 
 class Generator:
@@ -244,13 +287,21 @@ class TrainingRun:
         if found is None:
             return False
         tensors, meta = found
+        try:
+            for name in ("step", "update"):
+                check_integer(name, meta.get(name), 1)
+            curve = {name: curve_of(tensors, name, meta["update"]) for name in self._curve}
+        except ValueError as error:
+            raise ValueError(f"{self.args.checkpoint} cannot go on: {error}") from error
         for name, now in json.loads(json.dumps(self.about)).items():
             if meta.get(name) != now:
                 path, then = self.args.checkpoint, meta.get(name)
                 raise ValueError(f"{path} cannot go on with other {name}: it was trained with {then!r}, not {now!r}")
-        for name, kept in self._parts.items():
-            kept.load(part_of(tensors, name))
-        self._curve = {name: tensors[f"curve.{name}"].tolist() for name in self._curve}
+        try:
+            load_parts(tensors, **self._parts)
+        except ValueError as error:
+            raise ValueError(f"{self.args.checkpoint} cannot go on: {error}") from error
+        self._curve = {name: values.tolist() for name, values in curve.items()}
         self.step, self.update = meta["step"], meta["update"]
         if not self._middle and self.step < self._last_step:
             raise ValueError(
@@ -272,6 +323,13 @@ class TrainingRun:
         tensors, meta = checkpoint.load(path)
         if meta.get("trainer") != self.trainer:
             raise ValueError(f"{path} is a checkpoint of {meta.get('trainer')}, not of {self.trainer}")
+        if not isinstance(meta.get("args"), dict):
+            raise ValueError(f"{path} cannot go on: args must be a JSON object, got {meta.get('args')!r}")
+        for name in ("wall_seconds", "cpu_seconds"):
+            try:
+                check_number(name, meta.get(name), 0.0)
+            except ValueError as error:
+                raise ValueError(f"{path} cannot go on: {error}") from error
         for name in [*self._settings, *meta["args"]]:
             old, new = (x.get(name, "nothing") for x in (meta["args"], self._settings))
             if name not in _FREE and old != new:
@@ -313,6 +371,7 @@ class TrainingRun:
             return
         wall, cpu = self.seconds
         own = {"trainer": self.trainer, "args": self._settings, "wall_seconds": wall, "cpu_seconds": cpu}
+        own["versions"] = versions()
         curve = {f"curve.{name}": np.array(values) for name, values in self._curve.items()}
         checkpoint.save(self.args.checkpoint, {**tensors, **curve}, {**self.about, **meta, **own})
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import payoff
 from payoff.extras import require
@@ -103,18 +104,60 @@ def test_require_returns_the_module() -> None:
     assert require("os.path", extra="train") is os.path
 
 
-def test_every_extra_asked_for_exists() -> None:
-    extras = PROJECT["project"]["optional-dependencies"]
+# Distribution -> the modules that it brings, where they are called otherwise.
+MODULES = {"pygame-ce": "pygame"}
+# Nothing of ours imports these: other packages do, when they are asked to.
+FOR_OTHERS = {"moviepy": "gymnasium.wrappers.RecordVideo", "tensorboard": "torch.utils.tensorboard"}
+
+
+def declared(extra: str | None = None) -> set[str]:
+    """Modules of the packages that pyproject.toml asks for, always or with an extra."""
+    project = PROJECT["project"]
+    asked = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    names = [re.match(r"[\w-]+", requirement)[0] for requirement in asked]  # type: ignore[index]
+    return {MODULES.get(name, name.replace("-", "_")) for name in names}
+
+
+def imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Packages of others that a file imports, each with the extra that it names for it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        found: list[str] = []
+        extra = None
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found = [str(node.module)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "require":
+            given = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "extra")]
+            extra = ast.literal_eval(given[0])
+            found = [node.args[0].value] if isinstance(node.args[0], ast.Constant) else []
+        for name in (
+            {module.split(".")[0] for module in found} - set(sys.stdlib_module_names) - {"payoff", "__future__"}
+        ):
+            yield name, extra
+
+
+def test_whatever_is_imported_is_declared_and_the_other_way_round() -> None:
+    extras = {extra: declared(extra) for extra in PROJECT["project"]["optional-dependencies"]}
+    used = set()
     for path in python_files(*FOLDERS, "src"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "require":
-                given = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "extra")]
-                assert ast.literal_eval(given[0]) in extras, f"{relative(path)}:{node.lineno}"
+        for name, extra in imports(path):
+            where = f"{relative(path)} imports {name}"
+            if extra is not None:
+                assert extra in extras and name in extras[extra], f'{where} from the extra "{extra}"'
+            elif relative(path).startswith("envs/"):  # games need no extra
+                assert name in declared(), where
+            else:
+                assert name in declared().union(*extras.values()), where
+            used.add(name)
+    wanted = declared().union(*(names for extra, names in extras.items() if extra != "dev"))
+    assert wanted - used == FOR_OTHERS.keys()
 
 
-def test_makefile_pins_the_torch_of_the_extra() -> None:
-    (pin,) = (r for r in PROJECT["project"]["optional-dependencies"]["train"] if r.startswith("torch"))
-    assert re.findall(r"torch==\S+", (ROOT / "Makefile").read_text(encoding="utf-8")) == [pin]
+def test_makefile_installs_a_torch_that_is_allowed() -> None:
+    (allowed,) = (r for r in PROJECT["project"]["optional-dependencies"]["train"] if r.startswith("torch"))
+    (pin,) = re.findall(r"torch==(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert Requirement(allowed).specifier.contains(pin)
 
 
 def test_every_package_folder_has_an_init() -> None:

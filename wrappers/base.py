@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from payoff.wrappers.arguments import check_mapping, state_array
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["TERMS", "RewardMethod", "RowMethod", "Transition"]
@@ -83,8 +84,9 @@ class RewardMethod:
         Raises:
             ValueError: an array is missing, unknown or of another shape; nothing has changed.
         """
+        check_mapping("state", state, "arrays")
         if state:
-            raise ValueError(f"{type(self).__name__} keeps no state, got {', '.join(state)}")
+            raise ValueError(f"{type(self).__name__} keeps no state, got {', '.join(map(str, state))}")
 
     @property
     def in_use(self) -> bool:
@@ -171,18 +173,16 @@ class RowMethod(RewardMethod):
     def checked_memory(self, state: Mapping[str, Array]) -> dict[str, Array]:
         """The memory that ``state`` describes; see :meth:`load_state_dict`."""
         kind = type(self).__name__
+        check_mapping("state", state, "arrays")
         if not state and not self.memory:
             return {}
         blank = {name: np.asarray(value) for name, value in self.blank().items()}
         if set(state) != set(blank):
-            raise ValueError(f"{kind} takes the arrays {', '.join(blank)}, got {', '.join(state) or 'nothing'}")
-        rows = len(next(iter(self.memory.values()))) if self.memory else np.asarray(next(iter(state.values()))).shape[0]
-        found = {}
-        for name, value in blank.items():
-            array = np.array(state[name])
-            if array.shape != (rows, *value.shape):
-                raise ValueError(f"{kind}: {name} must have shape {(rows, *value.shape)}, got {array.shape}")
-            if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-                raise ValueError(f"{kind}: {name} must hold finite numbers, got {state[name]!r}")
-            found[name] = array.astype(value.dtype)
-        return found
+            raise ValueError(
+                f"{kind} takes the arrays {', '.join(blank)}, got {', '.join(map(str, state)) or 'nothing'}"
+            )
+        some = next(iter(self.memory.values() if self.memory else state.values()), ())
+        rows = np.shape(some)[:1] if isinstance(some, np.ndarray) else ()
+        if blank and not rows:
+            raise ValueError(f"{kind}: {next(iter(state))} must be an array with a row axis, got {some!r}")
+        return {name: state_array(kind, name, state[name], like, (*rows, *like.shape)) for name, like in blank.items()}

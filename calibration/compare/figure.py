@@ -26,6 +26,7 @@ _STYLE = {
     "axes.titlelocation": "left",
     "axes.edgecolor": "#555555",
     "legend.frameon": False,
+    "text.parse_math": False,  # a name may hold a dollar
     "svg.hashsalt": "payoff",  # the same figure is the same file
 }
 FORMS = ("png", "svg")

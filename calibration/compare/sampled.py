@@ -14,9 +14,10 @@ from payoff.envs.core.state import Array
 from payoff.envs.views.common import seat_index
 from payoff.envs.views.multi_agent import MultiAgentVec
 
-__all__ = ["MOST_NUMBERS", "Samples", "collect"]
+__all__ = ["MOST_NUMBERS", "MOST_SAMPLES", "Samples", "collect"]
 
 MOST_NUMBERS = 256  # of a state; a board of 40 players has thousands, which fits would drown in
+MOST_SAMPLES = 10_000_000  # all are in memory at once
 _NO_STATE = ("caption", "payoff", "rewards", "true_reward")  # entries of info that tell of a step
 
 
@@ -59,7 +60,7 @@ def collect(
         env_id: environment id.
         layers: reward layers, names as ``reward=`` takes them; every one sees the same play.
         keys: entries of ``info`` to be known before and after each transition.
-        samples: least number of transitions.
+        samples: least number of transitions, at most :data:`MOST_SAMPLES`.
         seed: of starts and actions.
         agent: seat whose rewards are kept, a number or its name.
         num_envs: copies that play at once.
@@ -69,7 +70,7 @@ def collect(
         ValueError: an argument is out of its range, or the game has no such entry or layer.
         TypeError: an unknown keyword.
     """
-    check_integer("samples", samples, 1)
+    check_integer("samples", samples, 1, MOST_SAMPLES)
     check_integer("seed", seed, 0)
     names = list(dict.fromkeys(layers))
     envs = [

@@ -71,6 +71,7 @@ from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.rules import (
     COLLECTIVE_DEPENDENCE,
     COLLECTIVE_TRUST,
+    MOST_SEATS,
     CoalitionParams,
     LoyaltyParams,
     PublishedParams,
@@ -95,7 +96,7 @@ class CoalitionFormationParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_agents", self.n_agents, 2)
+        check_integer("n_agents", self.n_agents, 2, MOST_SEATS)
         check_integer("min_coalition_size", self.min_coalition_size, 1, self.n_agents)
         check_integer("max_steps", self.max_steps, 1)
         self.terms()  # LoyaltyParams and CoalitionParams check the rest, under the same names

@@ -34,7 +34,7 @@ Stage game of six seats: private Nash contribution 17.2793, integrated equilibri
 contribution.
 
 ## Parameters
-`n_agents` 6 (at least 2); `reputation_weight` 0.5 (at least 0; changes nothing, as published); `max_steps` 50.
+`n_agents` 6 (2 to 1000); `reputation_weight` 0.5 (at least 0; changes nothing, as published); `max_steps` 50.
 
 ## Known defects of v0
 There is no selection or matching: the score is seen and changes nothing else, and `reputation_weight` is never read.
@@ -57,7 +57,7 @@ from dataclasses import dataclass
 from payoff.envs.coopetition.interdependence import symmetric
 from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts, rank
-from payoff.envs.coopetition.rules import PublishedParams, ReputationParams, Terms, TrustParams, ValueParams
+from payoff.envs.coopetition.rules import MOST_SEATS, PublishedParams, ReputationParams, Terms, TrustParams, ValueParams
 from payoff.envs.core.params import HUGE, check_integer, check_number
 from payoff.envs.core.state import Array
 
@@ -74,7 +74,7 @@ class DynamicPartnerSelectionParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_agents", self.n_agents, 2)
+        check_integer("n_agents", self.n_agents, 2, MOST_SEATS)
         check_number("reputation_weight", self.reputation_weight, 0.0)
         check_integer("max_steps", self.max_steps, 1)
 

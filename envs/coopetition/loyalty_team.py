@@ -54,6 +54,7 @@ from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.rules import (
     COLLECTIVE_DEPENDENCE,
     COLLECTIVE_TRUST,
+    MOST_SEATS,
     LoyaltyParams,
     PublishedParams,
     Terms,
@@ -77,7 +78,7 @@ class LoyaltyTeamParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_agents", self.n_agents, 2)
+        check_integer("n_agents", self.n_agents, 2, MOST_SEATS)
         check_integer("max_steps", self.max_steps, 1)
         self.terms()  # LoyaltyParams checks the rest, under the same names
 

@@ -71,6 +71,8 @@ class Observe:
                 raise ValueError(f"observe.{f.name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
+_MOST_ENTRIES = 2**27  # of the table that a plan is, 3 GiB
+
 SETTINGS = {
     "full": Observe(),
     "private": Observe(trust="row", damage="row", dependence="row", hidden="own"),
@@ -192,6 +194,18 @@ def _column(blocks: Sequence[_Block], name: str) -> Array:
     return np.concatenate([np.broadcast_to(getattr(block, name), block.column.shape) for block in blocks])
 
 
+def _check_size(terms: Sequence[Terms], layout: Layout, seats: Sequence[int], setting: Any) -> None:
+    """Raise ValueError where the table of what all seats see would not fit into memory: seeing every pair is cubic."""
+    shown = _published(terms[0], layout) if setting == PUBLISHED else _blocks(terms[0], layout, seats[0], setting)
+    entries = sum(block.column.size for block in shown)
+    if len(terms) * len(seats) * entries > _MOST_ENTRIES:
+        copies = f" of {len(terms)} copies" if len(terms) > 1 else ""
+        raise ValueError(
+            f"n_agents: {len(seats)} seats{copies} would see {entries} numbers each, more than {_MOST_ENTRIES} in all; "
+            "take fewer seats, or observe='minimal'"
+        )
+
+
 def plan(rows: Sequence[PublishedParams], layout: Layout, seats: Sequence[int], setting: Any) -> ObservationPlan:
     """Observation plan of the given seats.
 
@@ -202,7 +216,7 @@ def plan(rows: Sequence[PublishedParams], layout: Layout, seats: Sequence[int], 
         setting: a name of SETTINGS, ``"published"``, or an :class:`Observe`.
 
     Raises:
-        ValueError: an unknown name, or copies that would see different entries.
+        ValueError: an unknown name, copies that would see different entries, or more entries than memory holds.
         TypeError: neither a name nor an Observe.
     """
     if isinstance(setting, str):
@@ -213,6 +227,7 @@ def plan(rows: Sequence[PublishedParams], layout: Layout, seats: Sequence[int], 
     elif not isinstance(setting, Observe):
         raise TypeError(f"observe must be a name or an Observe, got {type(setting).__name__}")
     terms = [p.terms() for p in rows]
+    _check_size(terms, layout, seats, setting)
     if setting == PUBLISHED:
         seen = [[list(_published(t, layout))] * len(seats) for t in terms]
         sees_actions = True

@@ -38,7 +38,7 @@ D ungated (25.8988, 25.5997), welfare optimum 28.4118 for all. Welfare is 770.87
 767.0150 at the baselines and 632.9149 at full investment.
 
 ## Parameters
-`n_developers` 4 (at least 1); `platform_share` 0.30 (alpha_0, in [0, 1]); `platform_dependency` 0.25 (D_0j, in [0,
+`n_developers` 4 (1 to 999); `platform_share` 0.30 (alpha_0, in [0, 1]); `platform_dependency` 0.25 (D_0j, in [0,
 1]); `developer_dependency` 0.75 (D_i0, in [0, 1]); `max_steps` 100.
 
 ## Known defects of v0
@@ -63,7 +63,7 @@ import numpy as np
 from payoff.envs.coopetition.interdependence import hub_and_spoke
 from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts
-from payoff.envs.coopetition.rules import PublishedParams, Terms, TrustParams, ValueParams
+from payoff.envs.coopetition.rules import MOST_SEATS, PublishedParams, Terms, TrustParams, ValueParams
 from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import Array
 
@@ -84,7 +84,7 @@ class PlatformEcosystemParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_developers", self.n_developers, 1)
+        check_integer("n_developers", self.n_developers, 1, MOST_SEATS - 1)
         for name in ("platform_share", "platform_dependency", "developer_dependency"):
             check_number(name, getattr(self, name), 0.0, 1.0)
         check_integer("max_steps", self.max_steps, 1)

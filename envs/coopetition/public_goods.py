@@ -68,6 +68,7 @@ from payoff.envs.coopetition.published_info import Facts
 from payoff.envs.coopetition.rules import (
     COLLECTIVE_DEPENDENCE,
     COLLECTIVE_TRUST,
+    MOST_SEATS,
     LoyaltyParams,
     PublishedParams,
     Terms,
@@ -93,7 +94,7 @@ class PublicGoodsParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_agents", self.n_agents, 2)
+        check_integer("n_agents", self.n_agents, 2, MOST_SEATS)
         check_number("multiplier", self.multiplier, 0.0, open_low=True)
         check_number("endowment", self.endowment, _LEAST_ENDOWMENT)
         check_integer("max_steps", self.max_steps, 1)

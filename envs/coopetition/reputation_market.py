@@ -41,7 +41,7 @@ welfare optimum 19. Welfare is 683.7986 at Nash, 684.1159 at the optimum, 665.01
 contribution. A score stays where it is at a contribution of 50, nearly three times the Nash level.
 
 ## Parameters
-`n_agents` 5 (at least 2); `reputation_visibility` 1.0 (1: scores are seen without noise, in [0, 1]); `tier_enabled`
+`n_agents` 5 (2 to 1000); `reputation_visibility` 1.0 (1: scores are seen without noise, in [0, 1]); `tier_enabled`
 True (False: no multipliers); `max_steps` 100.
 
 ## Known defects of v0
@@ -67,7 +67,7 @@ import numpy as np
 from payoff.envs.coopetition.interdependence import symmetric
 from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.published_info import Facts, rank
-from payoff.envs.coopetition.rules import PublishedParams, ReputationParams, Terms, TrustParams, ValueParams
+from payoff.envs.coopetition.rules import MOST_SEATS, PublishedParams, ReputationParams, Terms, TrustParams, ValueParams
 from payoff.envs.core import reputation
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.envs.core.state import Array
@@ -86,7 +86,7 @@ class ReputationMarketParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_agents", self.n_agents, 2)
+        check_integer("n_agents", self.n_agents, 2, MOST_SEATS)
         check_number("reputation_visibility", self.reputation_visibility, 0.0, 1.0)
         check_flag("tier_enabled", self.tier_enabled)
         check_integer("max_steps", self.max_steps, 1)

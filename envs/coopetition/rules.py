@@ -19,6 +19,7 @@ from payoff.envs.core.state import Array
 __all__ = [
     "COLLECTIVE_DEPENDENCE",
     "COLLECTIVE_TRUST",
+    "MOST_SEATS",
     "CoalitionParams",
     "LoyaltyParams",
     "NegotiationParams",
@@ -31,6 +32,8 @@ __all__ = [
     "ValueParams",
     "pack",
 ]
+
+MOST_SEATS = 1000  # a state holds several numbers for each pair of seats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ from payoff.envs.coopetition.published import published_game
 from payoff.envs.coopetition.rules import (
     COLLECTIVE_DEPENDENCE,
     COLLECTIVE_TRUST,
+    MOST_SEATS,
     LoyaltyParams,
     PublishedParams,
     Terms,
@@ -82,7 +83,7 @@ class TeamProductionParams(PublishedParams):
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
-        check_integer("n_agents", self.n_agents, 2)
+        check_integer("n_agents", self.n_agents, 2, MOST_SEATS)
         check_integer("max_steps", self.max_steps, 1)
         self.terms()  # LoyaltyParams checks the rest, under the same names
 

@@ -114,11 +114,17 @@ def split(text: str) -> list[str]:
 
 
 def value_of(text: str) -> Any:
-    """JSON where ``text`` is JSON, else the text itself."""
+    """JSON where ``text`` is JSON, else the text itself.
+
+    Raises:
+        ValueError: JSON that is nested too deeply for Python, or a number with too many digits for it.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+    except RecursionError:
+        raise ValueError(f"a value is nested too deeply: {text[:40]}...") from None
 
 
 def assignments(text: str, what: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from payoff.envs.core.state import Array
 
 __all__ = ["NUMERIC", "ActionFormat", "parse"]
 
+MOST_LEVELS = 100_000  # evaluation plays every level
 NUMERIC = "fiu"  # kinds of dtype that are numbers: no bool, no text, no complex
 
 
@@ -82,7 +83,7 @@ def parse(name: str, bounds: Array, n_actions: int | None) -> ActionFormat:
         n_actions: number of integer actions of a discrete game, else None.
 
     Raises:
-        ValueError: an unknown name, K below 2, or anything but native for a game whose actions are discrete.
+        ValueError: an unknown name, K out of range, or anything but native for a game whose actions are discrete.
     """
     low, high = bounds[..., 0], bounds[..., 1]
     if n_actions is not None:
@@ -93,8 +94,10 @@ def parse(name: str, bounds: Array, n_actions: int | None) -> ActionFormat:
         return ActionFormat(loop.MODE.native, 0, low, high, name)
     if name == "unit":
         return ActionFormat(loop.MODE.unit, 0, np.full_like(low, -1.0), np.ones_like(high), name)
-    match = re.fullmatch(r"discrete:(\d+)", str(name))
-    if match and int(match[1]) >= 2:
+    match = re.fullmatch(r"discrete:(\d{1,6})", str(name))
+    if match and 2 <= int(match[1]) <= MOST_LEVELS:
         levels = int(match[1])
         return ActionFormat(loop.MODE.level, levels, np.zeros_like(low), np.full_like(high, levels - 1.0), name)
-    raise ValueError(f"actions must be 'native', 'unit' or 'discrete:K' with K >= 2, got {name!r}")
+    raise ValueError(
+        f"actions must be 'native', 'unit' or 'discrete:K' with K >= 2 and at most {MOST_LEVELS}, got {name!r}"
+    )

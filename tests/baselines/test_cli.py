@@ -297,6 +297,8 @@ def test_a_grid_file_says_what_the_options_say_and_options_override_it(capsys, t
         ("episodes = 'ten'", "episodes must be a whole number, got 'ten'"),
         ("rewards = [3]", "rewards must be texts, got 3"),
         ("params = [3]", "params must be texts or tables, got 3"),
+        ("params = [{max_steps = 07:32:00}]", "params must be numbers, texts or lists of them, got {'max_steps': "),
+        ("set = {level = 2020-01-01}", "set must be numbers, texts or lists of them, got {'level': "),
         ("engine = 'rays'", "engine must be 'local' or 'ray', got 'rays'"),
         ("envs = ['TrustDilema-v0']", "did you mean 'payoff/TrustDilemma-v0'?"),
     ],

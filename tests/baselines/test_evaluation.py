@@ -9,7 +9,7 @@ import payoff
 from payoff.baselines.evaluation import Yardsticks, evaluate, score, yardsticks
 from payoff.baselines.policies import ConstantPolicy, RandomPolicy
 from payoff.envs import registry
-from tests.baselines.fixtures import Match, Name
+from tests.baselines.fixtures import Match, Name, Stub
 
 TRUST, KEYS = "payoff/TrustDilemma-v0", "payoff/KeyRoom-v0"
 
@@ -47,6 +47,47 @@ def test_what_follows_the_end_of_an_episode_is_not_counted():
     assert played.payoffs == pytest.approx(np.full((2, 2), pi(0.9) + (length - 1) * pi(0.0)), rel=1e-12)
     assert played.cooperation_by_step == pytest.approx([0.9] + [0.0] * (length - 1))
     assert played.levels == pytest.approx(0.9 / length)
+
+
+class Uneven(Stub):
+    """The episode of seed s has s % 3 + 1 steps; step t pays t + 1, and so it does in the episodes that follow."""
+
+    def reset(self, seed=None):
+        seeds = np.arange(self.num_envs) + seed if np.isscalar(seed) else np.asarray(seed)
+        self.horizon = seeds % 3 + 1
+        return super().reset(seed)
+
+    def observe(self, luck):
+        clock = getattr(self, "clock", np.zeros(len(luck)))
+        steps = np.broadcast_to(getattr(self, "horizon", 1), len(luck))
+        return np.stack([clock, steps], axis=1)[:, None].repeat(luck.shape[1], axis=1).astype(np.float32)
+
+    def pay(self, luck, actions):
+        return np.broadcast_to(self.clock[:, None] + 1.0, luck.shape)
+
+
+class Rising:
+    """Contributes the share 0.1 (t + 1) + 0.05 n in step t of an episode of n steps, seat 1 half of it."""
+
+    def act(self, obs, *, deterministic):
+        share = (0.1 * (obs[..., 0] + 1) + 0.05 * obs[..., 1]) * np.array([1.0, 0.5])
+        return (2 * share - 1)[..., None]
+
+
+@pytest.mark.parametrize("num_envs", [1, 2, None])
+def test_episodes_of_different_lengths(num_envs, monkeypatch):
+    """Shares of seat 0: 0.15 in one step; 0.2, 0.3 in two; 0.25, 0.35, 0.45 in three. Steps pay 1, 2 and 3."""
+    monkeypatch.setattr(payoff, "multi_agent_vec", lambda env_id, num_envs, **kw: Uneven(num_envs, 2))
+    played = evaluate(Rising(), "stub", episodes=3, seed=0, num_envs=num_envs)
+    assert played.lengths.tolist() == [1, 2, 3]
+    assert played.episode_length == 2.0
+    assert played.payoffs.tolist() == [[1.0, 1.0], [3.0, 3.0], [6.0, 6.0]]
+    assert played.welfare == pytest.approx(20 / 3)
+    own = np.array([0.15, (0.2 + 0.3) / 2, (0.25 + 0.35 + 0.45) / 3])
+    np.testing.assert_allclose(played.levels, np.stack([own, own / 2], axis=1), atol=1e-7)
+    assert played.cooperation == pytest.approx(0.75 * (0.15 + 0.25 + 0.35) / 3)
+    first, second, third = (0.15 + 0.2 + 0.25) / 3, (0.3 + 0.35) / 2, 0.45
+    np.testing.assert_allclose(played.cooperation_by_step, [0.75 * first, 0.75 * second, 0.75 * third], atol=1e-7)
 
 
 @pytest.mark.parametrize("num_envs", [1, 3, None])

@@ -11,11 +11,12 @@ from torch.distributions import AffineTransform, TransformedDistribution
 from torch.distributions import Beta as TorchBeta
 from torch.distributions import Categorical as TorchCategorical
 
-from payoff.baselines.networks import Beta, Categorical, Ensemble, NetworkShape, clip_gradients
+from payoff.baselines.networks import Beta, Categorical, Ensemble, NetworkShape, check_finite, clip_gradients
 from payoff.baselines.ppo import ActorCritic, Args, NetworkPolicy, transitions
 from payoff.baselines.ppo import losses as losses_of
 from payoff.baselines.returns import ReturnScale
 from payoff.baselines.rollout import Rollout
+from payoff.baselines.training import NotFiniteError
 
 OUTPUT = torch.tensor([[-2.0, 0.5, 1.0, 3.0], [4.0, -1.0, 0.0, -30.0]])  # two rows, A = 2
 
@@ -167,6 +168,45 @@ def test_loss_depends_on_the_action_taken_and_is_clipped():
     assert a[0]["policy"].item() == pytest.approx(-1.0)  # the ratio is 1
     assert b[0]["policy"].item() == pytest.approx(-1.2)  # the ratio is far above and clipped
     assert b[1]["clipped"].item() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("before", "target", "plain", "clipped"),
+    [
+        (
+            -1.0,
+            0.0,
+            0.0,
+            0.5 * 0.8**2,
+        ),  # it moved by 1, and only 0.2 of it count: an error of 0.8, though there is none
+        (1.0, 0.0, 0.0, 0.5 * 0.8**2),
+        (-1.0, -3.0, 0.5 * 3.0**2, 0.5 * 3.0**2),  # the move was away from the target: the larger error stays
+        (0.1, 2.0, 0.5 * 2.0**2, 0.5 * 2.0**2),  # a move within the range counts whole
+    ],
+)
+def test_the_larger_error_of_a_clipped_value_counts(before, target, plain, clipped):
+    """Values before the update and returns are given relative to the value that the network says now."""
+    net = seats(num_agents=1)
+    inputs = net.inputs(observations(1, 1))
+    action, one = torch.full((1, 1, 2), 0.5), torch.ones(1, 1)
+    with torch.no_grad():
+        value = net.value(inputs)
+        batch = {"inputs": inputs, "advantages": one, "returns": value + target, "values": value + before}
+        batch |= {"actions": action, "log_probs": net.policy(inputs).log_prob(action)}
+        found = [losses_of(net, batch, clip=0.2, clip_value=flag)[0]["value"].item() for flag in (False, True)]
+    assert found == pytest.approx([plain, clipped], abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_loss_or_a_weight_that_is_not_finite_is_named(value):
+    net = torch.nn.Linear(2, 1)
+    check_finite(net, {"loss/value": 1.0, "update/explained_variance": value}, 3, 300)  # of equal returns nothing
+    with pytest.raises(NotFiniteError, match=r"update 3 \(step 300\): loss/value is not finite"):
+        check_finite(net, {"loss/value": value}, 3, 300)
+    with torch.no_grad():
+        net.bias[0] = value
+    with pytest.raises(NotFiniteError, match="the weight bias is not finite"):
+        check_finite(net, {"loss/value": 1.0}, 3, 300)
 
 
 def test_a_shared_network_knows_which_seat_it_plays():

@@ -134,6 +134,25 @@ def test_a_row_that_is_not_whole_is_refused_and_leaves_nothing(tmp_path, change,
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("where", ["hyperparameters", "env_params"])
+def test_settings_that_are_not_finite_have_no_id_and_no_row(where, tmp_path):
+    """JSON has no NaN: what Python writes for it no other reader reads, and NaN equals no NaN."""
+    config = replace(CONFIG, **{where: {"x": float("nan")}})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        config.run_id  # noqa: B018
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_row(tmp_path, ok_row(config))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("column", [c.name for c in COLUMNS if c.type in ("double", "list") and "curve" not in c.name])
+@pytest.mark.parametrize("value", [float("nan"), np.float32("nan"), -float("inf")])
+def test_no_number_of_a_row_may_be_other_than_finite(tmp_path, column, value):
+    kind = next(c.type for c in COLUMNS if c.name == column)
+    with pytest.raises(ValueError, match=f"column {column} must be finite"):
+        write_row(tmp_path, ok_row(**{column: [1.0, value] if kind == "list" else value}))
+
+
 def test_a_run_without_methods_has_the_id_that_it_had_before_there_were_any():
     assert CONFIG.run_id == replace(CONFIG, shaping="none", bonus="none", transform="none", partners="none").run_id
     # Partners were a parameter of the environment, and their runs are found as well.
@@ -288,3 +307,25 @@ def test_machine_and_versions_name_no_host(monkeypatch):
     assert found["cores"] == os.cpu_count() and found["cpu_model"]
     assert os.uname().nodename not in [str(value) for value in found.values()]
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", found["numba_version"])
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_are_as_the_umask_wants_them(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "folder" / "x", b"1")
+        write_atomically(tmp_path / "folder" / "x", b"2")
+    finally:
+        os.umask(before)
+    (found,) = (tmp_path / "folder").iterdir()
+    assert found.stat().st_mode & 0o777 == mode and found.read_bytes() == b"2"
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path):
+    write_atomically(tmp_path / ("x" * 255), b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["x" * 255]
+
+
+def test_an_error_of_writing_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=f"Is a directory: '{tmp_path}'"):
+        write_atomically(tmp_path, b"1")

@@ -180,7 +180,7 @@ def test_potential_is_not_asked_about_terminal_states():
         ({"gamma": 1.01}, ValueError, "gamma .* got 1.01"),
         ({"gamma": float("nan")}, ValueError, "gamma .* got nan"),
         ({"gamma": True}, ValueError, "gamma .* got True"),
-        ({"on_truncation": "keep"}, ValueError, "on_truncation must be 'bootstrap' or 'terminal', got 'keep'"),
+        ({"on_truncation": "keep"}, ValueError, "on_truncation must be one of 'bootstrap', 'terminal', got 'keep'"),
         ({"scale": float("inf")}, ValueError, "scale .* got inf"),
         ({"shift": "1"}, ValueError, "shift .* got '1'"),
         ({"potential": "progress"}, TypeError, r"from_info\('progress'\)"),

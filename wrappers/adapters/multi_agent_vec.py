@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from gymnasium.vector import AutoresetMode
 
 from payoff.wrappers.adapters.runner import WrapperSnapshot
-from payoff.wrappers.adapters.vector import BatchRunner, split_options
+from payoff.wrappers.adapters.vector import BatchRunner
 from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import Array
 
@@ -53,6 +53,8 @@ class MultiAgentVecRewardWrapper:
         ValueError: an unknown autoreset mode.
     """
 
+    snapshot_type = WrapperSnapshot
+
     def __init__(self, env: MultiAgentVecEnv, method: RewardMethod) -> None:
         if env.autoreset_mode not in _MODES:
             raise ValueError(f"autoreset_mode must be one of {', '.join(_MODES)}, got {env.autoreset_mode!r}")
@@ -74,9 +76,10 @@ class MultiAgentVecRewardWrapper:
         Returns:
             Observations ``(B, N, O)`` and info.
         """
-        given, mask = split_options(options)
+        given, mask = self._runner.split_options(options)
         obs, info = self.env.reset(seed=seed, options=given)
-        return obs, self._runner.begin(obs, info, mask)
+        with self._runner:
+            return obs, self._runner.begin(obs, info, mask)
 
     def step(self, actions: Any) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """One step of every copy.
@@ -87,10 +90,11 @@ class MultiAgentVecRewardWrapper:
         Returns:
             Observations ``(B, N, O)``, the method's rewards ``(B, N)``, terminated ``(B,)``, truncated ``(B,)``, info.
         """
-        self._runner.check_started()
+        self._runner.check_ready()
         obs, rewards, terminated, truncated, info = self.env.step(actions)
-        new, told = self._runner.advance(actions, obs, rewards, terminated, truncated, info)
-        return obs, new, terminated, truncated, told
+        with self._runner:
+            new, told = self._runner.advance(actions, obs, rewards, terminated, truncated, info)
+            return obs, new, terminated, truncated, told
 
     def snapshot(self) -> WrapperSnapshot:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.snapshot`."""

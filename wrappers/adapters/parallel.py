@@ -13,6 +13,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
 from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import Array, Batch, agents_info, place
 
@@ -36,6 +37,8 @@ class ParallelRewardWrapper(BaseParallelWrapper):
         ValueError: the environment has no ``possible_agents``.
     """
 
+    snapshot_type = WrapperSnapshot
+
     def __init__(self, env: Any, method: RewardMethod) -> None:
         if not isinstance(env, ParallelEnv):
             raise TypeError(f"env must be a pettingzoo ParallelEnv, got {type(env).__name__}")
@@ -53,9 +56,10 @@ class ParallelRewardWrapper(BaseParallelWrapper):
     ) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
         """Start an episode."""
         obs, infos = self.env.reset(seed=seed, options=options)
-        here = self._mask(obs)
-        self._runner.start(self._batch("obs", obs), agents_info(infos, self._names, here), here)
-        return obs, {a: self._told(infos.get(a, {}), 0.0, 0.0) for a in obs}
+        with self._runner:
+            here = self._mask(obs)
+            self._runner.start(self._batch("obs", obs), agents_info(infos, self._names, here), here)
+            return obs, {a: self._told(infos.get(a, {}), 0.0, 0.0) for a in obs}
 
     def step(
         self, actions: Mapping[Any, Any]
@@ -65,31 +69,46 @@ class ParallelRewardWrapper(BaseParallelWrapper):
         Raises:
             ValueError: the environment rewards an agent without an observation.
         """
-        self._runner.check_started()
+        self._runner.check_ready()
         before = self._mask(self.env.agents)
         obs, rewards, terminated, truncated, infos = self.env.step(actions)
+        with self._runner:
+            rewards, told = self._paid(before, actions, obs, rewards, terminated, truncated, infos)
+            return obs, rewards, terminated, truncated, told
+
+    def _paid(
+        self,
+        before: Array,
+        actions: Mapping[Any, Any],
+        obs: dict[Any, Any],
+        rewards: Mapping[Any, float],
+        terminated: dict[Any, bool],
+        truncated: dict[Any, bool],
+        infos: Mapping[Any, dict[str, Any]],
+    ) -> tuple[dict[Any, float], dict[Any, dict[str, Any]]]:
+        """The method's rewards of a round and the infos with its term; ``before`` are the agents that acted."""
         active = before & self._mask(rewards)
         if (active & ~self._mask(obs)).any():
             raise ValueError(f"{self.env}: agents with a reward must have an observation, got {sorted(map(str, obs))}")
-        paid = self._column(rewards, np.float64)
+        paid = reals("rewards", [rewards.get(a, 0.0) for a in self._names])
         new = self._runner.pay(
             self._batch("action", actions),
             paid,
             self._batch("obs", obs),
-            self._column(terminated, np.bool_),
-            self._column(truncated, np.bool_),
+            self._flags(terminated),
+            self._flags(truncated),
             agents_info(infos, self._names, active),
             active,
         )
         arrived = self._mask(self.env.agents) & self._mask(obs) & ~before
         if arrived.any():
             self._runner.start(self._batch("obs", obs), agents_info(infos, self._names, arrived), arrived)
-        rewards, told = dict(rewards), dict(infos)
+        new_rewards, told = dict(rewards), dict(infos)
         for row in np.flatnonzero(active):
             agent = self._names[row]
-            rewards[agent] = new.item(row)
+            new_rewards[agent] = new.item(row)
             told[agent] = self._told(infos.get(agent, {}), paid.item(row), new.item(row) - paid.item(row))
-        return obs, rewards, terminated, truncated, told
+        return new_rewards, told
 
     def _told(self, info: Mapping[str, Any], paid: float, change: float) -> dict[str, Any]:
         terms = add_term(info.get("reward_terms"), paid, self.method.term, change)
@@ -98,8 +117,8 @@ class ParallelRewardWrapper(BaseParallelWrapper):
     def _mask(self, agents: Any) -> Array:
         return np.array([a in agents for a in self._names], dtype=np.bool_)
 
-    def _column(self, values: Mapping[Any, Any], kind: type[np.generic]) -> Array:
-        return np.array([values.get(a, 0) for a in self._names], dtype=kind)
+    def _flags(self, values: Mapping[Any, Any]) -> Array:
+        return np.array([values.get(a, False) for a in self._names], dtype=np.bool_)
 
     def _batch(self, what: str, values: Mapping[Any, Any]) -> Batch:
         space = self._space[what]

@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import TERMS, RewardMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take
 
@@ -59,6 +60,10 @@ class WrapperSnapshot:
 class MethodRunner:
     """Runs one method on one batch: keeps the last observations, and which rows are between episodes.
 
+    What an adapter makes of a step or reset that the environment has taken stands in a ``with runner:``. A failure in
+    there, of the method or in what the environment gave it, leaves the environment ahead, and other people's cannot be
+    rolled back. So :meth:`check_ready` then refuses every step until a full reset or a snapshot brings both together.
+
     Args:
         method: what changes the reward.
         adapter: the wrapper that runs it.
@@ -77,15 +82,28 @@ class MethodRunner:
         self.method = method.attach(adapter)
         self.rows = rows
         self.over = np.zeros(rows, dtype=np.bool_)
-        self._started = False
+        self._obstacle: str | None = "call reset() before step()"  # what keeps the method from following a step
         self._obs: Batch = None  # copies of the last observations, where the method reads them
         self._everyone = np.ones(rows, dtype=np.bool_)
         self._everyone.flags.writeable = False  # one mask serves every transition
 
-    def check_started(self) -> None:
-        """Raise gymnasium.error.ResetNeeded before the first reset."""
-        if not self._started:
-            raise gym.error.ResetNeeded(f"{type(self.method).__name__}: call reset() before step()")
+    def __enter__(self) -> None:
+        """The environment has moved, and the method follows."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Take note of whether it could."""
+        if error is None:
+            self._obstacle = None
+        else:
+            self._obstacle = (
+                f"failed after the environment had moved ({kind.__name__ if kind else ''}: {error}); "
+                "call reset() without options['reset_mask'] before anything else"
+            )
+
+    def check_ready(self) -> None:
+        """Raise gymnasium.error.ResetNeeded before the first reset, and after a failure until the next full one."""
+        if self._obstacle is not None:
+            raise gym.error.ResetNeeded(f"{type(self.method).__name__} {self._obstacle}")
 
     def start(self, obs: Batch, info: BatchInfo, mask: Array | None = None) -> None:
         """Rows in ``mask`` (all when None) begin an episode with ``obs``."""
@@ -97,7 +115,6 @@ class MethodRunner:
                 self._obs = copied(self._obs)  # the transition before still shows the old one
                 place(self._obs, mask, copied(take(obs, mask)))
             obs = self._obs
-        self._started = True
         self.over = self.over & ~mask
         self.method.reset(obs, info, mask)
 
@@ -118,7 +135,7 @@ class MethodRunner:
         """
         active = self._everyone if active is None else active
         steps = np.count_nonzero(active)
-        given = np.array(reward, dtype=np.float64)
+        given = reward.copy()
         given.flags.writeable = False  # a method that writes into it would lose the true reward
         before = self._obs
         if self.method.reads_obs:
@@ -126,7 +143,7 @@ class MethodRunner:
         if not steps:
             return given.copy()
         t = Transition(before, action, given, next_obs, terminated, truncated, info, active)
-        new = np.asarray(self.method(t), dtype=np.float64)
+        new = reals(f"what {type(self.method).__name__} returns", self.method(t))
         if new.shape != given.shape:
             raise ValueError(f"{type(self.method).__name__} must return shape {given.shape}, got {new.shape}")
         if steps < active.size:
@@ -141,7 +158,8 @@ class MethodRunner:
         return new
 
     def snapshot(self, env: Any) -> WrapperSnapshot:
-        """Snapshot of the environment inside and of the method."""
+        """Snapshot of the environment inside and of the method; ResetNeeded where they are apart."""
+        self.check_ready()
         inner = snapshot_source(env).snapshot().arrays()
         return WrapperSnapshot(inner, self.over.copy(), self.method.state_dict())
 
@@ -155,7 +173,8 @@ class MethodRunner:
         if snapshot.over.shape != self.over.shape:
             raise ValueError(f"snapshot.over has shape {snapshot.over.shape}, this environment needs {self.over.shape}")
         source = snapshot_source(env)
-        inner = type(source.snapshot()).from_arrays(snapshot.inner)
+        kind = getattr(type(source), "snapshot_type", None) or type(source.snapshot())
+        inner = kind.from_arrays(snapshot.inner)
         kept = self.method.state_dict()
         self.method.load_state_dict(snapshot.method)
         try:
@@ -168,7 +187,7 @@ class MethodRunner:
 
     def resume(self, obs: Batch) -> None:
         """Observations of all rows after :meth:`restore`."""
-        self._started = True
+        self._obstacle = None
         if self.method.reads_obs:
             self._obs = copied(obs)
 

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.arguments import real
 from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import one_row, single_info
 
@@ -30,6 +31,8 @@ class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         method: the object that runs: a copy of the argument if that one serves another environment and allows copies.
     """
 
+    snapshot_type = WrapperSnapshot
+
     def __init__(self, env: gym.Env[Any, Any], method: RewardMethod) -> None:
         # no deep copy here: a method may hold what cannot be copied, and `spec` copies when it is asked for
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, method=method)
@@ -40,23 +43,25 @@ class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
         obs, info = self.env.reset(seed=seed, options=options)
-        self._runner.start(one_row(obs), single_info(info))
-        return obs, self._told(info, 0.0, 0.0)
+        with self._runner:
+            self._runner.start(one_row(obs), single_info(info))
+            return obs, self._told(info, 0.0, 0.0)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step, with the method's reward."""
-        self._runner.check_started()
+        self._runner.check_ready()
         obs, reward, terminated, truncated, info = self.env.step(action)
-        paid = float(reward)
-        new = self._runner.pay(
-            one_row(action),
-            np.array([paid]),
-            one_row(obs),
-            np.array([terminated], dtype=np.bool_),
-            np.array([truncated], dtype=np.bool_),
-            single_info(info),
-        ).item()
-        return obs, new, terminated, truncated, self._told(info, paid, new - paid)
+        with self._runner:
+            paid = real("reward", reward)
+            new = self._runner.pay(
+                one_row(action),
+                np.array([paid]),
+                one_row(obs),
+                np.array([terminated], dtype=np.bool_),
+                np.array([truncated], dtype=np.bool_),
+                single_info(info),
+            ).item()
+            return obs, new, terminated, truncated, self._told(info, paid, new - paid)
 
     def _told(self, info: dict[str, Any], paid: float, change: float) -> dict[str, Any]:
         terms = add_term(info.get("reward_terms"), paid, self.method.term, change)

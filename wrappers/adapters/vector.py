@@ -11,10 +11,11 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import AutoresetMode
 
 from payoff.wrappers.adapters.runner import MethodRunner, WrapperSnapshot, add_term
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RewardMethod
 from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take, vector_info
 
-__all__ = ["BatchRunner", "VectorRewardWrapper", "split_options"]
+__all__ = ["BatchRunner", "VectorRewardWrapper"]
 
 
 class BatchRunner(MethodRunner):
@@ -47,6 +48,23 @@ class BatchRunner(MethodRunner):
         self._nobody = np.zeros(self.rows, dtype=np.bool_)
         self._masks = masks
 
+    def split_options(self, options: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Array | None]:
+        """A copy of the reset options (environments take entries out of theirs), and the ``reset_mask`` in them.
+
+        Raises:
+            TypeError: the options are no dict.
+            gymnasium.error.ResetNeeded: only some copies shall begin, where all of them must.
+        """
+        given: Any = options
+        if given is None:
+            return None, None
+        if not isinstance(given, Mapping):
+            raise TypeError(f"options must be a dict or None, got {given!r}")
+        mask = given.get("reset_mask")
+        if mask is not None and not np.all(mask):
+            self.check_ready()
+        return dict(given), mask
+
     def begin(self, obs: Batch, infos: Mapping[str, Any], mask: Array | None) -> dict[str, Any]:
         """Copies in ``mask`` (all when None) begin an episode; returns infos with the reward terms."""
         mask = self._all if mask is None else mask
@@ -58,7 +76,7 @@ class BatchRunner(MethodRunner):
         self, actions: Any, obs: Batch, rewards: Any, terminated: Array, truncated: Array, infos: Mapping[str, Any]
     ) -> tuple[Array, dict[str, Any]]:
         """New rewards of a step, in the shape of the given ones, and infos with the reward terms."""
-        paid = np.array(rewards, dtype=np.float64)
+        paid = reals("rewards", rewards).copy()
         ended = terminated | truncated
         over = np.count_nonzero(ended) > 0
         fresh = self._copies(self.over)  # next-step autoreset: this call restarted them
@@ -157,13 +175,6 @@ def _joined(now: Mapping[str, Any] | None, final: Mapping[str, Any] | None, last
     return {key: _chosen(last, final.get(key, zero), now.get(key, zero)) for key, zero in blank.items()}
 
 
-def split_options(options: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Array | None]:
-    """A copy of the reset options (environments take entries out of theirs), and the ``reset_mask`` in them."""
-    if options is None:
-        return None, None
-    return dict(options), options.get("reset_mask")
-
-
 class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], RecordConstructorArgs):
     """The vector form of :class:`payoff.wrappers.adapters.single.RewardWrapper`: one call of the method for all copies.
 
@@ -182,6 +193,8 @@ class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], Rec
         ValueError: the environment does not state its autoreset mode.
     """
 
+    snapshot_type = WrapperSnapshot
+
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], method: RewardMethod) -> None:
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, method=method)
         gym.vector.VectorWrapper.__init__(self, env)
@@ -195,17 +208,19 @@ class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], Rec
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Start episodes, in all copies or in those of ``options["reset_mask"]``."""
-        given, mask = split_options(options)
+        given, mask = self._runner.split_options(options)
         inner: Any = self.env  # the base class annotates an int only, its own vector environments take lists
         obs, infos = inner.reset(seed=seed, options=given)
-        return obs, self._runner.begin(obs, infos, mask)
+        with self._runner:
+            return obs, self._runner.begin(obs, infos, mask)
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """One step of every copy, with the method's rewards."""
-        self._runner.check_started()
+        self._runner.check_ready()
         obs, rewards, terminated, truncated, infos = self.env.step(actions)
-        new, told = self._runner.advance(actions, obs, rewards, terminated, truncated, infos)
-        return obs, new, terminated, truncated, told
+        with self._runner:
+            new, told = self._runner.advance(actions, obs, rewards, terminated, truncated, infos)
+            return obs, new, terminated, truncated, told
 
     def snapshot(self) -> WrapperSnapshot:
         """See :meth:`payoff.wrappers.adapters.single.RewardWrapper.snapshot`."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from payoff.wrappers.arguments import check_mapping
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array
 
@@ -67,6 +68,7 @@ class CompositeMethod(RowMethod):
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
         """See :meth:`Part.read_state`."""
+        check_mapping("state", state, "arrays")
         parts = self.parts()
         own, theirs = _split_names(state, parts)
         memory = self.checked_memory(own)
@@ -144,7 +146,7 @@ def _split_names(
     own: dict[str, Array] = {}
     theirs: dict[str, dict[str, Array]] = {name: {} for name in parts}
     for key, array in state.items():
-        head, dot, rest = key.partition(".")
+        head, dot, rest = str(key).partition(".")
         if dot and head in theirs:
             theirs[head][rest] = array
         else:

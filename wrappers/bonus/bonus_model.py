@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.wrappers.arguments import as_array, check_names, check_sequence, state_array
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
 from payoff.wrappers.rows import Array, Batch
@@ -49,6 +50,7 @@ class BonusLearning:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError names the field, its value and what is allowed)."""
+        check_sequence("hidden", self.hidden, "whole numbers")
         for width in self.hidden:
             check_integer("hidden", width, 1)
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
@@ -120,7 +122,7 @@ class BonusModel:
         """
         found = evaluated(self.encode, obs)
         if found.shape[1] != self.inputs:
-            raise ValueError(f"{type(self).__name__} has {self.inputs} inputs, got {found.shape[1]}")
+            raise ValueError(f"{type(self).__name__} has {self.inputs} inputs, got {found.shape[1]}; see encode=")
         return found
 
     def whitened(self, numbers: Array) -> Tensor:
@@ -189,22 +191,23 @@ class BonusModel:
         kind = type(self).__name__
         if not state and self.inputs is None:
             return lambda: None
-        inputs = np.size(state.get("whitening.mean", ()))
+        inputs = as_array(state.get("whitening.mean", ())).size
+        if not inputs:
+            raise ValueError(f"{kind}: whitening.mean must hold a number for each input, got none")
         if self.inputs not in (None, inputs):
             raise ValueError(f"{kind} has {self.inputs} inputs, got the state of one with {inputs}")
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._build(inputs)
         blank = other.state_dict()
-        if set(state) != set(blank):
-            odd = sorted(set(state) ^ set(blank))
-            raise ValueError(f"{kind} takes the arrays {', '.join(blank)}; missing or unknown: {', '.join(odd)}")
-        arrays = {name: np.array(array, dtype=np.float64) for name, array in state.items()}
-        filled = len(np.atleast_1d(arrays["kept.next"]))
-        for name, array in arrays.items():
-            shape = (filled, *blank[name].shape[1:]) if name.startswith("kept.") else blank[name].shape
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ValueError(f"{kind}: {name} must hold finite numbers of shape {shape}, got shape {array.shape}")
+        check_names(kind, state, blank)
+        filled = len(np.atleast_1d(as_array(state["kept.next"])))
+        arrays = {}
+        for name, like in blank.items():
+            shape = (filled, *like.shape[1:]) if name.startswith("kept.") else like.shape
+            arrays[name] = state_array(kind, name, state[name], like, shape)
+            if name.startswith(("exp_avg_sq.", "whitening.squares")) and (arrays[name] < 0.0).any():
+                raise ValueError(f"{kind}: {name} must not be negative, got {arrays[name].min()}")
         if filled >= self.settings.learn_every:
             raise ValueError(f"{kind}: kept must have fewer rows than learn_every {self.settings.learn_every}")
         if min(arrays["rounds"], arrays["steps"], arrays["whitening.count"]) < 0:

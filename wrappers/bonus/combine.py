@@ -109,6 +109,8 @@ class Scale(Combination):
     """
 
     def __init__(self, bonus: Bonus, factor: float) -> None:
+        if not isinstance(bonus, Bonus):
+            raise TypeError(f"bonus must be a Bonus, got {type(bonus).__name__}")
         check_number("factor", factor, -np.inf)
         super().__init__(bonus)
         self.factor = factor

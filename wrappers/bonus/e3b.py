@@ -18,6 +18,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.wrappers.arguments import as_array
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.base import Bonus, Part
 from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
@@ -145,6 +146,8 @@ class E3B(Bonus):
     def _enter(self, obs: Batch, rows: Array) -> Array:
         """Bonus ``(n,)`` of the states of some rows, which are then part of C."""
         phi = self.encoder.features(take(obs, rows))
+        if phi.shape[1] != self._size:
+            raise ValueError(f"E3B has {self._size} features, got {phi.shape[1]}; see features=")
         inverse = self.memory["inverse"][rows]
         # sums of products rather than a product of matrices: the same bits at every batch size
         u = (inverse * phi[:, None, :]).sum(axis=2)
@@ -155,8 +158,9 @@ class E3B(Bonus):
     def checked_memory(self, state: Mapping[str, Array]) -> dict[str, Array]:
         """The memory that ``state`` describes; before the first reset, for as many features as it has."""
         known = self._size
-        if not self.memory and "inverse" in state and np.ndim(state["inverse"]) == 3:
-            self._size = np.shape(state["inverse"])[-1]
+        given = as_array(state.get("inverse", ()))
+        if not self.memory and given.ndim == 3:
+            self._size = given.shape[-1]
         try:
             return super().checked_memory(state)
         except ValueError:

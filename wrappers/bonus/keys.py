@@ -23,6 +23,7 @@ Key: TypeAlias = Callable[[Batch, BatchInfo], Any]
 """Function from R observations ``(R, ...)`` and their info to an array ``(R, ...)`` of numbers, flags or words, or a
 dict or tuple of such arrays; rows that are equal in every byte are the same state."""
 
+_HINT = "see key=, a function (obs, info) -> (R, ...)"
 SIZE = 16  # bytes of a key
 
 
@@ -53,8 +54,8 @@ def key_from_info(key: str) -> InfoKey:
     return InfoKey(key)
 
 
-def checked_key(key: Key | None) -> Key:
-    """The key function, the whole observation for None.
+def checked_key(key: Key | None, name: str = "key") -> Key:
+    """The key function, the whole observation for None; ``name`` is that of the argument, for errors.
 
     Raises:
         TypeError: ``key`` cannot be called.
@@ -64,7 +65,7 @@ def checked_key(key: Key | None) -> Key:
         return observation_key
     if not callable(function):
         hint = f"key_from_info({key!r})" if isinstance(function, str) else "key_from_info(name)"
-        raise TypeError(f"key must be a function (obs, info) -> (R, ...), got {key!r}; see {hint}")
+        raise TypeError(f"{name} must be a function (obs, info) -> (R, ...), got {key!r}; see {hint}")
     return key  # type: ignore[return-value]  # it is not None
 
 
@@ -100,13 +101,13 @@ def _bytes(array: Array, rows: int, key: Key) -> Array:
     """``(R, W)`` uint8, what the rows of an array are in memory."""
     name = getattr(key, "__qualname__", repr(key))
     if array.ndim == 0 or len(array) != rows:
-        raise ValueError(f"key {name} must return an array of {rows} rows, got shape {array.shape}")
+        raise ValueError(f"key {name} must return an array of {rows} rows, got shape {array.shape}; {_HINT}")
     flat = array.reshape(rows, -1)
     if array.dtype.kind in "US":  # arrays of words are as wide as the longest word in them
         words = [repr(row).encode() for row in flat.tolist()]
         return np.frombuffer(b"".join(_digest(word) for word in words), dtype=np.uint8).reshape(rows, SIZE)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"key {name} must return numbers, flags or words, got dtype {array.dtype}")
+        raise TypeError(f"key {name} must return numbers, flags or words, got dtype {array.dtype}; {_HINT}")
     if array.dtype.kind == "f":
         flat = flat + 0.0  # -0.0 becomes 0.0
     return np.ascontiguousarray(flat).view(np.uint8).reshape(rows, -1)

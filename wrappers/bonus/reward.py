@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number, check_word
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.base import Bonus, CompositeMethod, Part
 from payoff.wrappers.rows import Array, Batch, BatchInfo
@@ -185,7 +186,7 @@ class PaidBonus(Bonus):
         Raises:
             ValueError: the bonus gave another shape, or a number that is not finite.
         """
-        bonus = np.asarray(self.bonus(t), dtype=np.float64)
+        bonus = reals(f"what {type(self.bonus).__name__} gives", self.bonus(t))
         fits = bonus.shape == t.reward.shape
         if not fits or not np.isfinite(bonus[t.active]).all():
             got = f"{bonus[~np.isfinite(bonus)][0]}" if fits else f"shape {bonus.shape}"
@@ -246,7 +247,7 @@ class RunningDeviation:
         """See :meth:`payoff.wrappers.bonus.base.Part.read_state`."""
         if set(state) != {"sums"}:
             raise ValueError(f"a running deviation takes the array sums, got {', '.join(state) or 'nothing'}")
-        sums = np.array(state["sums"], dtype=np.float64)
+        sums = reals("sums", state["sums"]).copy()
         if sums.shape != (3,) or not np.isfinite(sums).all() or sums[0] < 1.0 or sums[2] < 0.0:
             raise ValueError(
                 f"sums must be 3 numbers (count of at least 1, sum, sum of squares), got {state['sums']!r}"

@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_integer
+from payoff.wrappers.arguments import check_callable, reals
 from payoff.wrappers.rows import Array, Batch
 
 __all__ = ["OneHot", "StateFeatures", "checked_features", "evaluated", "flat", "one_hot"]
+
+_HINT = "give the bonus encode= (E3B: features=), a function from observations to numbers (R, F)"
 
 StateFeatures: TypeAlias = Callable[[Batch], Array]
 """Function from R observations ``(R, ...)`` to ``(R, F)`` finite numbers, F always the same."""
@@ -21,12 +24,20 @@ def flat(obs: Batch) -> Array:
     """All numbers of an observation side by side, ``(R, F)`` float64; dicts in the order of their keys.
 
     Whole numbers that name something are better told apart by :func:`one_hot`.
+
+    Raises:
+        ValueError: observations of texts, graphs or sequences, which need a function of their own.
     """
     if isinstance(obs, Mapping):
         return np.concatenate([flat(obs[name]) for name in sorted(obs)], axis=1)
     if isinstance(obs, tuple):
         return np.concatenate([flat(part) for part in obs], axis=1)
-    array = np.asarray(obs, dtype=np.float64)
+    try:
+        array = reals("observations", obs)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_HINT}") from None
+    if not array.ndim:
+        raise ValueError(f"observations must be arrays (R, ...), got {obs!r}; {_HINT}")
     return array.reshape(len(array), -1)
 
 
@@ -59,9 +70,12 @@ def one_hot(states: int, *, state: Callable[[Batch], Array] | None = None) -> On
         state: function from observations ``(R, ...)`` to state numbers ``(R,)``; None where observations are those.
 
     Raises:
+        TypeError: ``state`` cannot be called.
         ValueError: ``states`` is no whole number of at least 1.
     """
     check_integer("states", states, 1)
+    if state is not None:
+        check_callable("state", state, "obs -> (R,)")
     return OneHot(states, state)
 
 
@@ -85,10 +99,10 @@ def evaluated(features: StateFeatures, obs: Batch) -> Array:
     Raises:
         ValueError: other rows, another number of axes, or a number that is not finite.
     """
-    found, rows = np.asarray(features(obs), dtype=np.float64), _rows(obs)
+    name = getattr(features, "__qualname__", repr(features))
+    found, rows = reals(f"what features {name} returns", features(obs)), _rows(obs)
     fits = found.ndim == 2 and len(found) == rows
     if not fits or not np.isfinite(found).all():
-        name = getattr(features, "__qualname__", repr(features))
         got = f"{found[~np.isfinite(found)][0]}" if fits else f"shape {found.shape}"
         raise ValueError(f"features {name} must return finite numbers of shape ({rows}, F), got {got}")
     return found

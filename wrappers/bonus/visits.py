@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from payoff.wrappers.arguments import as_array
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.base import Bonus, Part
 from payoff.wrappers.bonus.keys import Key, checked_key, row_keys
@@ -76,8 +77,8 @@ class Visits:
         names = ("key", "count") if self.common else ("key", "count", "row")
         if set(state) != set(names):
             raise ValueError(f"visits take the arrays {', '.join(names)}, got {', '.join(state) or 'nothing'}")
-        keys, count = np.asarray(state["key"]), np.asarray(state["count"])
-        row = np.zeros(count.size, dtype=np.int64) if self.common else np.asarray(state["row"])
+        keys, count = as_array(state["key"]), as_array(state["count"])
+        row = np.zeros(count.size, dtype=np.int64) if self.common else as_array(state["row"])
         if keys.dtype != np.uint64 or keys.shape != (count.size, 2) or count.ndim != 1 or row.shape != count.shape:
             shapes = f"{keys.dtype} {keys.shape}, {count.shape} and {row.shape}"
             raise ValueError(f"visits: key, count and row must have shapes (K, 2) uint64, (K,) and (K,), got {shapes}")

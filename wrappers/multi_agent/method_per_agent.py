@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from payoff.wrappers.arguments import check_mapping
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.multi_agent.team import TeamMethod, agent_names
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
@@ -42,7 +43,12 @@ class MethodPerAgent(RewardMethod):
     """
 
     def __init__(self, methods: Mapping[Any, RewardMethod], default: RewardMethod | None = None) -> None:
-        given = [*methods.values(), *([] if default is None else [default])]
+        check_mapping("methods", methods, "RewardMethods")
+        given = list(methods.values())
+        if default is not None:
+            if not isinstance(default, RewardMethod):
+                raise TypeError(f"default must be a RewardMethod, got {type(default).__name__}")
+            given.append(default)
         for method in given:
             if not isinstance(method, RewardMethod):
                 raise TypeError(f"methods must be RewardMethods, got {type(method).__name__}")
@@ -100,9 +106,10 @@ class MethodPerAgent(RewardMethod):
         Raises:
             ValueError: an array is missing, unknown or does not fit; nothing has changed.
         """
+        check_mapping("state", state, "arrays")
         parts: dict[int, dict[str, Array]] = {i: {} for i in self._seats}
         for name, array in state.items():
-            seat, _, rest = name.partition(".")
+            seat, _, rest = str(name).partition(".")
             if not seat.isdecimal() or int(seat) not in parts:
                 raise ValueError(
                     f"MethodPerAgent has no method for {name!r}; it has them for {', '.join(map(str, parts))}"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
@@ -183,7 +184,7 @@ def _folded(batch: Batch, n: int) -> Batch:
 
 
 def _checked(name: str, function: Utility | Counterfactual, team: Team, shape: tuple[int, ...]) -> Array:
-    value = np.asarray(function(team), dtype=np.float64)
+    value = reals(f"what {name} returns", function(team))
     if value.shape != shape or not np.isfinite(value).all():
         called = getattr(function, "__qualname__", repr(function))
         got = f"shape {value.shape}" if value.shape != shape else f"{value[~np.isfinite(value)][0]}"

@@ -8,13 +8,13 @@ from typing import Any, TypeAlias, overload
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector.utils import batch_space
-from pettingzoo import ParallelEnv
 
 from payoff.wrappers.adapters.multi_agent_vec import MultiAgentVecEnv, MultiAgentVecRewardWrapper
 from payoff.wrappers.adapters.parallel import ParallelRewardWrapper
 from payoff.wrappers.adapters.runner import WrapperSnapshot
 from payoff.wrappers.adapters.single import RewardWrapper
 from payoff.wrappers.adapters.vector import VectorRewardWrapper
+from payoff.wrappers.adapters.wrapping import AnyParallelEnv, kind_of
 from payoff.wrappers.objectives.memory import MemoryMethod, joined, joined_space
 from payoff.wrappers.rows import Array
 
@@ -24,11 +24,13 @@ Infos: TypeAlias = dict[Any, dict[str, Any]]
 
 
 @overload
+def augment(env: AnyParallelEnv, method: MemoryMethod) -> MemoryParallelEnv: ...
+@overload
 def augment(env: gym.Env[Any, Any], method: MemoryMethod) -> MemoryWrapper: ...
 @overload
 def augment(env: gym.vector.VectorEnv[Any, Any, Any], method: MemoryMethod) -> MemoryVectorWrapper: ...
 @overload
-def augment(env: Any, method: MemoryMethod) -> Any: ...
+def augment(env: MultiAgentVecEnv, method: MemoryMethod) -> MemoryMultiAgentVec: ...
 def augment(env: Any, method: MemoryMethod) -> Any:
     """As :func:`payoff.wrappers.wrap`, with the method's memory appended to each observation.
 
@@ -48,18 +50,13 @@ def augment(env: Any, method: MemoryMethod) -> Any:
     """
     if not isinstance(method, MemoryMethod):
         raise TypeError(f"method must be a MemoryMethod, got {type(method).__name__}; see wrap")
-    if isinstance(env, gym.Env):
-        return MemoryWrapper(env, method)
-    if isinstance(env, gym.vector.VectorEnv):
-        return MemoryVectorWrapper(env, method)
-    if isinstance(env, ParallelEnv):
-        return MemoryParallelEnv(env, method)
-    if isinstance(env, type) or not all(hasattr(env, name) for name in ("num_envs", "num_agents", "autoreset_mode")):
-        raise TypeError(
-            "env must be a gymnasium Env or VectorEnv, a pettingzoo ParallelEnv or a multi-agent batch, "
-            f"got {type(env).__name__}"
-        )
-    return MemoryMultiAgentVec(env, method)
+    kinds = {
+        "env": MemoryWrapper,
+        "vector": MemoryVectorWrapper,
+        "parallel": MemoryParallelEnv,
+        "multi_agent_vec": MemoryMultiAgentVec,
+    }
+    return kinds[kind_of(env)](env, method)
 
 
 class MemoryWrapper(RewardWrapper):

@@ -16,6 +16,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_integer
+from payoff.wrappers.arguments import check_sequence
 from payoff.wrappers.base import Transition
 from payoff.wrappers.objectives.memory import MemoryMethod
 from payoff.wrappers.objectives.scalarise import WeightedSum, check_key, read_vector
@@ -50,6 +51,7 @@ class FineGrainedReward(MemoryMethod):
     def __init__(self, weights: Sequence[float], segments: Sequence[Segment], *, key: str = "reward_vector") -> None:
         self.sum = WeightedSum(weights)
         check_key(key)
+        check_sequence("segments", segments, "words, numbers or functions")
         if len(segments) != len(self.sum.weights):
             raise ValueError(f"segments must be as many as weights, {len(self.sum.weights)}, got {len(segments)}")
         for segment in segments:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from payoff.wrappers.arguments import check_sequence
 from payoff.wrappers.rows import Array
 
 __all__ = ["Formula", "parse", "symbols_of", "truth_table"]
@@ -83,6 +84,7 @@ def check_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: a symbol that is no word, stands twice or is an operator, or more than 16 symbols.
     """
+    check_sequence("symbols", symbols, "words")
     names = tuple(symbols)
     for name in names:
         if not isinstance(name, str) or not _WORD.fullmatch(name) or name in (*_UNARY, *_BINARY, "true", "false"):

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from payoff.envs import registry
+from payoff.wrappers.arguments import check_mapping, check_sequence
 from payoff.wrappers.base import Transition
 from payoff.wrappers.objectives.formula import check_symbols
 from payoff.wrappers.rows import Array
@@ -36,6 +37,7 @@ class Labels:
     """
 
     def __init__(self, events: Mapping[str, Event]) -> None:
+        check_mapping("events", events, "functions of a transition")
         self.symbols = check_symbols(list(events))
         for name, event in events.items():
             if not callable(event):
@@ -89,6 +91,8 @@ def caption_is(captions: str | Sequence[str], *texts: str) -> CaptionIs:
     >>> caption_is("payoff/KeyRoom-v0", "picked up the key").texts
     ('picked up the key',)
     """
+    if not isinstance(captions, str):
+        check_sequence("captions", captions, "texts, or an environment's id")
     known = tuple(registry.load(captions).captions if isinstance(captions, str) else captions)
     for text in texts:
         if text not in known:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.objectives.scalarise import Thresholded, WeightedSum
 from payoff.wrappers.rows import Array
 
@@ -46,11 +47,17 @@ def preferred(first: Any, second: Any, delta: Any = 0.0, *, signs: Any = 1.0) ->
     >>> preferred([[1.0, 0.0], [1.0, 5.0]], [[0.0, 9.0], [1.2, 1.0]], [0.5, 0.0]).tolist()
     [1, 1]
     """
-    apart = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    first, second = reals("first", first), reals("second", second)
+    try:
+        apart = np.asarray(first - second)
+    except ValueError:
+        raise ValueError(f"first and second must fit, got shapes {first.shape} and {second.shape}") from None
+    if not apart.ndim:
+        raise ValueError(f"first and second must have shape (..., K), got {first.shape} and {second.shape}")
     if np.isnan(apart).any():  # a difference that is no number would count as none
         raise ValueError("first and second must be numbers with a difference, got NaN")
     size = apart.shape[-1:]
-    delta, signs = np.broadcast_to(delta, size), np.broadcast_to(signs, size)
+    delta, signs = _each("delta", delta, size), _each("signs", signs, size)
     if not (delta >= 0.0).all():
         raise ValueError(f"delta must not be negative, got {delta.tolist()}")
     if not np.isin(signs, (-1.0, 1.0)).all():
@@ -60,6 +67,14 @@ def preferred(first: Any, second: Any, delta: Any = 0.0, *, signs: Any = 1.0) ->
     chosen = np.take_along_axis(apart * signs, first_at[..., None], axis=-1)[..., 0]
     answer: Array = np.where(counts.any(axis=-1), np.sign(chosen), 0.0).astype(np.int64)
     return answer
+
+
+def _each(name: str, value: Any, size: tuple[int, ...]) -> Array:
+    """``(K,)`` numbers, from as many or from one for all."""
+    found = reals(name, value)
+    if found.shape not in ((), (1,), size):
+        raise ValueError(f"{name} must be one number or {size[0]}, got shape {found.shape}")
+    return np.broadcast_to(found, size)
 
 
 def margins(samples: Any, factors: Any) -> Array:
@@ -76,10 +91,10 @@ def margins(samples: Any, factors: Any) -> Array:
     Raises:
         ValueError: no samples, or negative factors.
     """
-    samples = np.asarray(samples, dtype=np.float64)
+    samples = reals("samples", samples)
     if samples.ndim != 2 or not len(samples):
         raise ValueError(f"samples must have shape (M, K) with M at least 1, got {samples.shape}")
-    factors = np.broadcast_to(factors, samples.shape[1:])
+    factors = _each("factors", factors, samples.shape[1:])
     if not (factors >= 0.0).all():
         raise ValueError(f"factors must not be negative, got {factors.tolist()}")
     spread: Array = factors * samples.std(axis=0)
@@ -103,12 +118,14 @@ def lexicographic_sum(
     >>> lexicographic_sum(ranges=[1.0, 9.0], steps=[1.0, 1.0]).weights
     (10.0, 1.0)
     """
-    ranges, steps = [float(x) for x in ranges], [float(x) for x in steps]
-    if len(ranges) != len(steps) or not ranges:
+    check_sequence("ranges", ranges, "numbers")
+    check_sequence("steps", steps, "numbers")
+    if len(ranges) != len(steps) or not len(ranges):
         raise ValueError(f"ranges and steps must be as many, and at least one, got {len(ranges)} and {len(steps)}")
     for name, values in (("ranges", ranges), ("steps", steps)):
         for value in values:
             check_number(f"{name}[...]", value, 0.0, open_low=True)
+    ranges, steps = [float(x) for x in ranges], [float(x) for x in steps]
     weights = [1.0]
     for i in range(len(ranges) - 2, -1, -1):
         weights.insert(0, weights[0] * (steps[i + 1] + ranges[i + 1]) / steps[i])
@@ -131,13 +148,15 @@ def lexicographic_argmax(values: Any, *, thresholds: Any = np.inf, slack: Any = 
     Raises:
         ValueError: shapes that do not fit, NaN, or a negative slack.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = reals("values", values)
     if values.ndim < 2 or 0 in values.shape[-2:]:
         raise ValueError(f"values must have shape (..., A, K), got {values.shape}")
     if np.isnan(values).any():
         raise ValueError("values must be numbers, got NaN")
     size = values.shape[-1:]
-    thresholds, slack = np.broadcast_to(thresholds, size), np.broadcast_to(slack, size)
+    thresholds, slack = _each("thresholds", thresholds, size), _each("slack", slack, size)
+    if np.isnan(thresholds).any():
+        raise ValueError(f"thresholds must be numbers, got {thresholds.tolist()}")
     if not (slack >= 0.0).all():
         raise ValueError(f"slack must not be negative, got {slack.tolist()}")
     left = np.ones(values.shape[:-1], dtype=np.bool_)

@@ -138,8 +138,11 @@ def machine_potential(machine: RewardMachine, gamma: float, *, sign: float = 1.0
         sign: factor on V.
 
     Raises:
+        TypeError: ``machine`` is something else.
         ValueError: an argument out of its range, or a machine with reward functions.
     """
+    if not isinstance(machine, RewardMachine):
+        raise TypeError(f"machine must be a RewardMachine, got {type(machine).__name__}")
     check_number("sign", sign, -np.inf)
     return MachinePotential(sign * machine.values(gamma))
 

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.objectives.memory import MemoryMethod
 from payoff.wrappers.objectives.scalarise import Scalarise, applied, check_function, check_key, read_vector
@@ -145,7 +146,7 @@ class UtilityOfMeanReturn(RowMethod):
         check_number("gamma", gamma, 0.0, 1.0)
         check_number("rate", rate, 0.0, 1.0)
         check_flag("shared", shared)
-        found = np.array(start, dtype=np.float64)
+        found = reals("start", start).copy()
         if found.shape != (size,) or not np.isfinite(found).all():
             raise ValueError(f"start must be {size} finite numbers, got {start!r}")
         super().__init__()
@@ -166,7 +167,7 @@ class UtilityOfMeanReturn(RowMethod):
         """Rewards by equation (4); takes in the returns of episodes that end."""
         self.check_rows(t)
         m, vector = self.memory, read_vector(t, self.key, self.size)
-        slope = np.asarray(self.gradient(m["mean"]), dtype=np.float64)
+        slope = reals("what gradient returns", self.gradient(m["mean"]))
         if slope.shape != vector.shape:
             raise ValueError(f"gradient must return shape {vector.shape}, got {slope.shape}")
         grown = m["total"] + self.gamma ** m["steps"][:, None] * vector

@@ -17,7 +17,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from payoff.envs.core.params import check_number, check_word
+from payoff.envs.core.params import check_integer, check_number, check_word
+from payoff.wrappers.arguments import check_mapping, check_sequence, reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.objectives.formula import check_symbols, parse, symbols_of, truth_table
 from payoff.wrappers.rows import Array
@@ -43,6 +44,12 @@ class Edge:
     guard: str
     target: str
     reward: float | EdgeReward = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the names (TypeError); guard and reward are checked where a machine is built."""
+        for name in ("source", "guard", "target"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a string, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,15 +81,23 @@ class RewardMachine:
     functions: Mapping[int, EdgeReward] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check shapes and terminal states (ValueError), and lock the arrays."""
+        """Check types (TypeError), shapes and terminal states (ValueError), and lock the arrays."""
+        check_symbols(self.symbols)
+        check_sequence("states", self.states, "names")
+        check_mapping("functions", self.functions, "reward functions")
         shape = (len(self.states), 2 ** len(self.symbols))
         expected = {"next_state": shape, "reward": shape, "edge": shape, "terminal": shape[:1], "final": shape[:1]}
         for f in fields(self):
             if f.name in expected:
                 array = getattr(self, f.name)
+                if not isinstance(array, np.ndarray):
+                    raise TypeError(f"{f.name} must be an array, got {array!r}")
                 if array.shape != expected[f.name]:
                     raise ValueError(f"{f.name} must have shape {expected[f.name]}, got {array.shape}")
                 array.setflags(write=False)
+        check_integer("initial", self.initial, 0, len(self.states) - 1)
+        if self.next_state.dtype.kind not in "iu" or not np.isin(self.next_state, range(len(self.states))).all():
+            raise ValueError(f"next_state must hold numbers of states, 0 .. {len(self.states) - 1}")
         at = np.flatnonzero(self.terminal)
         if (self.next_state[at] != at[:, None]).any() or self.reward[at].any() or self.final[at].any():
             raise ValueError("a terminal state leads to itself and pays nothing")
@@ -119,7 +134,7 @@ class RewardMachine:
         for number in np.unique(edge[edge >= 0]).tolist():
             if t is None:
                 raise ValueError("this machine has reward functions, which need the transitions")
-            value = np.asarray(self.functions[number](t), dtype=np.float64)
+            value = reals("what a reward function returns", self.functions[number](t))
             if value.shape != paid.shape:
                 raise ValueError(f"a reward function must return shape {paid.shape}, got {value.shape}")
             paid = np.where(edge == number, value, paid)
@@ -183,16 +198,21 @@ def reward_machine(
     >>> machine.values(0.5).tolist()
     [0.5, 1.0, 0.0]
     """
+    if not isinstance(edges, Iterable):
+        raise TypeError(f"edges must be Edge objects, got {edges!r}")
     edges = list(edges)
     for e in edges:
         if not isinstance(e, Edge):
             raise TypeError(f"edges must be Edge objects, got {e!r}")
     check_word("undefined", undefined, ("stay", "end"))
-    if isinstance(terminal, str):
-        raise TypeError(f"terminal must be a list of states, got {terminal!r}")
+    check_sequence("terminal", terminal, "states")
+    if final is not None:
+        check_mapping("final", final, "numbers")
     known = {s for e in edges for s in (e.source, e.target)}
-    for name, place in ((initial, "initial"), *((name, "terminal") for name in terminal if name != _END)):
-        if edges and name not in known:
+    for name, place in ((initial, "initial"), *((name, "terminal") for name in terminal)):
+        if not isinstance(name, str):
+            raise TypeError(f"{place} must name a state, got {name!r}")
+        if edges and name not in known and (place, name) != ("terminal", _END):
             raise ValueError(f"{place} must name a state of an edge, got {name!r}")
     guards = [parse(e.guard) for e in edges]
     names = check_symbols(sorted({s for g in guards for s in symbols_of(g)}) if symbols is None else symbols)

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number
+from payoff.wrappers.arguments import check_sequence, numbers, reals
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.rows import Array
 
@@ -48,18 +49,9 @@ class Smooth(Protocol):
     def gradient(self, vector: Array) -> Array: ...  # noqa: D102
 
 
-def _numbers(name: str, values: Any, size: int | None = None) -> tuple[float, ...]:
-    found = tuple(values)
-    for value in found:
-        check_number(f"{name}[...]", value, -np.inf)
-    if not found or size not in (None, len(found)):
-        raise ValueError(f"{name} must be {size or 'at least 1'} numbers, got {len(found)}")
-    return tuple(float(value) for value in found)
-
-
 def _sized(vector: Any, weights: Sequence[float]) -> Array:
     """The vectors; ValueError where they have another K than the weights: numpy would stretch a single one."""
-    found: Array = np.asarray(vector, dtype=np.float64)
+    found = reals("vector", vector)
     if found.shape[-1:] != (len(weights),):
         raise ValueError(f"vector must have shape (..., {len(weights)}), as many as the weights, got {found.shape}")
     return found
@@ -80,7 +72,7 @@ class WeightedSum:
 
     def __post_init__(self) -> None:
         """Check numbers (ValueError)."""
-        object.__setattr__(self, "weights", _numbers("weights", self.weights))
+        object.__setattr__(self, "weights", numbers("weights", self.weights))
 
     def __call__(self, vector: Array) -> Array:
         """``(..., K)`` to ``(...)``."""
@@ -109,11 +101,11 @@ class Chebyshev:
 
     def __post_init__(self) -> None:
         """Check numbers (ValueError)."""
-        object.__setattr__(self, "weights", _numbers("weights", self.weights))
-        object.__setattr__(self, "ideal", _numbers("ideal", self.ideal, len(self.weights)))
+        object.__setattr__(self, "weights", numbers("weights", self.weights))
+        object.__setattr__(self, "ideal", numbers("ideal", self.ideal, len(self.weights)))
         check_number("rho", self.rho, 0.0)
-        for weight in self.weights:
-            check_number("weights[...]", weight, 0.0)
+        for i, weight in enumerate(self.weights):
+            check_number(f"weights[{i}]", weight, 0.0)
 
     def __call__(self, vector: Array) -> Array:
         """``(..., K)`` to ``(...)``."""
@@ -144,9 +136,10 @@ class Thresholded:
 
     def __post_init__(self) -> None:
         """Check numbers (ValueError)."""
-        object.__setattr__(self, "weights", _numbers("weights", self.weights))
-        finite = [0.0 if value == np.inf else value for value in self.thresholds]
-        _numbers("thresholds", finite, len(self.weights))
+        object.__setattr__(self, "weights", numbers("weights", self.weights))
+        check_sequence("thresholds", self.thresholds, "numbers")
+        finite = [0.0 if isinstance(value, float) and value == np.inf else value for value in self.thresholds]
+        numbers("thresholds", finite, len(self.weights))
         object.__setattr__(self, "thresholds", tuple(float(value) for value in self.thresholds))
 
     def __call__(self, vector: Array) -> Array:
@@ -174,10 +167,10 @@ class LogSum:
 
     def __post_init__(self) -> None:
         """Check numbers (ValueError)."""
-        object.__setattr__(self, "weights", _numbers("weights", self.weights))
-        object.__setattr__(self, "shift", _numbers("shift", self.shift, len(self.weights)))
-        for weight in self.weights:
-            check_number("weights[...]", weight, 0.0)
+        object.__setattr__(self, "weights", numbers("weights", self.weights))
+        object.__setattr__(self, "shift", numbers("shift", self.shift, len(self.weights)))
+        for i, weight in enumerate(self.weights):
+            check_number(f"weights[{i}]", weight, 0.0)
 
     def __call__(self, vector: Array) -> Array:
         """``(..., K)`` to ``(...)``; ValueError where a logarithm does not exist."""
@@ -203,7 +196,7 @@ def read_vector(t: Transition, key: str | None, size: int) -> Array:
         KeyError: there is no such entry.
         ValueError: it has another shape.
     """
-    found = t.reward[:, None] if key is None else np.asarray(t.info[key], dtype=np.float64)
+    found = t.reward[:, None] if key is None else reals(f"info[{key!r}]", t.info[key])
     if found.shape != (t.reward.size, size):
         raise ValueError(f"{'reward' if key is None else f'info[{key!r}]'} must have {size} entries, got {found.shape}")
     return found
@@ -255,7 +248,7 @@ def check_function(function: Any, size: Any) -> None:
 
 def applied(function: Scalarise, vector: Array) -> Array:
     """The function of rows ``(R, K)``: ``(R,)`` float64; ValueError where it gave another shape."""
-    value = np.asarray(function(vector), dtype=np.float64)
+    value = reals("what function returns", function(vector))
     if value.shape != vector.shape[:1]:
         raise ValueError(f"function must return shape {vector.shape[:1]}, got {value.shape}")
     return value

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array, Batch, take
@@ -181,7 +182,7 @@ def _check_advice(advice: Any) -> None:
 
 def _asked(advice: Advice, obs: Batch, action: Batch, rows: Any) -> Array:
     """The advice about ``rows`` steps, checked."""
-    found = np.asarray(advice(obs, action), dtype=np.float64)
+    found = reals("what advice returns", advice(obs, action))
     if found.shape != (rows,) or not np.isfinite(found).all():
         name = getattr(advice, "__qualname__", repr(advice))
         got = f"shape {found.shape}" if found.shape != (rows,) else f"{found[~np.isfinite(found)][0]}"

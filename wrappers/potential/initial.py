@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.potential.shaping import Potential, PotentialShaping
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
@@ -44,7 +45,7 @@ class PotentialInit:
 
     def __call__(self, obs: Batch, info: BatchInfo) -> Array:
         """Q0 + Phi ``(R,)``, the same for all actions of a state."""
-        found = np.asarray(self.potential(obs, info), dtype=np.float64)
+        found = reals("what potential returns", self.potential(obs, info))
         return self.base + self.scale * found + self.shift
 
 
@@ -70,7 +71,7 @@ def q_init_from_potential(potential: Potential | PotentialShaping | Any, *, base
     if callable(potential):
         return PotentialInit(potential, base)
     if isinstance(potential, np.ndarray | list | tuple):
-        values = np.array(potential, dtype=np.float64)
+        values = reals("potential", potential)
         if values.ndim != 1 or not values.size or not np.isfinite(values).all():
             raise ValueError(f"potential must hold finite numbers (S,), got shape {values.shape}")
         return base + values[:, None]

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number, check_word
+from payoff.wrappers.arguments import check_mapping, reals
 from payoff.wrappers.base import RewardMethod, RowMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
@@ -147,7 +148,7 @@ class ReturnNeutralBonus(RowMethod):
         self.check_rows(t)
         if self.delay is None and (t.active & (self.memory["steps"] >= self.horizon)).any():
             raise ValueError(f"horizon must be at least the length of every episode, got {self.horizon}")
-        given = np.asarray(self.bonus(t), dtype=np.float64)
+        given = reals("what bonus returns", self.bonus(t))
         if given.shape != t.reward.shape or not np.isfinite(given[t.active]).all():
             name = type(self.bonus).__name__
             raise ValueError(f"{name} must return finite numbers of shape {t.reward.shape}, got {given!r}")
@@ -179,9 +180,10 @@ class ReturnNeutralBonus(RowMethod):
             ValueError: an array is missing, unknown or of another shape, of this object or of the bonus; nothing has
                 changed.
         """
-        own = {k: v for k, v in state.items() if not k.startswith("bonus.")}
+        check_mapping("state", state, "arrays")
+        own = {k: v for k, v in state.items() if not str(k).startswith("bonus.")}
         memory = self.checked_memory(own)
-        self.bonus.load_state_dict({k.removeprefix("bonus."): v for k, v in state.items() if k.startswith("bonus.")})
+        self.bonus.load_state_dict({k.removeprefix("bonus."): v for k, v in state.items() if k not in own})
         self.memory = memory
 
 

@@ -22,7 +22,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from payoff.envs.core.params import check_number
+from payoff.envs.core.params import check_number, check_word
+from payoff.wrappers.arguments import check_callable, reals
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
@@ -52,7 +53,8 @@ class PotentialShaping(RowMethod):
 
     Args:
         potential: function from R observations ``(R, ...)`` and their info to ``(R,)`` finite numbers.
-        gamma: the learner's own discount, in (0, 1]; any other one changes which policies are optimal.
+        gamma: the learner's own discount, in (0, 1]; another one can change which policies are optimal, though it
+            need not.
         on_truncation: ``"bootstrap"`` keeps Phi of a truncated state, for learners that bootstrap there; ``"terminal"``
             takes it as 0, for Monte-Carlo returns and finite-horizon problems.
         scale: factor on the potential.
@@ -87,8 +89,7 @@ class PotentialShaping(RowMethod):
         check_number("gamma", gamma, 0.0, 1.0, open_low=True)
         check_number("scale", scale, -np.inf)
         check_number("shift", shift, -np.inf)
-        if on_truncation not in ("bootstrap", "terminal"):
-            raise ValueError(f"on_truncation must be 'bootstrap' or 'terminal', got {on_truncation!r}")
+        check_word("on_truncation", on_truncation, ("bootstrap", "terminal"))
         super().__init__()
         self.potential = potential
         self.gamma = gamma
@@ -146,11 +147,12 @@ class PotentialShaping(RowMethod):
 
 def _checked(potential: Any, value: Any, rows: int) -> Array:
     """What a potential gave: ``(rows,)`` finite numbers."""
-    phi = np.asarray(value, dtype=np.float64)
+    name = getattr(potential, "__qualname__", None) or repr(potential)
+    phi = value if type(value) is np.ndarray and value.dtype == np.float64 else reals(f"potential {name}", value)
     if phi.shape == (rows,) and np.count_nonzero(np.isfinite(phi)) == rows:
         return phi
-    name = getattr(potential, "__qualname__", repr(potential))
-    got = f"shape {phi.shape}" if phi.shape != (rows,) else f"{phi[~np.isfinite(phi)][0]}"
+    one = "; it is given R rows at once, obs (R, ...): see jitted for a function of a single observation"
+    got = f"shape {phi.shape}{one}" if phi.shape != (rows,) else f"{phi[~np.isfinite(phi)][0]}"
     raise ValueError(f"potential {name} must return finite numbers of shape {(rows,)}, got {got}")
 
 
@@ -169,7 +171,7 @@ class InfoPotential:
 
     def __call__(self, obs: Batch, info: BatchInfo) -> Array:
         """Entry ``(R,)``; KeyError where it is missing."""
-        return np.asarray(info[self.key], dtype=np.float64)
+        return np.asarray(info[self.key])
 
     def masked(self, obs: Batch, info: BatchInfo, mask: Array) -> Array:
         """Entries ``(R,)``, 0 in the rows that ``mask`` leaves out."""
@@ -321,9 +323,12 @@ def from_table(values: Any, *, state: Callable[[Batch], Array] | None = None) ->
         state: function from observations ``(R, ...)`` to state numbers ``(R,)``; None where observations are those.
 
     Raises:
+        TypeError: ``state`` cannot be called.
         ValueError: ``values`` is no vector of finite numbers.
     """
-    table = np.array(values, dtype=np.float64)
+    if state is not None:
+        check_callable("state", state, "obs -> (R,)")
+    table = reals("values", values).copy()
     if table.ndim != 1 or not table.size or not np.isfinite(table).all():
         raise ValueError(f"values must be finite numbers (S,), got shape {table.shape}")
     table.flags.writeable = False

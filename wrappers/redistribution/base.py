@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from payoff.envs.core.params import check_integer
+from payoff.wrappers.arguments import check_mapping, reals
 from payoff.wrappers.rows import Array
 
 __all__ = ["EpisodeBatch", "RewardTransform", "return_error", "with_residual"]
@@ -175,7 +176,7 @@ class RewardTransform:
                 recorded = ", ".join(batch.info) or "nothing"
                 raise KeyError(f"{type(self).__name__} needs info[{name!r}] of every step; recorded: {recorded}")
         self.learn(batch)
-        new = np.array(self.rewrite(batch), dtype=np.float64)
+        new = reals(f"what {type(self).__name__} returns", self.rewrite(batch)).copy()
         if new.shape != batch.rewards.shape:
             raise ValueError(f"{type(self).__name__} must return shape {batch.rewards.shape}, got {new.shape}")
         new[~batch.valid] = 0.0
@@ -204,8 +205,9 @@ class RewardTransform:
         Raises:
             ValueError: an array is missing, unknown or of another shape; nothing has changed.
         """
+        check_mapping("state", state, "arrays")
         if state:
-            raise ValueError(f"{type(self).__name__} keeps no state, got {', '.join(state)}")
+            raise ValueError(f"{type(self).__name__} keeps no state, got {', '.join(map(str, state))}")
 
 
 def return_error(batch: EpisodeBatch, rewards: Array, *, team: bool = False) -> Array:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.wrappers.arguments import flags, reals
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
 
@@ -60,13 +61,14 @@ def normalise_credit(scores: Array, returns: Array, valid: Array) -> Array:
     Raises:
         ValueError: shapes that do not fit, scores that are not finite, or an episode without a step.
     """
+    scores, returns, valid = reals("scores", scores), reals("returns", returns), flags("valid", valid)
     if scores.ndim != 3 or scores.shape[:2] != valid.shape or returns.shape != valid.shape[1:]:
         raise ValueError(
             "scores (T, E, N), returns (E,) and valid (T, E) must fit, "
             f"got {scores.shape}, {returns.shape} and {valid.shape}"
         )
-    if not np.isfinite(scores[valid]).all() or not valid.any(axis=0).all():
-        raise ValueError("scores must be finite where valid, and every episode needs a valid step")
+    if not np.isfinite(scores[valid]).all() or not np.isfinite(returns).all() or not valid.any(axis=0).all():
+        raise ValueError("scores and returns must be finite where valid, and every episode needs a valid step")
     steps, seats = credit_weights(scores, valid)
     credit: Array = returns[None, :, None] * steps[..., None] * seats
     return credit
@@ -109,7 +111,7 @@ class NormalisedCredit(RewardTransform):
             ValueError: the scores have another shape or are not finite.
         """
         found = self.score.rewrite(batch) if isinstance(self.score, RewardTransform) else self.score(batch)
-        scores = np.asarray(found, dtype=np.float64)
+        scores = reals("what score returns", found)
         if scores.shape != batch.rewards.shape:
             raise ValueError(f"score must return shape {batch.rewards.shape}, got {scores.shape}")
         steps, n = len(scores), batch.seats

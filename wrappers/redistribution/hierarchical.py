@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.wrappers.arguments import flags, reals
 from payoff.wrappers.rows import Array
 
 __all__ = ["hierarchical_advantages"]
@@ -54,11 +55,14 @@ def hierarchical_advantages(
     """
     for name, value in {"gamma": gamma, "lam_low": lam_low, "lam_high": lam_high}.items():
         check_number(name, value, 0.0, 1.0)
-    steps = len(rewards)
-    for name, array in {"switches": switches, "low_values": low_values, "high_values": high_values}.items():
+    rewards = reals("rewards", rewards)
+    low_values, high_values = reals("low_values", low_values), reals("high_values", high_values)
+    begins, steps = flags("switches", switches), rewards.size
+    if rewards.shape != (steps,):
+        raise ValueError(f"rewards must have shape (T,), got {rewards.shape}")
+    for name, array in {"switches": begins, "low_values": low_values, "high_values": high_values}.items():
         if np.shape(array) != (steps,) or not steps:
             raise ValueError(f"{name} must have shape ({steps},), at least one step, got {np.shape(array)}")
-    begins = np.array(switches, dtype=np.bool_)
     begins[0] = True
     low, high = np.zeros(steps), np.full(steps, np.nan)
     following_low = following_high = next_high = segment = 0.0

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
+from payoff.wrappers.arguments import as_array, check_mapping, check_names, reals, state_array
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.redistribution.learned import EpisodeLearning, grad, mlp
 from payoff.wrappers.rows import Array
@@ -42,9 +43,18 @@ def implicit_rewards(log_prob: Array, log_reference: Array, *, beta: float, limi
         log_prob: log probabilities of the actions under pi_phi.
         log_reference: under pi_ref, of the same shape.
         beta: units of reward of a factor e, above 0.
-        limit: largest size of a log ratio; infinity for none.
+        limit: largest size of a log ratio, above 0; infinity for none.
+
+    Raises:
+        ValueError: arrays of different shapes, or an argument out of its range.
     """
-    ratio = np.asarray(log_prob, dtype=np.float64) - np.asarray(log_reference, dtype=np.float64)
+    log_prob, log_reference = reals("log_prob", log_prob), reals("log_reference", log_reference)
+    if log_prob.shape != log_reference.shape:
+        raise ValueError(f"log_reference must have the shape of log_prob {log_prob.shape}, got {log_reference.shape}")
+    check_number("beta", beta, 0.0, open_low=True)
+    if not (isinstance(limit, float) and limit == np.inf):
+        check_number("limit", limit, 0.0, open_low=True)
+    ratio = log_prob - log_reference
     rewards: Array = beta * np.clip(ratio, -limit, limit)
     return rewards
 
@@ -154,7 +164,7 @@ class ImplicitStepRewards(RewardTransform):
             self._build(*(int(np.prod(x.shape[2:])) for x in (batch.obs, batch.actions)))
             self._descend(self.imitate, lambda: -self._log_probs(self.net, batch).mean())
             self.start.load_state_dict(self.net.state_dict())
-        outcomes = np.asarray(self.outcome(batch), dtype=np.float64)
+        outcomes = reals("what outcome returns", self.outcome(batch))
         if outcomes.shape != batch.returns.shape or not ((outcomes >= 0.0) & (outcomes <= 1.0)).all():
             raise ValueError(f"outcome must return {batch.returns.shape} numbers in [0, 1], got {outcomes}")
         told = outcomes[batch.finished]
@@ -226,22 +236,20 @@ class ImplicitStepRewards(RewardTransform):
             ValueError: other names or shapes than these settings give, or a number that is not finite; nothing has
                 changed.
         """
+        check_mapping("state", state, "arrays")
         if not state and self.sizes is None:
             return
-        kind, sizes = type(self).__name__, np.array(state.get("sizes", ()))
-        if sizes.shape != (2,) or sizes.min() < 1 or self.sizes not in (None, tuple(int(x) for x in sizes)):
-            raise ValueError(f"{kind}: sizes must be two whole numbers, those of its network, got {sizes}")
+        kind, sizes = type(self).__name__, as_array(state.get("sizes", ()))
+        whole = sizes.dtype.kind in "iu" and sizes.shape == (2,) and sizes.min() >= 1
+        if not whole or self.sizes not in (None, tuple(int(x) for x in sizes)):
+            raise ValueError(f"{kind}: sizes must be two whole numbers, those of its network, got {sizes.tolist()!r}")
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._build(int(sizes[0]), int(sizes[1]))
-        blank, arrays = other.state_dict(), {name: np.array(array) for name, array in state.items()}
-        if set(arrays) != set(blank):
-            odd = ", ".join(sorted(set(arrays) ^ set(blank)))
-            raise ValueError(f"{kind} takes the arrays {', '.join(blank)}; missing or unknown: {odd}")
-        for name, array in arrays.items():
-            if array.shape != blank[name].shape or not np.isfinite(array).all():
-                raise ValueError(f"{kind}: {name} must hold finite numbers of shape {blank[name].shape}")
-        if arrays["steps"].dtype.kind not in "iu" or arrays["steps"] < 0:
+        blank = other.state_dict()
+        check_names(kind, state, blank)
+        arrays = {name: state_array(kind, name, state[name], like) for name, like in blank.items()}
+        if arrays["steps"] < 0:
             raise ValueError(f"{kind}: steps must be a whole number of at least 0, got {arrays['steps']!r}")
         other._steps = int(arrays["steps"])
         with torch.inference_mode(False), torch.no_grad():

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer
+from payoff.wrappers.arguments import check_mapping, reals
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
 
@@ -80,9 +81,11 @@ class GuidanceReward(RewardTransform):
             ValueError: other names, more numbers than are remembered, the best alone, or a number that is not finite;
                 nothing has changed.
         """
+        check_mapping("state", state, "arrays")
         if set(state) != {"newest", "best"}:
-            raise ValueError(f"GuidanceReward takes the arrays newest, best, got {', '.join(state) or 'nothing'}")
-        newest, best = (np.array(state[name], dtype=np.float64) for name in ("newest", "best"))
+            got = ", ".join(map(str, state)) or "nothing"
+            raise ValueError(f"GuidanceReward takes the arrays newest, best, got {got}")
+        newest, best = (reals(name, state[name]).copy() for name in ("newest", "best"))
         for name, array, most in (("newest", newest, self.memory), ("best", best, self.best)):
             if array.ndim != 1 or array.size > most or not np.isfinite(array).all():
                 raise ValueError(f"{name} must be at most {most} finite numbers, got shape {array.shape}")

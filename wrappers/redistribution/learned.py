@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.wrappers.arguments import as_array, check_mapping, check_names, check_sequence, state_array
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform, with_residual
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction, checked_step_features, evaluated_steps
 from payoff.wrappers.rows import Array
@@ -51,6 +52,7 @@ class EpisodeLearning:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError)."""
+        check_sequence("hidden", self.hidden, "whole numbers")
         for width in self.hidden:
             check_integer("hidden", width, 1)
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
@@ -208,11 +210,11 @@ class LearnedDecomposition(RewardTransform):
             ValueError: other names or shapes than these settings give, or a number that is not finite; nothing has
                 changed.
         """
+        check_mapping("state", state, "arrays")
         if not state and self.inputs is None:
             return
         kind = type(self).__name__
-        arrays = {name: np.array(array) for name, array in state.items()}
-        kept = arrays.get("memory.inputs", np.zeros(0))
+        kept = as_array(state.get("memory.inputs", np.zeros(0)))
         inputs = kept.shape[1] if kept.ndim == 2 and self.inputs is None else self.inputs
         if inputs is None or not inputs:
             raise ValueError(f"{kind}: memory.inputs must have shape (steps, F), got {kept.shape}")
@@ -221,22 +223,20 @@ class LearnedDecomposition(RewardTransform):
         other._episodes, other._returns, other._calls = [], [], 0
         other._build(inputs)
         blank = other.state_dict()
-        if set(arrays) != set(blank):
-            odd = ", ".join(sorted(set(arrays) ^ set(blank)))
-            raise ValueError(f"{kind} takes the arrays {', '.join(blank)}; missing or unknown: {odd}")
-        lengths, returns = arrays["memory.lengths"], arrays["memory.returns"]
+        check_names(kind, state, blank)
+        lengths = as_array(state["memory.lengths"])
         if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 1).any():
             raise ValueError(f"{kind}: memory.lengths must be whole numbers (E,) of at least 1, got {lengths!r}")
-        calls = arrays["calls"]
-        if calls.shape != () or calls.dtype.kind not in "iu" or calls < 0:
-            raise ValueError(f"{kind}: calls must be a whole number of at least 0, got {calls!r}")
         free = {"memory.inputs": (int(lengths.sum()), inputs), "memory.lengths": lengths.shape}
         free["memory.returns"] = lengths.shape
+        arrays = {name: state_array(kind, name, state[name], like, free.get(name)) for name, like in blank.items()}
+        if arrays["calls"] < 0:
+            raise ValueError(f"{kind}: calls must be a whole number of at least 0, got {arrays['calls']!r}")
         for name, array in arrays.items():
-            shape = free.get(name, blank[name].shape)
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ValueError(f"{kind}: {name} must hold finite numbers of shape {shape}, got shape {array.shape}")
-        other._take(arrays, np.split(kept.astype(np.float32), np.cumsum(lengths)[:-1]), returns.tolist())
+            if name.startswith("adam.exp_avg_sq.") and (array < 0.0).any():
+                raise ValueError(f"{kind}: {name} must not be negative, got {array.min()}")
+        episodes = np.split(arrays["memory.inputs"], np.cumsum(lengths)[:-1])
+        other._take(arrays, episodes, arrays["memory.returns"].tolist())
         self.__dict__.update(other.__dict__)
 
     def _take(self, arrays: Mapping[str, Array], episodes: list[Array], returns: list[float]) -> None:

@@ -28,6 +28,7 @@ from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import CLOCK, KEY, OVER
 from payoff.envs.mdp import MDP, canonical
 from payoff.envs.views.multi_agent import MultiAgentVec
+from payoff.wrappers.arguments import as_array, check_mapping, reals
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
 
@@ -76,7 +77,7 @@ class ProverProgress(RewardTransform):
         states = np.concatenate([batch.start["state"][None], batch.info["state"]])
         over = batch.terminated | batch.truncated
         running = np.concatenate([np.ones_like(over[:1]), batch.valid & ~over])
-        found = np.asarray(self.values(states[running]), dtype=np.float64)
+        found = reals("what values returns", self.values(states[running]))
         if found.shape != (int(running.sum()),) or not np.isfinite(found).all():
             raise ValueError(f"values must return {int(running.sum())} finite numbers, got shape {found.shape}")
         if self.best_of > 1:
@@ -132,6 +133,8 @@ class RolloutValues:
         chunk: int = 4096,
         **keywords: Any,
     ) -> None:
+        if not isinstance(env_id, str):
+            raise TypeError(f"env_id must be an environment's id, got {env_id!r}")
         function: Any = prover
         if not callable(function):
             raise TypeError(f"prover must be a function of observations, got {prover!r}")
@@ -187,7 +190,8 @@ class RolloutValues:
         Raises:
             ValueError: anything but one whole number ``calls``; nothing has changed.
         """
-        calls = np.array(state.get("calls", -1.0))
+        check_mapping("state", state, "arrays")
+        calls = as_array(state.get("calls", -1.0))
         if set(state) != {"calls"} or calls.shape != () or calls.dtype.kind not in "iu" or calls < 0:
             raise ValueError(f"RolloutValues takes the whole number calls, got {dict(state)}")
         self.calls = int(calls)

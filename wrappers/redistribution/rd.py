@@ -19,6 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number
+from payoff.wrappers.arguments import check_mapping, reals
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform, with_residual
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction, checked_step_features, evaluated_steps
 from payoff.wrappers.rows import Array
@@ -96,11 +97,13 @@ class LinearDecomposition(RewardTransform):
         Raises:
             ValueError: other names or shapes, or a number that is not finite; nothing has changed.
         """
+        check_mapping("state", state, "arrays")
         if not state and self._gram is None:
             return
         if set(state) != {"gram", "moment"}:
-            raise ValueError(f"LinearDecomposition takes the arrays gram, moment, got {', '.join(state) or 'nothing'}")
-        gram, moment = (np.array(state[name], dtype=np.float64) for name in ("gram", "moment"))
+            got = ", ".join(map(str, state)) or "nothing"
+            raise ValueError(f"LinearDecomposition takes the arrays gram, moment, got {got}")
+        gram, moment = (reals(name, state[name]).copy() for name in ("gram", "moment"))
         size = moment.size if self._gram is None else len(self._gram)
         if moment.shape != (size,) or gram.shape != (size, size) or not size:
             raise ValueError(f"gram and moment must have shapes (F, F) and (F,), got {gram.shape} and {moment.shape}")

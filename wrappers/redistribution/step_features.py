@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_integer
+from payoff.wrappers.arguments import reals
 from payoff.wrappers.redistribution.base import EpisodeBatch
 from payoff.wrappers.rows import Array
 
@@ -70,7 +71,8 @@ def evaluated_steps(features: StepFeatureFunction, batch: EpisodeBatch, size: in
         ValueError: another shape, or a number that is not finite.
     """
     valid = batch.valid
-    values = np.asarray(features(batch.obs[:-1][valid], batch.actions[valid], batch.obs[1:][valid]), dtype=np.float64)
+    given = features(batch.obs[:-1][valid], batch.actions[valid], batch.obs[1:][valid])
+    values = reals("what features returns", given)
     rows = int(valid.sum())
     if values.ndim != 2 or len(values) != rows or not values.shape[1] or values.shape[1] != (size or values.shape[1]):
         raise ValueError(f"features must return shape ({rows}, {size or 'F'}), got {values.shape}")

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number
+from payoff.wrappers.arguments import check_sequence
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal, as_signal, evaluate
@@ -133,6 +134,7 @@ class CompletionReward(RowMethod):
         if not isinstance(name, str):
             raise TypeError(f"progress must be the name of an info entry, got {progress!r}")
         for what, kind, rules in (("soft", SoftFactor, soft), ("hard", HardRule, hard)):
+            check_sequence(what, rules, f"{kind.__name__} objects")
             for i, rule in enumerate(rules):
                 if not isinstance(rule, kind):
                     raise TypeError(f"{what}[{i}] must be a {kind.__name__}, got {rule!r}")

@@ -24,6 +24,7 @@ from typing import ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number
+from payoff.wrappers.arguments import check_callable, reals
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.potential.shaping import Potential
 from payoff.wrappers.rows import Array, Batch, BatchInfo
@@ -45,7 +46,7 @@ def _check(length: float, dispersion: float, density: float) -> None:
 
 
 def _check_distance(distance: Array) -> Array:
-    distance = np.asarray(distance, dtype=np.float64)
+    distance = reals("distance", distance)
     if not (distance >= 0.0).all():
         raise ValueError(f"distance must be at least 0, got {distance[~(distance >= 0.0)].ravel()[0]}")
     return distance
@@ -104,6 +105,7 @@ class DistancePotential:
         signed: equation (2) instead of (1).
 
     Raises:
+        TypeError: ``distance`` cannot be called.
         ValueError: a parameter that is not allowed.
     """
 
@@ -115,6 +117,7 @@ class DistancePotential:
 
     def __post_init__(self) -> None:
         """Check the arguments."""
+        check_callable("distance", self.distance, "(obs, info) -> (R,)")
         _check(self.length, self.dispersion, self.density)
         check_flag("signed", self.signed)
 
@@ -135,6 +138,7 @@ class GoalDifference:
         w_def: weight of the second, at least 0.
 
     Raises:
+        TypeError: a potential cannot be called.
         ValueError: a weight below 0.
     """
 
@@ -145,6 +149,8 @@ class GoalDifference:
 
     def __post_init__(self) -> None:
         """Check the arguments."""
+        check_callable("offence", self.offence, "(obs, info) -> (R,)")
+        check_callable("defence", self.defence, "(obs, info) -> (R,)")
         check_number("w_off", self.w_off, 0.0)
         check_number("w_def", self.w_def, 0.0)
 

@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number, check_word
+from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.potential.shaping import Potential
 from payoff.wrappers.rows import Array, Batch, BatchInfo
@@ -53,7 +54,7 @@ def kinesthetic(parts: Array, sign: Sign = "all") -> Array:
     -0.7114
     """
     check_word("sign", sign, ("all", "product"))
-    parts = np.asarray(parts, dtype=np.float64)
+    parts = reals("parts", parts)
     if not parts.ndim or not parts.shape[-1]:
         raise ValueError(f"parts must have shape (..., n) with n at least 1, got {parts.shape}")
     if not (np.abs(parts) <= 1.0).all():
@@ -86,6 +87,7 @@ class KinestheticPotential:
     def __post_init__(self) -> None:
         """Check the arguments."""
         check_word("sign", self.sign, ("all", "product"))
+        check_sequence("parts", self.parts, "potentials")
         if not len(self.parts):
             raise ValueError("parts must hold at least one potential, got none")
         for i, part in enumerate(self.parts):

@@ -116,7 +116,7 @@ class FlipReward(RowMethod):
         self.rate = rate
         self.per = per
         self.seed = seed
-        self.group = checked_key(group)
+        self.group = checked_key(group, "group")
         self.first_row = first_row
 
     def blank(self) -> dict[str, Array]:

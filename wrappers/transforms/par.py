@@ -32,6 +32,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number, check_word
+from payoff.wrappers.arguments import check_mapping, reals
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
@@ -165,9 +166,11 @@ class PreferenceAsReward(RowMethod):
             check_integer("samples", samples, 1)
             self.function, self.samples = reference, samples
         else:
-            self.fixed = np.array(reference, dtype=np.float64).reshape(-1)
+            self.fixed = reals("reference", reference).reshape(-1).copy()
             if np.ndim(reference) > 1 or not self.fixed.size or not np.isfinite(self.fixed).all():
                 raise ValueError(f"reference must be one or several finite numbers, or a function, got {reference!r}")
+            if samples is not None:
+                check_integer("samples", samples, 1)
             if samples not in (None, self.fixed.size):
                 raise ValueError(f"samples must be {self.fixed.size}, the number of references, got {samples!r}")
             self.samples = self.fixed.size
@@ -187,7 +190,8 @@ class PreferenceAsReward(RowMethod):
         super().reset(obs, info, mask)
         if self.function is None or not mask.any():
             return
-        found = np.asarray(self.function(take(obs, mask), info if mask.all() else info.select(mask)), dtype=np.float64)
+        given = self.function(take(obs, mask), info if mask.all() else info.select(mask))
+        found = reals("what reference returns", given)
         expected = (int(mask.sum()), self.samples)
         if found.shape != expected or not np.isfinite(found).all():
             raise ValueError(f"reference must give finite numbers of shape {expected}, got {found!r}")
@@ -237,7 +241,8 @@ class GroupPreference(RewardTransform):
         shape: g, see the module.
 
     Raises:
-        ValueError: an argument is not allowed.
+        TypeError: ``reference`` is no mapping.
+        ValueError: another argument is not allowed.
     """
 
     def __init__(
@@ -245,6 +250,8 @@ class GroupPreference(RewardTransform):
     ) -> None:
         check_number("k", k, 0.0, open_low=True)
         check_word("shape", shape, SHAPES)
+        if reference is not None:
+            check_mapping("reference", reference, "returns of each start group")
         self.reference = reference
         self.k = k
         self.shape: ShapeName = shape
@@ -266,7 +273,7 @@ class GroupPreference(RewardTransform):
                 others[b] = False
                 reference = batch.returns[others]
             else:
-                reference = np.asarray(self.reference.get(g, np.zeros(0)), dtype=np.float64)
+                reference = reals(f"reference[{g}]", self.reference.get(g, np.zeros(0)))
             if not reference.size:
                 raise ValueError(f"group {g} has no reference to compare episode {b} with")
             paid[b] = preference(batch.returns[b], reference, k=self.k, shape=self.shape)

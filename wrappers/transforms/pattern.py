@@ -55,6 +55,8 @@ class PatternReward(RowMethod):
         else:
             self.patterns = as_signals("patterns", given)
             self.count = len(self.patterns)
+            if count is not None:
+                check_integer("count", count, 1)
             if count not in (None, self.count):
                 raise ValueError(f"count must be {self.count}, the number of signals, got {count!r}")
         super().__init__()

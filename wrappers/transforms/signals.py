@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_number
+from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.rows import Array
 
@@ -28,7 +29,7 @@ class InfoSignal:
         value: Any = t.info
         for part in self.name.split("."):
             value = value[part]
-        return np.asarray(value, dtype=np.float64)
+        return np.asarray(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,7 @@ def as_signals(name: str, values: Sequence[Signal]) -> tuple[Callable[[Transitio
         ValueError: there is none.
     """
     given: Any = values
-    if isinstance(given, str) or callable(given):
-        raise TypeError(f"{name} must be a sequence of signals, got {given!r}")
+    check_sequence(name, given, "signals")
     if not len(given):
         raise ValueError(f"{name} must hold at least one signal, got {given!r}")
     return tuple(as_signal(f"{name}[{i}]", value) for i, value in enumerate(given))
@@ -99,8 +99,10 @@ def evaluate(
     Raises:
         ValueError: another shape, or a number that is not finite or out of range.
     """
-    value = np.array(function(t), dtype=np.float64)
-    rows = t.reward.shape
+    given, rows = np.array(function(t)), t.reward.shape
+    if given.dtype == np.object_ and given.shape[:1] == rows:  # what Gymnasium gives, None in rows that hold nothing
+        given[~t.active] = 0.0
+    value = reals(name, given)
     if value.shape != rows and not (wide and value.ndim == 2 and value.shape[:1] == rows):
         raise ValueError(f"{name} must give numbers of shape {rows}{' + (n,)' if wide else ''}, got {value.shape}")
     value[~t.active] = 0.0

@@ -16,11 +16,12 @@ team's mean is older; OpenAI Five raised tau during training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.rows import Array
 
@@ -56,7 +57,7 @@ def team_spirit(
         ValueError: tau out of range, or another number of teams than seats.
     """
     check_number("tau", tau, 0.0, 1.0)
-    reward = np.asarray(reward, dtype=np.float64)
+    reward = reals("reward", reward)
     if reward.shape[-1:] != (len(teams),):
         raise ValueError(f"teams must name the team of each of {reward.shape[-1:]} seats, got {len(teams)} of them")
     active = np.ones(reward.shape, dtype=np.bool_) if active is None else active
@@ -84,7 +85,8 @@ class TeamSpirit(RewardMethod):
         opponents: whether to take off the opponents' mean.
 
     Raises:
-        ValueError: an argument is not allowed.
+        TypeError: ``teams`` is no sequence.
+        ValueError: another argument is not allowed.
 
     >>> TeamSpirit((0, 0, 1, 1)).tau
     0.3
@@ -95,12 +97,12 @@ class TeamSpirit(RewardMethod):
     def __init__(self, teams: Sequence[int], tau: float = 0.3, *, opponents: bool = True) -> None:
         check_number("tau", tau, 0.0, 1.0)
         check_flag("opponents", opponents)
-        given: Any = teams
-        if isinstance(given, str) or not len(given):
-            raise ValueError(f"teams must name the team of each seat, got {given!r}")
-        for i, team in enumerate(given):
+        check_sequence("teams", teams, "whole numbers, the team of each seat")
+        if not len(teams):
+            raise ValueError(f"teams must name the team of each seat, got {teams!r}")
+        for i, team in enumerate(teams):
             check_integer(f"teams[{i}]", team, 0)
-        self.teams = tuple(int(team) for team in given)
+        self.teams = tuple(int(team) for team in teams)
         self.tau = tau
         self.opponents = opponents
 

@@ -20,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number
+from payoff.wrappers.arguments import as_array, check_mapping
 from payoff.wrappers.base import RowMethod, Transition
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.rows import Array
@@ -93,7 +94,8 @@ class TrustWeighted(RewardTransform):
         Raises:
             ValueError: not one whole number ``updates`` of at least 0; nothing has changed.
         """
-        found = {name: np.asarray(value) for name, value in state.items()}
+        check_mapping("state", state, "arrays")
+        found = {name: as_array(value) for name, value in state.items()}
         if set(found) != {"updates"} or found["updates"].shape != () or found["updates"].dtype.kind not in "iu":
             raise ValueError(f"{type(self).__name__} takes one whole number updates, got {dict(state)!r}")
         check_integer("updates", found["updates"][()], 0)

@@ -7,6 +7,7 @@ Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` a
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import inspect
 import io
@@ -22,6 +23,9 @@ from payoff.cli.shared import UserError, near
 from payoff.envs.core.specification import import_from_here
 
 __all__ = ["COMMANDS", "Command", "UserError", "main"]
+
+
+_LONGEST = 600  # letters of an error message at its start and at its end
 
 
 class Command(Protocol):
@@ -65,17 +69,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     import_from_here()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _dispatch(arguments)
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
     except UserError as error:
-        print(f"payoff: error: {error}", file=sys.stderr)
+        print(f"payoff: error: {_abridged(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("payoff: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `payoff list | head`: whoever read has enough, and Python flushes once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"payoff: error: cannot write: {error}", file=sys.stderr)
+        _silence()
+        return 2
+
+
+def _silence() -> None:
+    """Let nothing more go to standard output: Python flushes once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _abridged(text: str) -> str:
+    """The text without its middle, where somebody's argument made it longer than a screen."""
+    return text if len(text) <= 2 * _LONGEST else f"{text[:_LONGEST]} ... {text[-_LONGEST:]}"
 
 
 def _dispatch(arguments: list[str]) -> int:

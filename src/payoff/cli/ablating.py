@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from payoff.cli.shared import UserError, assignments, console, near, user_errors
+from payoff.cli.shared import UserError, assignments, console, near, results_written, user_errors
 
 __all__ = ["Ablate"]
 
@@ -88,7 +88,7 @@ class Ablate:
         try:
             with self.grid.open("rb") as file:
                 found = tomllib.load(file)
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # ValueError: TOML's, of an encoding, of a null byte
             raise UserError(f"cannot read the grid {self.grid}: {error}") from error
         known = [f.name for f in fields(self) if f.name != "grid"]
         values = {}
@@ -103,6 +103,7 @@ class Ablate:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines.ablation import Ablation, ablate
         from payoff.baselines.environments import is_outside
+        from payoff.baselines.results import make_folder
 
         if self.out is None:
             raise UserError("Missing from payoff ablate: --out, the results folder")
@@ -132,23 +133,22 @@ class Ablate:
 
                 require("ray", extra="scale")
                 check_address(self.address)
-            self.out.mkdir(parents=True, exist_ok=True)
+            make_folder(self.out)
         command = shlex.join(["payoff", *sys.argv[1:]])
-        try:
-            return ablate(
-                configs,
-                self.out,
-                processes=self.processes,
-                console=console(),
-                command=command,
-                grid=ablation.toml(),
-                engine=self.engine,
-                address=self.address,
-            )
-        except ConnectionError as error:
-            raise UserError(" ".join(str(error).split())) from error
-        except OSError as error:  # a full disk, a folder that went away: rows cannot even say that runs failed
-            raise UserError(f"cannot write results: {error}") from error
+        with results_written():
+            try:
+                return ablate(
+                    configs,
+                    self.out,
+                    processes=self.processes,
+                    console=console(),
+                    command=command,
+                    grid=ablation.toml(),
+                    engine=self.engine,
+                    address=self.address,
+                )
+            except ConnectionError as error:
+                raise UserError(" ".join(str(error).split())) from error
 
 
 def _option(grid: Path, name: str, value: Any) -> Any:
@@ -180,7 +180,10 @@ def _seeds(value: Any) -> str:
 def _words(grid: Path, name: str, value: Any) -> list[str]:
     """Words of the command line for one entry of a list; a table is name=value, for params and set."""
     if isinstance(value, dict) and name in ("params", "set"):
-        return [",".join(f"{k}={json.dumps(v, separators=(',', ':'))}" for k, v in value.items())]
+        try:
+            return [",".join(f"{k}={json.dumps(v, separators=(',', ':'))}" for k, v in value.items())]
+        except TypeError as error:  # a date or a time of day
+            raise UserError(f"{grid}: {name} must be numbers, texts or lists of them, got {value!r}") from error
     if not isinstance(value, str):
         raise UserError(f"{grid}: {name} must be texts{' or tables' * (name in ('params', 'set'))}, got {value!r}")
     return [value]

@@ -13,6 +13,7 @@ from payoff.cli.shared import UserError, assignments, console, user_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from payoff.calibration.compare.report import Comparison
 
@@ -95,7 +96,7 @@ class Compare:
         _print(found, self.epsilon, console())
         for path in (self.out, self.curves):
             if path is not None:
-                console().print(f"figure: {path}", highlight=False, soft_wrap=True)
+                console().print(f"figure: {path}", soft_wrap=True)
         return 0
 
     def _draw(self, found: Comparison) -> None:
@@ -127,8 +128,8 @@ def _print(found: Comparison, epsilon: float, screen: Console) -> None:
     from rich.table import Table
 
     how = f"{found.canon}, {found.norm}{', weighted' if found.weighted else ''}, gamma {found.gamma:g}"
-    screen.print(f"[bold]{found.env_id}[/bold]: distances between rewards ({how})", highlight=False)
-    screen.print(f"{found.basis}\n", highlight=False)
+    screen.print(_headed(found.env_id, f": distances between rewards ({how})"))
+    screen.print(f"{found.basis}\n")
     table = Table("", *found.names, box=None, pad_edge=False, header_style="bold")
     if found.floor is not None:
         table.add_column("noise floor")
@@ -151,7 +152,7 @@ def _print(found: Comparison, epsilon: float, screen: Console) -> None:
 def _print_regret(found: Comparison, screen: Console) -> None:
     from rich.table import Table
 
-    screen.print("\n[bold]Judged by the payoff[/bold], as shares of its best minus its worst return", highlight=False)
+    screen.print(_headed("\nJudged by the payoff", ", as shares of its best minus its worst return"))
     head = ("reward followed", "distance from payoff", "lost by its optimum", "lost at worst", "bound")
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for one in found.judged:
@@ -166,11 +167,8 @@ def _print_regret(found: Comparison, screen: Console) -> None:
 def _print_cliff(found: Comparison, epsilon: float, screen: Console) -> None:
     from rich.table import Table
 
-    screen.print(
-        f"\n[bold]Policy cliff[/bold]: each reward changed by at most epsilon, {epsilon:g} of its largest advantage "
-        "over random play",
-        highlight=False,
-    )
+    text = f": each reward changed by at most epsilon, {epsilon:g} of its largest advantage over random play"
+    screen.print(_headed("\nPolicy cliff", text))
     head = ("reward", "epsilon", "median gap", "smallest gap", "open", "moved", "lost", "soft moved", "soft bound")
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for one in found.judged:
@@ -195,6 +193,12 @@ def _print_cliff(found: Comparison, epsilon: float, screen: Console) -> None:
         "action may become optimal, and where one did;\nlost: share of the reward's own span; soft: largest move of "
         "the policy at a temperature of that advantage, of 2, and its bound"
     )
+
+
+def _headed(head: str, rest: str) -> Text:
+    from rich.text import Text
+
+    return Text.assemble((head, "bold"), rest)
 
 
 def _short(x: float) -> str:

@@ -14,6 +14,8 @@ import tyro
 from payoff.cli.shared import UserError, console, near, user_errors
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from payoff.envs.core.game import Game
 
 __all__ = ["Info", "ListGames"]
@@ -21,7 +23,7 @@ __all__ = ["Info", "ListGames"]
 
 @dataclass(frozen=True)
 class ListGames:
-    """List every environment: seats, actions, horizon, kind and one line about it.
+    """List every environment: seats, actions, horizon, kind and, where there is room for it, one line about it.
 
     Examples:
         payoff list
@@ -36,36 +38,59 @@ class ListGames:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
-        from rich.table import Table
+        from rich.measure import Measurement
 
         from payoff.envs import registry
         from payoff.envs.rewards import LAYERS
 
         for name in self.modules:
             try:
-                importlib.import_module(name)
-            except ModuleNotFoundError as error:
-                raise UserError(f"no module {error.name}, which is asked for by {name!r}") from error
+                with user_errors():
+                    importlib.import_module(name)
+            except UserError as error:
+                raise UserError(f"cannot import the module {name!r}: {error}") from error
         games = [registry.load(i) for i in registry.ids()]
         shown = [g for g in games if self.tag in (None, *g.tags)]
         if not shown:
             tags = sorted({tag for g in games for tag in g.tags})
             raise UserError(f"no environment has the tag {self.tag!r}{near(self.tag or '', tags)}: {', '.join(tags)}")
-        header = ("id", "seats", "actions", "steps", "kind", "tags", "what it is")
-        table = Table(*header, box=None, pad_edge=False, header_style="bold")
-        table.columns[0].no_wrap = True
-        for game in shown:
-            shape = game.shape(game.params())
-            kind, *tags = game.tags
-            sizes = str(shape.n_agents), _actions(game), str(shape.max_steps)
-            table.add_row(game.id, *sizes, kind, ", ".join(tags), game.summary)
         out = console()
+        for left_out in ((), ("tags",), ("tags", "what it is")):
+            table = _overview(shown, left_out)
+            if Measurement.get(out, out.options.update_width(1000), table).maximum <= out.width:
+                break
         out.print(table)
-        out.print(
-            f"\nrewards: {', '.join(LAYERS)} (numbers after a colon: svo:0.4), or package.module:Name", highlight=False
-        )
-        out.print("payoff info ID shows the rules, parameters and spaces of one of them", highlight=False)
+        missing = f"; a wider terminal shows {' and '.join(left_out)} as well" if left_out else ""
+        out.print(f"\nrewards: {', '.join(LAYERS)} (numbers after a colon: svo:0.4), or package.module:Name")
+        out.print(f"payoff info ID shows the rules, parameters and spaces of one of them{missing}")
         return 0
+
+
+def _overview(games: Sequence[Game[Any]], left_out: Sequence[str]) -> Table:
+    """A line for each game, without some of the columns."""
+    from rich.table import Table
+
+    lines = []
+    for game in games:
+        shape = game.shape(game.params())
+        kind, *tags = game.tags
+        lines.append(
+            {
+                "id": game.id,
+                "seats": str(shape.n_agents),
+                "actions": _actions(game),
+                "steps": str(shape.max_steps),
+                "kind": kind,
+                "tags": ", ".join(tags),
+                "what it is": game.summary,
+            }
+        )
+    columns = [name for name in lines[0] if name not in left_out]
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table.columns[0].no_wrap = True
+    for line in lines:
+        table.add_row(*(line[name] for name in columns))
+    return table
 
 
 @dataclass(frozen=True)

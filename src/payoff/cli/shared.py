@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
+
 from payoff.envs.core import specification
 from payoff.envs.core.specification import near
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["UserError", "assignments", "console", "near", "user_errors"]
+__all__ = ["UserError", "assignments", "console", "near", "results_written", "user_errors"]
 
 
 class UserError(Exception):
@@ -25,8 +27,17 @@ def user_errors() -> Iterator[None]:
     """Around what only checks or loads what the user named: errors there are for the user to read, in one line."""
     try:
         yield
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+    except (ValueError, TypeError, ImportError, OSError, MemoryError, gym.error.Error) as error:
+        raise UserError(" ".join(str(error).split()) or "not enough memory") from error
+
+
+@contextlib.contextmanager
+def results_written() -> Iterator[None]:
+    """Around what writes results: a full disk, a folder that went away. What was finished before stays."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write results: {error}") from error
 
 
 def assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
@@ -45,7 +56,10 @@ def assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
 
 
 def console() -> Console:
-    """Console for results; a file or pipe has no width of its own, and a folded table helps nobody."""
+    """Console for results, where a text is what it says: brackets in it are no markup, and numbers are not coloured.
+
+    A file or pipe has no width of its own, and a folded table helps nobody.
+    """
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=300)
+    return Console(width=None if sys.stdout.isatty() else 300, markup=False, emoji=False, highlight=False)

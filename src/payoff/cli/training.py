@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from payoff.cli.shared import UserError, assignments, console, user_errors
+from payoff.cli.shared import assignments, console, results_written, user_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,6 +81,8 @@ class Train:
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines import run
+        from payoff.baselines.results import make_folder
+        from payoff.baselines.screen import progress, say
 
         with user_errors():
             config = run.configure(
@@ -98,20 +100,22 @@ class Train:
                 evaluation_episodes=self.episodes,
             )
             row = self._stored(config)
+            if row is None:
+                make_folder(self.out)
         screen = console()
         if row is None:
-            with run.progress(screen) as bar:
+            with results_written(), progress(screen) as bar:
                 task = bar.add_task(str(config), total=None)
                 row = run.execute(config, self.out, lambda done, total: bar.update(task, completed=done, total=total))
         else:
-            screen.print("finished before:", highlight=False)
+            say(screen, "finished before:")
         if row["status"] == "failed":
             print(f"payoff: the run failed: {row['message'].splitlines()[0]} (run {config.run_id})", file=sys.stderr)
             return 1
         _print_measures(row, screen)
         saved = run.checkpoint_path(self.out, config.run_id)
         if saved.exists():  # a trainer of another package may keep none
-            screen.print(f"checkpoint: {saved}", highlight=False, soft_wrap=True)
+            say(screen, f"checkpoint: {saved}")
         return 0
 
     def _stored(self, config: RunConfig) -> dict[str, Any] | None:
@@ -165,10 +169,12 @@ class Evaluate:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines import run
         from payoff.baselines.measure import measure
+        from payoff.baselines.results import LARGEST_SEED, MOST_EPISODES
+        from payoff.envs.core.params import check_integer
 
-        if self.episodes < 1:
-            raise UserError(f"episodes must be at least 1, got {self.episodes}")
         with user_errors():
+            check_integer("episodes", self.episodes, 1, MOST_EPISODES)
+            check_integer("seed", self.seed, 0, LARGEST_SEED - MOST_EPISODES)
             named = run.load_policy(self.policy, self.env, assignments("params", self.params), self.algo)
             measures = measure(
                 named.policy,
@@ -195,5 +201,5 @@ def _print_measures(row: Mapping[str, Any], screen: Console) -> None:
         if value is not None:
             numbers = value if isinstance(value, list) else [value]
             table.add_row(name, ", ".join(f"{x:.6g}" for x in numbers), meaning[name])
-    screen.print(f"[bold]{row['env_id']}[/bold]", highlight=False)
+    screen.print(row["env_id"], style="bold")
     screen.print(table)

@@ -241,7 +241,10 @@ def test_bad_state_is_refused_and_changes_nothing(stream, score):
     rounds, rest = divmod(sum(t.active.sum() for t in steps(events)), 40)
     assert kept["model.rounds"] == rounds > 0 and len(kept["model.kept.next"]) == rest > 0
     bad = {
-        "model.net.predictor.0.weight": (np.zeros((8, 3)), "net.predictor.0.weight must hold finite numbers of shape"),
+        "model.net.predictor.0.weight": (
+            np.zeros((8, 3)),
+            r"net.predictor.0.weight must have shape \(8, 2\), got \(8, 3\)",
+        ),
         "model.exp_avg.predictor.0.bias": (np.full(8, np.inf), "exp_avg.predictor.0.bias must hold finite"),
         "model.kept.next": (np.zeros((40, 2)), "kept must have fewer rows than learn_every 40"),
         "model.whitening.mean": (np.zeros(7), "has 2 inputs, got the state of one with 7"),

@@ -5,6 +5,7 @@ import pytest
 
 from payoff.envs.mdp import MDP
 from payoff.envs.theory.tabular import evaluate, finite_horizon, q_values, value_iteration
+from payoff.wrappers import Transition
 from payoff.wrappers.objectives.ltlf import ltlf_machine
 from payoff.wrappers.objectives.product import product_mdp
 from payoff.wrappers.objectives.reward_machine import Edge, RewardMachine, reward_machine
@@ -107,8 +108,21 @@ def test_terminal_states_of_tables_are_checked():
         RewardMachine((), ("u",), 0, one, np.zeros((1, 2)), np.array([False]), np.zeros(1), one - 1)
     with pytest.raises(TypeError, match="must be Edge objects"):
         reward_machine([("a", "b")], initial="a")
-    with pytest.raises(TypeError, match="terminal must be a list of states, got 'done'"):
+    with pytest.raises(TypeError, match="terminal must be a sequence of states, got 'done'"):
         reward_machine([Edge("start", "coffee", "done")], initial="start", terminal="done")
+
+
+def test_the_first_edge_whose_guard_holds_pays_its_own_reward():
+    """A number above a function, and a function above a number: letter 0 is nothing, letter 1 is ``k``."""
+
+    def seven(t):
+        return np.full(t.reward.shape, 7.0)
+
+    t = Transition(None, None, *np.zeros((1, 2)), None, *np.zeros((2, 2), dtype=bool), None, np.ones(2, dtype=bool))
+    for first, second, paid in ((5.0, seven, [7.0, 5.0]), (seven, 5.0, [5.0, 7.0]), (5.0, 6.0, [6.0, 5.0])):
+        edges = [Edge("a", "k", "a", first), Edge("a", "true", "a", second)]
+        machine = reward_machine(edges, initial="a", symbols=["k"])
+        assert machine.step(np.zeros(2, dtype=int), np.array([0, 1]), t)[1].tolist() == paid
 
 
 def test_the_machine_alone():

@@ -89,8 +89,8 @@ def test_non_linear_reward_of_each_step(walk, sync):
     ("make", "words"),
     [
         (lambda: WeightedSum(()), "weights must be at least 1 numbers"),
-        (lambda: WeightedSum((1.0, float("nan"))), r"weights\[...\] must be a number"),
-        (lambda: Chebyshev((1.0, -1.0), (0.0, 0.0)), r"weights\[...\] must be a number in \[0"),
+        (lambda: WeightedSum((1.0, float("nan"))), r"weights\[1\] must be a number"),
+        (lambda: Chebyshev((1.0, -1.0), (0.0, 0.0)), r"weights\[1\] must be a number in \[0"),
         (lambda: Chebyshev((1.0,), (0.0, 0.0)), "ideal must be 1 numbers, got 2"),
         (lambda: Chebyshev((1.0,), (0.0,), rho=-1.0), "rho must be a number"),
         (lambda: Thresholded((1.0,), (1.0, 2.0)), "thresholds must be 2 numbers, got 1"),

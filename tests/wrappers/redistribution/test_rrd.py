@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,9 +96,9 @@ def test_state_goes_on_where_it_was(make_batch, options):
     for bad, message in [
         ({}, "must have shape|takes the arrays"),
         ({name: x for name, x in good.items() if name != weight}, "missing or unknown"),
-        ({**good, weight: good[weight][:1]}, "finite numbers of shape"),
+        ({**good, weight: good[weight][:1]}, f"{weight} must have shape"),
         ({**good, "memory.returns": good["memory.returns"] * np.nan}, "finite"),
-        ({**good, "memory.lengths": good["memory.lengths"] + 1}, "memory.inputs must hold"),
+        ({**good, "memory.lengths": good["memory.lengths"] + 1}, "memory.inputs must have shape"),
         ({**good, "memory.lengths": good["memory.lengths"] * 1.5}, "memory.lengths must be whole"),
         ({**good, "calls": np.array(-1)}, "calls must be a whole number"),
         ({**good, "calls": np.array(2.5)}, "calls must be a whole number"),
@@ -150,3 +151,16 @@ def test_arguments_are_checked():
         EpisodeLearning(learning_rate=0.0)
     with pytest.raises(ValueError, match="memory must be"):
         EpisodeLearning(memory=0)
+
+
+@pytest.mark.parametrize(("memory", "kept"), [(7, [4.0]), (8, [3.0, 4.0]), (11, [3.0, 4.0]), (12, [2.0, 3.0, 4.0])])
+def test_memory_holds_as_many_whole_episodes_as_fit(make_batch, memory, kept):
+    """Four episodes of four steps, one a batch, of returns 1 to 4: two of them are 8 steps, and fit into 8."""
+    learning = EpisodeLearning(hidden=(4,), gradient_steps=1, episodes=2, memory=memory)
+    method = NetworkDecomposition(StepFeatures(4), learning=learning)
+    for paid in (1.0, 2.0, 3.0, 4.0):
+        batch = make_batch(steps=4, columns=1, finished=True)
+        method(replace(batch, rewards=np.full((4, 1), paid / 4)))
+    state = method.state_dict()
+    assert state["memory.returns"].tolist() == pytest.approx(kept)
+    assert state["memory.lengths"].tolist() == [4] * len(kept)

@@ -153,6 +153,8 @@ TABLE = {
         (-1.0, np.sqrt(2 / 3), np.sqrt(0.5)),
     ),
     "running_end": (lambda: RunningReward("mean_std", at="end"), (0.5, -1.0, 2.0), None, (0.0, 0.0, 0.0), None),
+    # the only return so far is its own mean, and is paid as it is
+    "clip_end": (lambda: RunningReward("clip", at="end"), (0.5, -1.0, 2.0), None, (0.0, 0.0, 1.5), None),
     "ceiling": (lambda: Ceiling(1.0), (0.5, -1.0, 2.0), None, (0.5, -1.0, 1.0), None),
     "length": (lambda: LengthPenalty(0.1, 1), (0.5, -1.0, 2.0), None, (0.5, -1.0, 1.8), None),
     "krc": (

@@ -173,6 +173,12 @@ def test_references_of_the_start(script):
     assert asked == [2]
 
 
+def test_references_are_finished_episodes_alone(batch):
+    """What an unfinished one has been paid so far is no return, and a group of such has no reference at all."""
+    frozen = batch([[1.0], [5.0], [3.0], [9.0]], group=[7, 7, 7, 4], finished=[True, False, True, False])
+    assert {g: r.tolist() for g, r in reference_returns(frozen).items()} == {7: [1.0, 3.0]}
+
+
 def test_group_preference(batch):
     frozen = batch([[1.0], [2.0], [3.0], [0.5, 9.5]], group=[7, 7, 7, 4])
     reference = reference_returns(frozen)

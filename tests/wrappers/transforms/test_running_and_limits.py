@@ -57,6 +57,25 @@ def test_returns_are_measured_at_the_end(script, rewards):
         assert found[n - 1, -1] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("end", [(True, False), (False, True), (True, True)], ids=["terminated", "truncated", "both"])
+def test_returns_are_measured_at_every_kind_of_end(script, end):
+    """Returns 1, 3, 2, 0 in [1, 1], [1, 3], [1, 3], [0, 3]; deviations 0, 1, sqrt(2/3), sqrt(5) / 2."""
+    episodes = ((0.5, 0.5), (4.0, -1.0), (2.0, 0.0), (0.0, 0.0))
+    expected = {
+        "min_max": [0.0, 1.0, 0.5, 0.0],
+        "mean_std": [0.0, 1.0, 0.0, -1.5 / (np.sqrt(5) / 2)],
+        "clip": [1.0, 3.0, 2.0, 1.5 - np.sqrt(5) / 2],
+    }
+    for kind, paid_at_the_end in expected.items():
+        env = wrap(script(episodes[0], end=end), RunningReward(kind, at="end"))
+        found = []
+        for rewards in episodes:
+            env.unwrapped.rewards = rewards
+            env.reset(seed=0)
+            found.append([env.step(0)[1] for _ in rewards])
+        np.testing.assert_allclose(found, [[0.0, last] for last in paid_at_the_end], atol=1e-12)
+
+
 def test_a_constant_reward_is_paid_nothing(script):
     assert paid(script, RunningReward("mean_std", at="step"), np.full(30, 0.1)).tolist() == [0.0] * 30
     assert paid(script, RunningReward("min_max", at="step"), np.full(30, 0.1)).tolist() == [0.0] * 30

@@ -98,7 +98,6 @@ def test_the_same_in_every_view():
     ("make", "message"),
     [
         (lambda: TeamSpirit(()), "teams must name the team of each seat"),
-        (lambda: TeamSpirit("ab"), "teams must name the team of each seat"),
         (lambda: TeamSpirit((0, 1.5)), r"teams\[1\] must be an integer"),
         (lambda: TeamSpirit((0, 1), tau=1.5), r"tau must be a number in \[0, 1\]"),
         (lambda: team_spirit(np.zeros(3), (0, 1)), "teams must name the team"),
