@@ -48,7 +48,7 @@ def test_below_takes_equal_parts_of_the_interval():
         s, twin = row(5), row(5)
         found = [rng.below(s, n) for _ in range(2000)]
         assert found == [math.floor(rng.uniform(twin) * n) for _ in range(2000)]
-        assert min(found) == 0 and max(found) == n - 1 or n == 1000
+        assert (min(found) == 0 and max(found) == n - 1) or n == 1000
 
 
 def test_keys_are_whole_numbers_that_differ():
