@@ -14,7 +14,7 @@ import payoff
 from payoff.cli import main
 from payoff.envs import registry
 from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, Estimate, certificate, check
-from payoff.envs.certifying import certify
+from payoff.envs.certifying import certify, random_play
 from payoff.envs.mdp import as_mdp, canonical
 
 KEY_ROOM = "payoff/KeyRoom-v0"
@@ -189,6 +189,17 @@ def test_the_defaults_are_a_level_of_every_certificate():
     assert [dict(level.parameters) for level in held.levels] == [{"variant": "sparse"}, {}]
     assert held.optimum == -13.0
     assert len(certify("payoff/CliffWalk-v0", [{"width": 12}]).levels) == 1  # the default width
+
+
+def test_random_play_begins_where_its_seeds_do():
+    """Two batches of 1,024: episode k of a game of fixed length is the first one of seed + k, here by its brand."""
+    game = registry.load("WatchRepair-v0")
+    played = random_play(game, game.params(max_steps=2), 2048, seed=50)
+    env = payoff.multi_agent_vec("payoff/WatchRepair-v0", 2048, max_steps=2)
+    env.reset(seed=50)
+    brand = game.shape(game.params()).layout.column("brand")
+    assert [episode.last[brand] for episode in played] == env.engine.state[:, brand].tolist()
+    assert all(episode.payoff.shape == (2, 1) and episode.terminated for episode in played)
 
 
 def test_file_round_trip(stored, tmp_path):
