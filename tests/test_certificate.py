@@ -202,6 +202,26 @@ def test_random_play_begins_where_its_seeds_do():
     assert all(episode.payoff.shape == (2, 1) and episode.terminated for episode in played)
 
 
+@pytest.mark.parametrize(("asked", "played"), [(20, 20), (1024, 1024), (1025, 2048)])
+def test_random_play_is_one_smaller_batch_or_whole_ones(asked, played):
+    game = registry.load("WatchRepair-v0")
+    assert len(random_play(game, game.params(max_steps=1), asked)) == played
+
+
+def test_an_optimum_that_the_rules_do_not_pay_is_an_error(monkeypatch):
+    """A millionth too much, at the one start of CliffWalk."""
+    game = registry.load("CliffWalk-v0")
+    theory = dataclasses.replace(game.theory, optimum=lambda p, *state: (-13.0 + 1e-6, 13))
+    monkeypatch.setattr(registry, "load", lambda _: dataclasses.replace(game, theory=theory))
+    with pytest.raises(ArithmeticError, match=r"optimum\(\) and dynamic programming differ by 1e-06"):
+        certify("payoff/CliffWalk-v0", [{}], starts=1)
+
+
+def test_a_certificate_cannot_be_changed(stored):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        stored.optimum = 2.0
+
+
 def test_file_round_trip(stored, tmp_path):
     path = tmp_path / "c.json"
     stored.write(path)
