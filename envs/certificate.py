@@ -1,8 +1,8 @@
 """Certificates: machine-checked statements of what problem a game poses, stored beside the games as JSON.
 
-Of a game of one player: the best return and how it is known, and for each level of difficulty how often uniformly
-random play is paid at all, and how far away the first payment is. Of a game of several: equilibria, the social optimum,
-and what kind of dilemma lies between them. ``optimum_kind`` is
+Of a game of one player: how the best return is known, and for each level of difficulty what it is, how often uniformly
+random play is paid at all, and how far away the first payment is; the headline is the best return at the defaults. Of a
+game of several: equilibria, the social optimum, and what kind of dilemma lies between them. ``optimum_kind`` is
 
 - ``exact``: a closed form or a converged computation for every case;
 - ``exact_small``: computed for the cases stated, too large beyond them;
@@ -58,7 +58,7 @@ _LEVEL = _record(
     {
         "parameters": {"type": "object", "additionalProperties": {"type": ["number", "string", "boolean", "null"]}},
         "max_steps": {"type": "integer", "minimum": 1},
-        "first_seed": {"type": "integer", "minimum": 0},
+        "first_seed": {"type": ["integer", "null"], "minimum": 0},
         "starts": {"type": "integer", "minimum": 1},
         "gamma": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "optimum": _ESTIMATE,
@@ -107,7 +107,7 @@ SCHEMA: dict[str, Any] = _record(
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Mean over start states, and its standard error (0 where every start gives the same).
+    """Mean over start states, and its standard error (0 where every start gives the same, or every one is counted).
 
     Attributes:
         mean: the mean.
@@ -125,8 +125,9 @@ class Level:
     Attributes:
         parameters: keywords of the game that make the level.
         max_steps: horizon, in steps.
-        first_seed: the start states are the first episodes of the seeds from this one on ...
-        starts: ... to this many.
+        first_seed: the start states are a sample, the first episodes of the seeds from this one on; None: they are
+            every state that an episode may start in, all equally likely, and means over them are exact.
+        starts: number of start states.
         gamma: discount of ``discounted_optimum``, per step.
         optimum: best undiscounted return within ``max_steps``.
         discounted_optimum: best discounted return without a horizon; None where only play within the horizon is solved.
@@ -141,7 +142,7 @@ class Level:
 
     parameters: Mapping[str, float | str | bool | None]
     max_steps: int
-    first_seed: int
+    first_seed: int | None
     starts: int
     gamma: float
     optimum: Estimate
@@ -177,10 +178,12 @@ class Certificate:
     Attributes:
         id: environment.
         players: number of seats.
-        optimum: best return of one player, or largest sum of payoffs of several.
+        optimum: best return of one player at the default parameters (``levels`` have it for each level), or largest sum
+            of payoffs of several.
         optimum_kind: how it is known; see the module.
         method: how the figures were found, in words.
-        levels: levels of difficulty, easiest first (one player).
+        levels: levels of difficulty, easiest first, and what else is certified; one of them has the default parameters
+            (one player).
         equilibria: (several players).
         dilemma: class of the game, such as ``"prisoners_dilemma"`` (several players).
     """

@@ -5,7 +5,8 @@ is an id, or ``package.module:ATTRIBUTE`` for a game of another package, which i
 the folder ``certificates`` beside its module. A game without a certificate gets its first, for the levels of its
 theory, 1,000 starts and a discount of 0.99 per step. One that has a certificate is computed anew with the levels,
 starts, discounts and numbers of episodes that it states: the file changes only where the game has changed, or the way
-it is certified. All ids take about seven minutes.
+it is certified. Either way, the defaults are added where no level has them, and where the theory says that there are
+only so many starts, all of them are taken. All ids take about seven minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from payoff.envs.views.engine import Engine
 __all__ = ["certify", "random_play"]
 
 _COPIES = 1024  # played at once
+_DRAWS = 64  # seeds for each start that there is: one of n starts is missed with probability below n exp(-64)
 _FOUND_BY = {
     "exact": "Optima are exact",
     "exact_small": "Optima are exact at this size",
@@ -87,11 +89,35 @@ def random_play(game: Game[Any], params: Params, episodes: int, seed: int = 0) -
     return found
 
 
-def _estimate(values: Array, counts: Array) -> Estimate:
-    """Mean over starts, of which ``counts`` begin in the states that have these values."""
+def _every_start(game: Game[Any], params: Params, n: int) -> Array:
+    """The ``n`` states ``(n, S)`` that an episode may start in."""
+    engine = _engine(game, params, _DRAWS * n)
+    for b in range(_DRAWS * n):
+        engine.seed(b, b)
+    engine.reset()
+    rows: Array = np.unique(models.canonical(engine.state, engine.shape.layout), axis=0)
+    if len(rows) != n:
+        raise ArithmeticError(
+            f"{game.id} {params}: starts in {n} states, by its theory, but {len(rows)} were found, "
+            f"from {_DRAWS * n} seeds"
+        )
+    return rows
+
+
+def _sampled_starts(game: Game[Any], params: Params, first_seed: int, n: int) -> Array:
+    """First states ``(n, S)`` of the seeds from ``first_seed`` on."""
+    engine = _engine(game, params, n)
+    for b in range(n):
+        engine.seed(b, first_seed + b)
+    engine.reset()
+    return engine.state
+
+
+def _estimate(values: Array, counts: Array, *, sampled: bool = True) -> Estimate:
+    """Mean over starts, of which ``counts`` begin in the states that have these values; ``sampled``: there are more."""
     n = counts.sum()
     mean = (counts * values).sum() / n
-    if np.ptp(values) <= 1e-12 * (1.0 + abs(mean)):  # the same from every start, but for rounding
+    if not sampled or np.ptp(values) <= 1e-12 * (1.0 + abs(mean)):  # the same from every start, but for rounding
         return Estimate(float(mean), 0.0)
     variance = (counts * (values - mean) ** 2).sum() / max(n - 1, 1)
     return Estimate(float(mean), float(np.sqrt(variance / n)))
@@ -126,13 +152,25 @@ def _model(game: Game[Any], params: Params, rows: Array) -> models.MDP | None:
 
 
 def _from_model(
-    game: Game[Any], params: Params, mdp: models.MDP, starts: int, gamma: float, max_steps: int, episodes: int
+    game: Game[Any],
+    params: Params,
+    mdp: models.MDP,
+    *,
+    starts: int,
+    sampled: bool,
+    gamma: float,
+    max_steps: int,
+    episodes: int,
 ) -> dict[str, Any]:
     """What dynamic programming finds, beside what the game says of itself."""
     assert game.optimum is not None
     within = tabular.finite_horizon(mdp, None, max_steps)
     begun = np.flatnonzero(mdp.initial)
     counts = np.rint(mdp.initial[begun] * starts).astype(np.int64)
+
+    def mean(values: Array) -> Estimate:
+        return _estimate(values[begun], counts, sampled=sampled)
+
     closed = np.array([game.optimum(params, row)[0] for row in mdp.states[begun]])
     if not np.allclose(closed, within[begun], rtol=0.0, atol=1e-9):
         raise ArithmeticError(
@@ -141,40 +179,53 @@ def _from_model(
     uniform = tabular.uniform_policy(mdp)
     found: dict[str, Any] = {"random_episodes": None} if mdp.solved is not None else _play(game, params, episodes)
     if mdp.solved is not None:
-        found["random_success"] = _estimate(tabular.success_probability(mdp, uniform, max_steps)[begun], counts)
-    found["random_return"] = _estimate(tabular.finite_horizon(mdp, uniform, max_steps)[begun], counts)
-    found["discounted_optimum"] = _estimate(tabular.value_iteration(mdp, gamma).values[begun], counts)
+        found["random_success"] = mean(tabular.success_probability(mdp, uniform, max_steps))
+    found["random_return"] = mean(tabular.finite_horizon(mdp, uniform, max_steps))
+    found["discounted_optimum"] = mean(tabular.value_iteration(mdp, gamma).values)
     return found
 
 
 def _level(
     game: Game[Any], parameters: Mapping[str, Any], first_seed: int, starts: int, gamma: float, episodes: int
 ) -> Level:
+    """One level; ``starts`` seeds from ``first_seed`` on, unless the game has so few starts that it counts them."""
     params = game.params.from_keywords(game.id, dict(parameters))
     assert game.optimum is not None
-    engine = _engine(game, params, starts)
-    for b in range(starts):
-        engine.seed(b, first_seed + b)
-    engine.reset()
-    max_steps = engine.shape.max_steps
-    best = np.array([game.optimum(params, row) for row in engine.state])
-    mdp = _model(game, params, engine.state)
+    few = game.starts(params)
+    sampled = few is None
+    rows = _sampled_starts(game, params, first_seed, starts) if few is None else _every_start(game, params, few)
+    max_steps = game.shape(params).max_steps
+    best = np.array([game.optimum(params, row) for row in rows])
+    mdp = _model(game, params, rows)
     if mdp is None:
         found = _play(game, params, episodes) | {"discounted_optimum": None}
     else:
-        found = _from_model(game, params, mdp, starts, gamma, max_steps, episodes)
-    once = np.ones(starts)
+        found = _from_model(
+            game,
+            params,
+            mdp,
+            starts=len(rows),
+            sampled=sampled,
+            gamma=gamma,
+            max_steps=max_steps,
+            episodes=episodes,
+        )
+    once = np.ones(len(rows))
     return Level(
         parameters=dict(parameters),
         max_steps=max_steps,
-        first_seed=first_seed,
-        starts=starts,
+        first_seed=first_seed if sampled else None,
+        starts=len(rows),
         gamma=gamma,
-        optimum=_estimate(best[:, 0], once),
-        horizon_to_reward=_estimate(best[:, 1], once),
+        optimum=_estimate(best[:, 0], once, sampled=sampled),
+        horizon_to_reward=_estimate(best[:, 1], once, sampled=sampled),
         bound=game.bound(params) if game.bound is not None else None,
         **found,
     )
+
+
+def _is_default(game: Game[Any], parameters: Mapping[str, Any]) -> bool:
+    return bool(game.params.from_keywords(game.id, dict(parameters)) == game.params())
 
 
 def certify(
@@ -190,14 +241,14 @@ def certify(
     Args:
         env_id: environment.
         levels: keywords of each level, easiest first. None: the levels, starts and gamma of the stored certificate; of
-            a game that has none, the levels that its theory names.
-        starts: number of start states, those of the seeds 0, 1, ...
+            a game that has none, the levels that its theory names. The defaults follow where no level has them.
+        starts: number of start states, those of the seeds 0, 1, ...; of a game that has only few, all are taken.
         gamma: discount, per step.
         episodes: episodes of random play, where its success is not computed.
 
     Raises:
         ValueError: an unknown id, a game that this cannot certify, or one that has neither levels nor a certificate.
-        ArithmeticError: the game's optimum contradicts its dynamics.
+        ArithmeticError: the game's optimum contradicts its dynamics, or its number of starts its reset.
     """
     game = registry.load(env_id)
     if game.optimum is None or game.optimum_kind is None or game.success is None:
@@ -208,19 +259,21 @@ def certify(
         if not levels:
             raise ValueError(f"{game.id} has no levels: Theory(levels=...) names at least one")
     if levels is None:
-        stored = certificate(game.id).levels
-        made = [
-            _level(game, v.parameters, v.first_seed, v.starts, v.gamma, v.random_episodes or episodes) for v in stored
-        ]
+        held = certificate(game.id).levels
+        asked = [(v.parameters, v.first_seed or 0, v.starts, v.gamma, v.random_episodes or episodes) for v in held]
     else:
-        made = [_level(game, parameters, 0, starts, gamma, episodes) for parameters in levels]
+        asked = [(parameters, 0, starts, gamma, episodes) for parameters in levels]
+    if not any(_is_default(game, parameters) for parameters, *_ in asked):
+        asked.append(({}, *asked[-1][1:]))
+    made = [_level(game, *one) for one in asked]
     return Certificate(
         id=game.id,
         players=1,
-        optimum=max(v.optimum.mean for v in made),
+        optimum=next(v.optimum.mean for v in made if _is_default(game, v.parameters)),
         optimum_kind=game.optimum_kind,
         method=(
-            f"{_FOUND_BY[game.optimum_kind]}; means and standard errors are over the starts. Random play by dynamic "
+            f"{_FOUND_BY[game.optimum_kind]}; means are over the starts, with the standard error of a sample unless "
+            "every start is counted, which is where first_seed is null. Random play by dynamic "
             "programming over every state that the starts lead to, exact up to rounding, where random_episodes is "
             "null; else success, and the return where the game is not tabular, from so many episodes."
         ),

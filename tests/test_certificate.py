@@ -1,18 +1,21 @@
 """Certificates: the stored ones hold, and a file that is none is refused with a clear line."""
 
 import copy
+import dataclasses
 import json
 import math
+import re
 
 import jsonschema
 import numpy as np
 import pytest
 
 import payoff
+from payoff.cli import main
 from payoff.envs import registry
-from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, certificate, check
-from payoff.envs.certifying import certify
-from payoff.envs.mdp import as_mdp
+from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, Estimate, certificate, check
+from payoff.envs.certifying import certify, random_play
+from payoff.envs.mdp import as_mdp, canonical
 
 KEY_ROOM = "payoff/KeyRoom-v0"
 
@@ -77,6 +80,146 @@ def test_stored_ladder_is_sparse_and_can_be_climbed(stored):
         assert (level.optimum.mean, level.optimum.standard_error) == (1.0, 0.0)
         assert level.max_steps == 8 * level.parameters["size"]
         assert level.max_steps > 3 * level.horizon_to_reward.mean
+
+
+def test_the_headline_is_the_optimum_of_the_defaults(capsys):
+    """CliffWalk: 13 steps of -1 along the cliff by default; the sparse levels pay 1."""
+    held = certificate("CliffWalk-v0")
+    assert held.optimum == -13.0
+    assert [level.optimum.mean for level in held.levels] == [1.0, 1.0, 1.0, -13.0]
+    assert main(["info", "CliffWalk-v0"]) == 0
+    shown = capsys.readouterr().out
+    assert "optimum -13 at the defaults (exact)" in shown
+    assert re.search(r"^ *defaults +optimum -13, ", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("solved", [i for i in payoff.ids() if registry.load(i).optimum is not None])
+def test_every_headline_is_that_of_the_level_that_the_defaults_play(solved):
+    game, held = registry.load(solved), certificate(solved)
+    played = [game.params.from_keywords(solved, dict(level.parameters)) for level in held.levels]
+    assert played.count(game.params()) == 1
+    assert held.optimum == held.levels[played.index(game.params())].optimum.mean
+
+
+FEW_STARTS = {  # id -> level's keywords -> number of starts, and the mean over them of a figure that a formula gives
+    "payoff/WatchRepair-v0": lambda keywords: (4, "optimum", 1.75),  # margins -1.5, 3.5, 3.5, -1.5
+    "payoff/LineKey-v0": lambda keywords: (5, None, None),  # its optimum: below
+    # of a hundred cells all but four houses, seven sheep and the goal
+    "payoff/Delivery-v0": lambda keywords: (None if keywords else 88, None, None),
+    # distances from the middle of a square of side n to its cells add up to n (n^2 - 1) / 2
+    "payoff/RepeatMaze-v0": lambda keywords: (
+        keywords.get("size", 5) ** 2 - 1,
+        "horizon_to_reward",
+        keywords.get("size", 5) / 2,
+    ),
+    "payoff/NoisyTesting-v0": lambda keywords: (keywords.get("hypotheses", 4), None, None),
+}
+
+
+@pytest.mark.parametrize("few", FEW_STARTS)
+def test_few_starts_are_all_counted(few):
+    """Not sampled: no standard error, whatever depends on the start alone."""
+    for level in certificate(few).levels:
+        n, name, mean = FEW_STARTS[few](level.parameters)
+        if n is None:  # boards are drawn
+            assert level.first_seed == 0 and level.starts == 200
+            continue
+        assert level.first_seed is None and level.starts == n
+        exact = ["optimum", "discounted_optimum", "horizon_to_reward"]
+        for figure in exact + (["random_return"] if registry.load(few).tabular else []):
+            known = getattr(level, figure)
+            assert known is None or known.standard_error == 0.0
+        if name is not None:
+            assert getattr(level, name).mean == pytest.approx(mean, rel=1e-12)
+
+
+def test_watch_repair_by_hand():
+    """Brands are worth max(margin, 0), 1.75 on average; random play repairs half: (3.5 + 3.5 - 1.5 - 1.5) / 8."""
+    for level in certificate("WatchRepair-v0").levels:
+        assert level.optimum == Estimate(pytest.approx(1.75, rel=1e-12), 0.0)
+        assert level.discounted_optimum.mean == pytest.approx(1.75 * 0.99 ** (level.max_steps - 1), rel=1e-12)
+        assert level.random_return.mean == pytest.approx(0.5, rel=1e-12)
+
+
+def test_line_key_over_its_five_places():
+    """Dynamic programming written for one key: stay or pick at a place, then walk; no code of the game is used."""
+    for level in certificate("LineKey-v0").levels:
+        length = level.parameters.get("length", 40)
+        values = {(x, held): 0.0 for x in range(length + 1) for held in (False, True)}
+        for _ in range(60):
+            after = {}
+            for x, held in values:
+                pays = float(held and x >= length - 4)
+                right, left = values[min(x + 3, length), held], values[max(x - 3, 0), held]
+                ways = [pays + 0.95 * right + 0.05 * left, 0.95 * left + 0.05 * right]
+                ways.append(values[x, held or x <= 4])
+                after[x, held] = max(ways)
+            values = after
+        assert level.optimum.mean == pytest.approx(sum(values[x, False] for x in range(5)) / 5, rel=1e-12)
+
+
+@pytest.mark.parametrize("few", FEW_STARTS)
+def test_the_starts_that_a_game_declares_are_equally_likely(few):
+    """Pearson's statistic over the start states of 100 seeds a start is below the quantile of 1 - 1e-4.
+
+    That is the quantile by Wilson and Hilferty (1931); 3.719 is the one of the normal distribution.
+    """
+    game = registry.load(few)
+    n = game.starts(game.params())
+    env = payoff.multi_agent_vec(few, 100 * n)
+    env.reset(seed=1_000_000)
+    _, counts = np.unique(canonical(env.engine.state, game.shape(game.params()).layout), axis=0, return_counts=True)
+    assert len(counts) == n
+    spread = 2.0 / (9.0 * (n - 1))
+    assert ((counts - 100.0) ** 2 / 100.0).sum() < (n - 1) * (1.0 - spread + 3.719 * math.sqrt(spread)) ** 3
+
+
+@pytest.mark.parametrize("declared", [3, 5])
+def test_a_wrong_number_of_starts_is_an_error(monkeypatch, declared):
+    game = registry.load("WatchRepair-v0")
+    theory = dataclasses.replace(game.theory, starts=lambda p: declared)
+    monkeypatch.setattr(registry, "load", lambda _: dataclasses.replace(game, theory=theory))
+    with pytest.raises(ArithmeticError, match=f"starts in {declared} states, by its theory, but 4 were found"):
+        certify("payoff/WatchRepair-v0", [{}], starts=10)
+
+
+def test_the_defaults_are_a_level_of_every_certificate():
+    """Where no level that is asked for has the default parameters, it is added; else there is one level only."""
+    held = certify("payoff/CliffWalk-v0", [{"variant": "sparse"}])
+    assert [dict(level.parameters) for level in held.levels] == [{"variant": "sparse"}, {}]
+    assert held.optimum == -13.0
+    assert len(certify("payoff/CliffWalk-v0", [{"width": 12}]).levels) == 1  # the default width
+
+
+def test_random_play_begins_where_its_seeds_do():
+    """Two batches of 1,024: episode k of a game of fixed length is the first one of seed + k, here by its brand."""
+    game = registry.load("WatchRepair-v0")
+    played = random_play(game, game.params(max_steps=2), 2048, seed=50)
+    env = payoff.multi_agent_vec("payoff/WatchRepair-v0", 2048, max_steps=2)
+    env.reset(seed=50)
+    brand = game.shape(game.params()).layout.column("brand")
+    assert [episode.last[brand] for episode in played] == env.engine.state[:, brand].tolist()
+    assert all(episode.payoff.shape == (2, 1) and episode.terminated for episode in played)
+
+
+@pytest.mark.parametrize(("asked", "played"), [(20, 20), (1024, 1024), (1025, 2048)])
+def test_random_play_is_one_smaller_batch_or_whole_ones(asked, played):
+    game = registry.load("WatchRepair-v0")
+    assert len(random_play(game, game.params(max_steps=1), asked)) == played
+
+
+def test_an_optimum_that_the_rules_do_not_pay_is_an_error(monkeypatch):
+    """A millionth too much, at the one start of CliffWalk."""
+    game = registry.load("CliffWalk-v0")
+    theory = dataclasses.replace(game.theory, optimum=lambda p, *state: (-13.0 + 1e-6, 13))
+    monkeypatch.setattr(registry, "load", lambda _: dataclasses.replace(game, theory=theory))
+    with pytest.raises(ArithmeticError, match=r"optimum\(\) and dynamic programming differ by 1e-06"):
+        certify("payoff/CliffWalk-v0", [{}], starts=1)
+
+
+def test_a_certificate_cannot_be_changed(stored):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        stored.optimum = 2.0
 
 
 def test_file_round_trip(stored, tmp_path):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import payoff
-from payoff.envs.core.state import HEADER, OVER
-from payoff.envs.mdp import MDP, as_mdp
+from payoff.envs import registry
+from payoff.envs.core.state import HEADER, OVER, TERMINATED
+from payoff.envs.mdp import MDP, as_mdp, canonical
 from payoff.envs.sparse.key_room import V0
 
 ID = "payoff/KeyRoom-v0"
@@ -130,6 +131,28 @@ def test_dense_adds_outcomes_that_lead_to_the_same_state():
 def test_arrays_are_locked(mdp):
     with pytest.raises(ValueError, match="read-only"):
         mdp.reward[0] = 1.0
+
+
+def test_a_canonical_row_keeps_what_the_rules_read_and_nothing_else():
+    """LineKey: place, key and zone stay; header, record of the last step, forced outcome and the sign of 0 do not."""
+    layout = registry.load("payoff/LineKey-v0").shape(registry.load("payoff/LineKey-v0").params()).layout
+    row = np.full((2, layout.size), 7.0)
+    for name, value in (("place", 3.0), ("held", -0.0), ("place_zone", 1.0)):
+        row[:, layout.column(name)] = value
+    row[:, OVER] = [TERMINATED, 2.0 * TERMINATED]  # the second one was only truncated
+    kept = canonical(row, layout)
+    assert {f: kept[0, layout.column(f)] for f in ("place", "held", "place_zone", "event", "aux", "forced")} == {
+        "place": 3.0,
+        "held": 0.0,
+        "place_zone": 1.0,
+        "event": 0.0,
+        "aux": 0.0,
+        "forced": 0.0,
+    }
+    assert not np.signbit(kept).any()
+    assert kept[:, OVER].tolist() == [TERMINATED, 0.0]
+    assert not np.delete(kept[:, :HEADER], OVER, axis=1).any()
+    assert row[0, layout.column("event")] == 7.0  # a copy
 
 
 def test_published_games_are_not_tabular():

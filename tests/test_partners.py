@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 
 import payoff
+from payoff.envs.core import partner as rule
+from payoff.envs.core import rng
+from payoff.envs.core.loop import BOUND, SEAT
+from payoff.envs.core.state import Copy
 from payoff.envs.partners import Constant, Random, Reciprocator, TitForTat
 
 TEAM = "payoff/LoyaltyTeam-v0"
@@ -107,6 +111,51 @@ def test_discrete_functions_answer_with_integers():
     env.reset(seed=0)
     env.step(2)
     np.testing.assert_allclose(env.unwrapped.engine.action[0, :, 0], [50.0, 75.0])
+
+
+def table(partner, lows=(0.0, 0.0, 0.0)):
+    """Seats, bounds and copy of three seats that may spend 100 above their lows, with baselines at 40 of them."""
+    seats = np.zeros(3, SEAT)
+    for seat, low in zip(seats, lows, strict=True):
+        seat["partner"], seat["baseline"] = partner.record, low + 40.0
+    bounds = np.zeros((3, 1), BOUND)
+    bounds["low"][:, 0], bounds["high"][:, 0] = lows, np.add(lows, 100.0)
+    return seats, bounds, np.zeros(1, dtype=Copy.dtype)[0]
+
+
+NO_TRUST = np.zeros((0, 0))
+
+
+def test_a_reciprocator_of_a_game_without_trust_believes_everybody():
+    """Shares 0.5, 0.9, 0.3, baseline 0.4: 0.5 + 0.12 (tanh 1 - tanh 0.2) / 2 - 0.05 * 0.1; seat 0, as by default."""
+    seats, bounds, s = table(Reciprocator())
+    action = np.array([50.0, 90.0, 30.0])
+    share = 0.5 + 0.12 * (np.tanh(1.0) - np.tanh(0.2)) / 2 - 0.005
+    assert rule.act(seats, 0, s, action, NO_TRUST, bounds) == pytest.approx(100 * share, rel=1e-12)
+    trust = np.array([[1.0, 0.5, 0.2], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    share = 0.5 + 0.12 * (0.5 * np.tanh(1.0) - 0.2 * np.tanh(0.2)) / 2 - 0.005
+    assert rule.act(seats, 0, s, action, trust, bounds) == pytest.approx(100 * share, rel=1e-12)
+
+
+def test_shares_are_of_the_range_and_not_of_the_upper_bound():
+    """Ranges 10 .. 110, -50 .. 50 and 0 .. 100: shares 0.2, 0.9 and 0.5."""
+    lows, action = (10.0, -50.0, 0.0), np.array([30.0, 40.0, 50.0])
+    seats, bounds, s = table(TitForTat(), lows)
+    answers = [rule.act(seats, i, s, action, NO_TRUST, bounds) for i in range(3)]
+    assert answers == pytest.approx([10 + 70.0, -50 + 35.0, 55.0])
+    seats, bounds, s = table(Constant(0.3), lows)
+    assert [rule.act(seats, i, s, action, NO_TRUST, bounds) for i in range(3)] == pytest.approx([40.0, -20.0, 30.0])
+    seats, bounds, s = table(Random(), lows)
+    twin = np.zeros(1, dtype=Copy.dtype)[0]
+    assert rule.act(seats, 1, s, action, NO_TRUST, bounds) == pytest.approx(-50 + 100 * rng.uniform(twin))
+    assert s.counter == 1
+    seats, bounds, s = table(Reciprocator(gain=1.0, slope=50.0, decay=0.0), lows)  # never beyond the bounds
+    assert rule.act(seats, 0, s, np.array([100.0, 50.0, 100.0]), NO_TRUST, bounds) == 110.0
+    assert rule.act(seats, 1, s, np.array([10.0, -40.0, 0.0]), NO_TRUST, bounds) == -50.0
+
+
+def test_numbers_that_one_does_not_write():
+    assert (Constant().level, Reciprocator()) == (0.5, Reciprocator(gain=0.12, slope=2.0, decay=0.05))
 
 
 def test_partners_do_not_exist_for_a_single_player():

@@ -289,6 +289,10 @@ def paid(params: Any, episode: Episode, *state: Any) -> bool:
     return bool((episode.payoff > 0.0).any())
 
 
+def _many(params: Any) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Theory:
     """What is known about a game of one player.
@@ -308,6 +312,8 @@ class Theory:
             steps, taken as an episode of one step, is. In a tabular game the probability of success can then be
             computed exactly.
         levels: difficulty -> keywords, easiest first; ``"hard"`` is where undirected search fails.
+        starts: number of states that an episode may start in, all equally likely, where they are so few that a
+            certificate counts every one; None: it takes a sample.
         bound: proven upper bound of the return for given parameters, where ``kind`` is ``"reference"``.
         noisy: the return of an episode is uncertain even under the optimal policy, for a reason other than ``chance``:
             steps draw other random numbers, or the seat does not see what the reset drew. The optimum is then an
@@ -321,6 +327,7 @@ class Theory:
     success: Callable[..., bool] = paid
     success_by_step: bool = False
     levels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    starts: Callable[[Any], int | None] = _many
     bound: Callable[[Any], float] | None = None
     noisy: bool = False
 
@@ -473,7 +480,11 @@ class Game(Generic[P]):
 
     @property
     def policy(self) -> Callable[[P, Array], Array] | None:
-        """``(params, row)`` -> native action ``(A,)`` of the best policy; None where none is known."""
+        """``(params, row)`` -> action ``(A,)`` of the best policy; None where none is known.
+
+        It is written as views take actions by default (``rules.default_actions``), so that what it returns can be sent
+        to ``gym.make(game.id)``.
+        """
         return None if self.theory is None else self._policy
 
     def _policy(self, params: P, row: Array) -> Array:
@@ -481,7 +492,20 @@ class Game(Generic[P]):
         assert known is not None
         if known.policy is None:
             return known.planner.action(self, params, row)
-        return np.asarray(known.policy(params, *self._open(params, row)), dtype=np.float64).reshape(-1)
+        native = np.asarray(known.policy(params, *self._open(params, row)), dtype=np.float64).reshape(-1)
+        return self._as_default(params, native)
+
+    def _as_default(self, params: P, native: Array) -> Array:
+        """A native action ``(A,)`` as the default format writes it; of equal levels the nearest one."""
+        name = self.rules.default_actions
+        if name == "native":
+            return native
+        low, high = np.moveaxis(self.bounds(params)[0], -1, 0)
+        share = np.clip((native - low) / (high - low), 0.0, 1.0)
+        if name == "unit":
+            written: Array = 2.0 * share - 1.0
+            return written
+        return np.rint(share * (int(name.removeprefix("discrete:")) - 1))
 
     @property
     def success(self) -> Callable[[P, Episode], bool] | None:
@@ -516,6 +540,10 @@ class Game(Generic[P]):
     def success_by_step(self) -> bool:
         """See :class:`Theory`."""
         return self.theory is not None and self.theory.success_by_step
+
+    def starts(self, params: P) -> int | None:
+        """Number of equally likely start states; None where they are many, or nothing is known."""
+        return None if self.theory is None else self.theory.starts(params)
 
     @property
     def levels(self) -> Mapping[str, Mapping[str, Any]]:

@@ -424,6 +424,7 @@ V0 = Game(
         "exact",
         planner=planning,
         success=delivered,
+        starts=lambda p: None if p.drawn else sum(passable(c) for c in p.codes.ravel().tolist()),
         success_by_step=True,
         levels={
             "easy": {"layout": "random", "height": 3, "width": 5, "sheep": 0.0},

@@ -222,6 +222,7 @@ V0 = Game(
     theory=Theory(
         "exact",
         planner=planning,
+        starts=lambda p: p.zone + 1,
         levels={"easy": {"length": 16, "keys": 2}, "medium": {"length": 24, "keys": 4}, "hard": {}},
     ),
 )

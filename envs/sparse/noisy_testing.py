@@ -423,6 +423,7 @@ V0 = Game(
         "exact_small",
         optimum=optimum,
         policy=policy,
+        starts=lambda p: p.hypotheses,
         levels={
             "easy": {"hypotheses": 2, "tests": 2},
             "medium": {"hypotheses": 4, "tests": 4, "max_steps": 12},

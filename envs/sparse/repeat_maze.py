@@ -432,6 +432,7 @@ V0 = Game(
         optimum=optimum,
         policy=policy,
         success=mostly_found,
+        starts=lambda p: p.last,
         noisy=True,
         levels={"easy": {"size": 3}, "medium": {}, "hard": {"size": 7, "episodes": 20, "structure": 0.95}},
     ),

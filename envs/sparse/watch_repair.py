@@ -313,6 +313,7 @@ V0 = Game(
         optimum=optimum,
         policy=policy,
         success=decided_well,
+        starts=lambda p: N_BRANDS,
         levels={
             "easy": {"max_steps": 10, "jam_probability": 0.5, "flat_probability": 0.25},
             "medium": {"max_steps": 25, "jam_probability": 0.2, "flat_probability": 0.1},

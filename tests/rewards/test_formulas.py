@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import payoff
+from payoff.envs.core.params import pack
+from payoff.envs.core.rule import Happened
 from payoff.rewards import (
     SVO,
     Cooperative,
@@ -137,6 +139,54 @@ def test_a_mixture_is_each_seats_own_formula(draw_actions):
     for t, factor, [rewards] in told(TEAM, [mixed], 3, actions):
         expected = np.stack([formula(t)[:, i] for i, formula in enumerate(formulas)], axis=1)
         np.testing.assert_allclose(rewards, factor * expected, rtol=1e-11, atol=1e-9)
+
+
+def test_equal_rows_after_another_seats_own(draw_actions):
+    """The seats that share a row are told what the first of them is, here seat 1, and not what seat 0 is."""
+    mixed = PerAgent({0: Private()}, default=Cooperative())
+    actions = draw_actions(payoff.multi_agent_vec(TEAM, 2), 6)
+    for t, factor, [rewards] in told(TEAM, [mixed], 2, actions):
+        expected = np.repeat(t.payoff.mean(axis=1, keepdims=True), 4, axis=1)
+        expected[:, 0] = t.payoff[:, 0]
+        np.testing.assert_allclose(rewards, factor * expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("trust", "damage", "integrated", "goodwill"),
+    [
+        (None, None, 10 + 0.5 * 20, 0.2 * 3 * 4),  # neither: the gate is 1, and so is T
+        (0.25, None, 10 + 0.25 * 0.5 * 20, 0.2 * 0.25 * 3 * 4),  # without damage the gate is T
+        (0.25, 0.9, 10 + 0.1 * 0.5 * 20, 0.2 * 0.25 * 3 * 4),  # min(0.25, 1 - 0.9)
+        (0.25, 0.1, 10 + 0.25 * 0.5 * 20, 0.2 * 0.25 * 3 * 4),
+    ],
+)
+def test_layers_that_trust_by_hand_with_and_without_trust(trust, damage, integrated, goodwill):
+    """Payoffs (10, 20), D = 0.5, actions (4, 8), neutral 5: the other sent 3 more than that."""
+
+    def pairs(x):
+        return np.zeros((0, 0)) if x is None else np.array([[1.0, x], [x, 1.0]])
+
+    happened = Happened(
+        payoff=np.array([10.0, 20.0]),
+        action=np.array([[4.0], [8.0]]),
+        low=np.zeros((2, 1)),
+        high=np.full((2, 1), 50.0),
+        neutral=np.full(2, 5.0),
+        trust=pairs(trust),
+        reputation_damage=pairs(damage),
+        dependence=np.array([[0.0, 0.5], [0.5, 0.0]]),
+    )
+    me = pack([TrustReciprocal()])[0]
+    assert TrustIntegrated.rule(pack([TrustIntegrated()])[0], 0, happened) == pytest.approx(integrated, rel=1e-12)
+    assert TrustReciprocal.rule(me, 0, happened) == pytest.approx(20 + goodwill, rel=1e-12)
+
+
+def test_numbers_that_one_does_not_write():
+    """Defaults, as the docstrings and their sources have them; an id's behaviour hangs on them."""
+    assert (SVO().theta, SVOAngle().theta, SVOAngle().w) == (np.pi / 4, np.pi / 4, 0.2)
+    assert (InequityAversion().alpha, InequityAversion().beta) == (0.85, 0.315)
+    assert (Mutuality().m, SelfInterest().s) == (0.5, 0.5)
+    assert (TrustReciprocal().rho, TrustReciprocal().normalized) == (0.2, False)
 
 
 def test_what_a_function_is_given_is_what_info_says(draw_actions):

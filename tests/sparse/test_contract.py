@@ -1,5 +1,8 @@
 """What every environment of one player with a known optimum promises, whatever its problem."""
 
+import dataclasses
+
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -12,16 +15,17 @@ from payoff.envs.mdp import as_mdp, from_rows
 from payoff.envs.theory import tabular
 
 SOLVED = [i for i in payoff.ids() if registry.load(i).optimum is not None]
+CONTINUOUS = [i for i in SOLVED if registry.load(i).shape(registry.load(i).params()).n_actions is None]
 LEVELS = [(i, level) for i in SOLVED for level in registry.load(i).levels]
 each = pytest.mark.parametrize("game_id", SOLVED, ids=lambda i: i.removeprefix("payoff/"))
 each_level = pytest.mark.parametrize(("game_id", "level"), LEVELS, ids=[f"{i[7:]}-{level}" for i, level in LEVELS])
 
 
 def rollout(env_id, keywords, seed):
-    """An episode of the game's own policy, and what its optimum promised at the start."""
+    """An episode of the game's own policy, sent as it is, and what its optimum promised at the start."""
     game = registry.load(env_id)
     params = game.params.from_keywords(env_id, dict(keywords))
-    env = payoff.multi_agent_vec(env_id, 1, autoreset_mode="disabled", actions="native", info="minimal", **keywords)
+    env = payoff.multi_agent_vec(env_id, 1, autoreset_mode="disabled", info="minimal", **keywords)
     env.reset(seed=seed)
     promised = game.optimum(params, env.engine.state[0].copy())[0]
     payoffs = []
@@ -69,6 +73,41 @@ def test_own_policy_keeps_what_the_optimum_promises(game_id, level):
         assert abs(gaps.mean()) < 4 * gaps.std(ddof=1) / np.sqrt(len(gaps)) + 1e-9
     if game.optimum_kind == "exact" and fixed:
         assert all(game.success(params, episode) for promised, episode, params in runs if promised > 0)
+
+
+@pytest.mark.parametrize("actions", [None, "native"])
+@pytest.mark.parametrize("game_id", CONTINUOUS, ids=lambda i: i.removeprefix("payoff/"))
+def test_policy_speaks_the_units_of_the_default_view(game_id, actions):
+    """What it returns lies in the box of gym.make(id), [-1, 1], and earns the optimum there.
+
+    The native boxes of these games lie around 0, so native units are these times the upper bound.
+    """
+    game = registry.load(game_id)
+    env = gym.make(game_id, **({} if actions is None else {"actions": actions}))
+    env.reset(seed=0)
+    engine = env.unwrapped.engine
+    high = game.bounds(engine.rows[0])[0, :, 1]
+    promised, paid_so_far, over = game.optimum(engine.rows[0], engine.state[0].copy())[0], 0.0, False
+    while not over:
+        action = game.policy(engine.rows[0], engine.state[0].copy())
+        assert action.shape == high.shape and np.abs(action).max() <= 1.0
+        _, reward, terminated, truncated, _ = env.step(action if actions is None else action * high)
+        paid_so_far, over = paid_so_far + reward, terminated or truncated
+    assert paid_so_far == pytest.approx(promised, abs=1e-9)
+
+
+@pytest.mark.parametrize("written", ["native", "unit", "discrete:5"])
+def test_policy_is_written_as_the_default_view_takes_it(written):
+    """Native (0, 0.05) of [-0.2, 0.2] x [0, 0.1]: the middle of both, whatever the game declares."""
+    game = registry.load("payoff/RedundantArm-v0")
+    bounds = np.array([(-0.2, 0.2), (0.0, 0.1)])
+    rules = dataclasses.replace(game.rules, actions=lambda p: bounds, default_actions=written)
+    theory = dataclasses.replace(game.theory, policy=lambda p, *state: (0.0, 0.05))
+    params = game.params(joints=2)
+    row = np.zeros(game.shape(params).layout.size)
+    found = dataclasses.replace(game, rules=rules, theory=theory).policy(params, row)
+    expected = {"native": (0.0, 0.05), "unit": (0.0, 0.0), "discrete:5": (2.0, 2.0)}[written]
+    assert found.tolist() == pytest.approx(expected, abs=1e-15)
 
 
 @pytest.mark.parametrize("game_id", [i for i in SOLVED if registry.load(i).tabular])

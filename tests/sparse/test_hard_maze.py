@@ -132,8 +132,8 @@ def follow(walls, max_steps=2000):
     for _ in range(max_steps):
         row[[X, Y, HEADING]] = at.real, at.imag, heading % math.tau
         action = GAME.policy(params, row)
-        assert np.abs(action).max() <= 4
-        at, heading, bumpers = move(at, heading, *action, WALLS[walls])
+        assert np.abs(action).max() <= 1
+        at, heading, bumpers = move(at, heading, *(4 * action), WALLS[walls])
         assert bumpers == (0, 0)
         path.append(at)
     return np.array(path)

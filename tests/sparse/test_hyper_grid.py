@@ -57,6 +57,35 @@ def test_known_sums_and_counts(height, dimensions, z, modes, plateau):
     np.testing.assert_allclose(ours, np.array(values, dtype=float), rtol=1e-14)
 
 
+def floating(height, dimensions):
+    """Z as published code has it, in double precision: each term is a product over the axes."""
+    x = abs(np.arange(height) / (height - 1) * 2 - 1)
+    plateau, mode = (x > 0.5).sum(), ((x > 0.6) & (x < 0.8)).sum()
+    return 0.1 * height**dimensions + 0.5 * plateau**dimensions + 2.0 * mode**dimensions
+
+
+@pytest.mark.parametrize(
+    ("height", "dimensions", "exact", "rounded"),
+    [(11, 2, 30.1, 32.1), (11, 4, 2112.1, 2114.1), (16, 2, 65.6, 75.6), (16, 4, 8633.6, 8763.6)],
+)
+def test_z_differs_from_that_of_float_code_as_the_page_says(height, dimensions, exact, rounded):
+    """Exact: fractions. H = 11: A = 6, B = 0; H = 16: A = 8, B = 2; rounding makes B one more."""
+    params = HyperGridParams(height=height, dimensions=dimensions)
+    u = [abs(Fraction(2 * x, height - 1) - 1) for x in range(height)]
+    a, b = sum(v > Fraction(1, 2) for v in u), sum(Fraction(3, 5) < v < Fraction(4, 5) for v in u)
+    assert float(Fraction(height**dimensions, 10) + Fraction(a**dimensions, 2) + 2 * b**dimensions) == exact
+    assert hyper_grid.partition(params) == pytest.approx(exact, rel=1e-14)
+    assert floating(height, dimensions) == pytest.approx(rounded, rel=1e-14)
+    assert f"{exact:g}" in GAME.doc.replace("\n", " ")
+    assert f"{rounded:g}" in GAME.doc.replace("\n", " ")
+
+
+def test_float_code_differs_only_where_h_minus_1_is_a_multiple_of_5():
+    for height in range(6, 257):
+        same = hyper_grid.partition(HyperGridParams(height=height, dimensions=2)) == pytest.approx(floating(height, 2))
+        assert same == (height % 5 != 1)
+
+
 @pytest.mark.parametrize("height", range(6, 42))
 def test_kinds_are_those_of_exact_fractions(height):
     params = HyperGridParams(height=height, dimensions=1)

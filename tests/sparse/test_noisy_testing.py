@@ -214,7 +214,7 @@ def test_beliefs_add_up():
 
 def test_random_success():
     for level in payoff.certificate(ID).levels:
-        m, k = level.parameters["hypotheses"], level.parameters["tests"]
+        m, k = level.parameters.get("hypotheses", 4), level.parameters.get("tests", 2)
         chance = (1 - (k / (k + m)) ** level.max_steps) / m
         assert level.random_success.mean == pytest.approx(chance, abs=5 * level.random_success.standard_error)
 

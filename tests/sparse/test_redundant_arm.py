@@ -84,9 +84,9 @@ def play(params, row, steps):
     """Payment of ``steps`` steps of the policy from a row, in the model of this file."""
     row = row.copy()
     for _ in range(steps):
-        action = GAME.policy(params, row)
-        assert np.abs(action).max() <= params.max_speed
-        row[ANGLE:] += action
+        action = GAME.policy(params, row)  # in [-1, 1], as views take it by default
+        assert np.abs(action).max() <= 1.0
+        row[ANGLE:] += params.max_speed * action
     distance = abs(hand_of(row[ANGLE:]) - complex(params.goal_x, params.goal_y))
     return max(0.0, 1 - distance / params.radius)
 

@@ -46,7 +46,8 @@ def play(driver, seed=0, **keywords):
 
 
 def reference(params, row):
-    return GAME.policy(params, row.copy())
+    """In native units, as the environments of this file take them; the game's policy writes shares of the bounds."""
+    return GAME.policy(params, row.copy()) * GAME.bounds(params)[0, :, 1]
 
 
 def stand(params, row):

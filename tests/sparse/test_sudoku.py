@@ -161,7 +161,7 @@ def test_random_play_solves_n_blanks_with_the_nth_power_of_one_digit():
     np.testing.assert_array_equal(tabular.finite_horizon(model, None, 4)[model.initial > 0], 1.0)
     np.testing.assert_array_equal(tabular.finite_horizon(model, None, 3)[model.initial > 0], 0.0)
     within = tabular.success_probability(model, tabular.uniform_policy(model), params.horizon)[0]
-    easy, medium, hard = payoff.certificate(ID).levels
+    easy, medium, hard, _ = payoff.certificate(ID).levels
     assert easy.random_success.mean == pytest.approx(within, abs=5 * easy.random_success.standard_error)
     assert 4.0**-10 < 1e-3 and 9.0**-49 < 1e-3
     assert medium.random_success.mean <= 5e-4 and hard.random_success.mean == 0.0

@@ -186,9 +186,10 @@ def _certificate(game: Game[Any]) -> Iterator[tuple[str, str]]:
         yield "certificate", str(error)
         return
     kind = f"; {held.dilemma}" if held.dilemma else ""
-    yield "certificate", f"optimum {held.optimum:.6g} ({held.optimum_kind}){kind}; {held.method}"
+    where = " at the defaults" if held.levels else ""
+    yield "certificate", f"optimum {held.optimum:.6g}{where} ({held.optimum_kind}){kind}; {held.method}"
     for level in held.levels:
-        name = ", ".join(f"{key}={value}" for key, value in level.parameters.items())
+        name = ", ".join(f"{key}={value}" for key, value in level.parameters.items()) or "defaults"
         first = level.horizon_to_reward
         yield (
             f"  {name}",

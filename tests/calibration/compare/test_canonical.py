@@ -211,6 +211,7 @@ def test_what_is_paid_in_terminal_states_does_not_count(problem):
         ({"gamma": 1.0}, r"gamma must be a number in \(0, 1\), got 1.0"),
         ({"initial": np.ones(3) / 3}, "initial must hold 2 probabilities"),
         ({"initial": np.ones(2)}, "initial must hold 2 probabilities"),
+        ({"initial": np.array([1.5, -0.5])}, "initial must hold 2 probabilities"),  # they sum to 1
         ({"terminal": [True]}, r"terminal must have shape \(2,\)"),
     ],
 )

@@ -83,7 +83,10 @@ def test_epic_distance_is_pearsons(problem, seed):
     assert epic_distance(one, np.ones_like(one), p.model) == pytest.approx(0.5, abs=1e-12)
 
 
-# -- published figures: lucyfarnik/starc at e13f8fa, results/handpicked_epic_gridworlds{,_new,_slippery}.json ----
+# -- published figures: lucyfarnik/starc at e13f8fa ----
+# results/handpicked_epic_gridworlds.json for gridworld(), ..._slippery.json for gridworld(0.1), ..._new.json for
+# random_environment(). A figure stands there under its pair of rewards, such as "sparse-path", and "KIND-n-m": kind of
+# the canonical form, norm, metric, such as "DARD-2-2".
 
 SPARSE = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1.0])
 PATH = np.array([0, -1, -1, 0, 0, 0, -1, -1, 4.0])
@@ -151,6 +154,7 @@ def test_published_dard_where_it_depends_on_the_transitions():
 
 
 def test_published_minimal_potential_as_near_as_gradient_steps_came():
+    """ "Minimal-2-2", the same in all three files; 1e-5 is how far gradient steps were from the least."""
     rewards = [of_state(v) for v in (SPARSE, PATH, CLIFF)]
     table = distances(rewards, gridworld(), "minimal_potential")
     published = [0.3203643152543358, 0.735121814170093, 0.5344300618533034]
@@ -158,6 +162,7 @@ def test_published_minimal_potential_as_near_as_gradient_steps_came():
 
 
 def test_published_dense_reward_is_no_shaping():
+    """In the first file "sparse-dense", "EPIC-2-2" and "DARD-2-2"; in the slippery one "dense-cliff", "DARD-2-2"."""
     model, sparse, dense = gridworld(), of_state(SPARSE), published_dense()
     assert distance(sparse, dense, model, "epic") == pytest.approx(1.1447164113932409, abs=1e-12)
     assert distance(sparse, dense, model, "dard") == pytest.approx(0.9662010209459654, abs=1e-12)

@@ -124,6 +124,22 @@ def test_worst_case_is_that_of_enumeration(problem, seed):
     assert found.share == pytest.approx(found.regret / own.width, abs=1e-12)
 
 
+def test_worst_case_of_rewards_that_nearly_agree(problem):
+    """There the best lambda may be beyond width / reach: (3) is at least lambda reach - width, and width at lambda 0.
+
+    So it is attained up to 2 width / reach, and no shorter bracket will do; expected losses are those of enumeration.
+    """
+    beyond = 0
+    for seed in range(20):
+        p = problem(seed, states=3)
+        one = p.reward()
+        two = one + 0.3 * p.reward()
+        found = worst_case_regret(one, two, p.model)
+        assert found.regret == pytest.approx(enumerated(p, one, two), abs=1e-9)
+        beyond += found.weight > span(one, p.model).width / span(two, p.model).width
+    assert beyond >= 5
+
+
 def test_worst_case_is_0_exactly_where_the_distance_is(problem):
     for seed in range(40):
         p = problem(seed, ends=seed % 2 == 1)

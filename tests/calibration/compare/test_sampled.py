@@ -55,6 +55,38 @@ def test_every_layer_sees_the_same_play(trust):
     assert at == len(trust) and ends > 10
 
 
+def test_what_is_kept_is_the_other_seats():
+    """Payoff, rewards and entry of seat 1, and not of seat 0, where the two differ: in GiftExchange and in CarBall."""
+    env_id = "payoff/GiftExchange-v0"
+    names, entry = ("private", "integrated"), "memory_average"
+    second = collect(env_id, layers=names, keys=[entry], samples=16 * 12, seed=3, agent=1, num_envs=16)
+    first = collect(env_id, layers=names, keys=[entry], samples=16 * 12, seed=3, agent=0, num_envs=16)
+    envs = {name: payoff.multi_agent_vec(env_id, 16, reward=name, autoreset_mode="disabled") for name in names}
+    before = {name: env.reset(seed=3)[1][entry] for name, env in envs.items()}["private"]
+    env = envs["private"]
+    for t in range(12):
+        part = slice(16 * t, 16 * t + 16)
+        action = env.action_low + (env.action_high - env.action_low) * second.action[part].reshape(16, 2, 1)
+        found = {name: env.step(action) for name, env in envs.items()}
+        info = found["private"][4]
+        for seat, kept in ((0, first), (1, second)):
+            np.testing.assert_array_equal(kept.terms.payoff[part], info["payoff"][:, seat])
+            np.testing.assert_array_equal(kept.terms.before[entry][part], before[:, seat])
+            np.testing.assert_array_equal(kept.terms.after[entry][part], info[entry][:, seat])
+            for name in names:
+                np.testing.assert_array_equal(kept.terms.rewards[name][part], found[name][1][:, seat])
+        before = info[entry]
+    for kept in ("payoff", "before", "after"):
+        one, two = getattr(first.terms, kept), getattr(second.terms, kept)
+        one, two = (x[entry] if isinstance(x, dict) else x for x in (one, two))
+        assert not np.array_equal(one, two)
+    assert all(not np.array_equal(first.terms.rewards[n], second.terms.rewards[n]) for n in names)
+    ball = {"samples": 4000, "num_envs": 16, "seed": 0}
+    scored = [collect("payoff/CarBall-v0", agent=seat, **ball).terms.payoff for seat in (0, 1)]
+    np.testing.assert_array_equal(scored[0], -scored[1])  # zero-sum: what one is paid the other loses
+    assert (scored[0] != 0.0).any()
+
+
 def test_other_seat_and_other_seed(trust):
     other = collect(TRUST, layers=LAYERS, samples=6000, seed=3, agent="agent_1")
     np.testing.assert_array_equal(other.state, trust.state)
