@@ -160,9 +160,10 @@ def _register(env_id: str) -> None:
             vector_entry_point="payoff.envs.views.vector:GameVectorEnv",
             kwargs={"game": env_id},
         )
-    for kind, entry_point in _PETTINGZOO.items():
-        if env_id not in getattr(pettingzoo, f"{kind}_registry"):
-            pettingzoo.register(kind, env_id, entry_point, kwargs={"game": env_id})
+    if hasattr(pettingzoo, "register"):  # since 1.27
+        for kind, entry_point in _PETTINGZOO.items():
+            if env_id not in getattr(pettingzoo, f"{kind}_registry"):
+                pettingzoo.register(kind, env_id, entry_point, kwargs={"game": env_id})
 
 
 _PETTINGZOO = {"parallel": "payoff.envs.views.parallel:GameParallelEnv", "aec": "payoff.envs.views.aec:aec_env"}

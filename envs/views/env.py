@@ -146,8 +146,10 @@ class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array,
         return obs[0, 0], reward, ended[0] != 0.0, ended[1] != 0.0, self._info()
 
     @property
-    def reward_space(self) -> gym.spaces.Box:
-        """Space of ``info["reward_vector"]``, ``(K,)`` float32: MO-Gymnasium's convention.
+    def reward_vector_space(self) -> gym.spaces.Box:
+        """Space of ``info["reward_vector"]``, ``(K,)`` float32; see :class:`payoff.wrappers.MultiObjective`.
+
+        It is not called ``reward_space``: other tools take that for the space of the reward.
 
         Raises:
             AttributeError: the game reports no such vector.
@@ -156,11 +158,6 @@ class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array,
         if listed is None:
             raise AttributeError(f"{self.engine.game.id} reports no reward_vector")
         return gym.spaces.Box(listed.low, listed.high, (listed.size,), np.float32)
-
-    @property
-    def reward_dim(self) -> int:
-        """Number of objectives K; AttributeError as for ``reward_space``."""
-        return int(self.reward_space.shape[0])
 
     def action_masks(self) -> Array:
         """Which actions can change anything, ``(K,)`` bool: sb3-contrib's convention, ``info["action_mask"]`` likewise.
