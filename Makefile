@@ -66,8 +66,8 @@ lint: $(STAMP)
 
 test: lint
 	@$(BIN)/python -c 'import ray' 2>/dev/null || { echo "==> installing the extra scale"; $(PIP) install --quiet -e ".[scale]"; }
-	@echo "==> pytest"
-	@$(BIN)/python -m pytest
+	@echo "==> pytest, in two processes"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: $(STAMP)
 	@echo "==> docs/generate.py"

@@ -156,12 +156,11 @@ def test_registering_refuses_what_is_no_game_of_ones_own(folder):
         payoff.register("mine/Lock-v0")
 
 
-@pytest.mark.parametrize("algo", ["ippo", "ppo"])
-def test_a_game_of_another_package_is_ablated_in_processes_of_its_own(folder, tmp_path, algo):
+def test_a_game_of_another_package_is_ablated_in_processes_of_its_own(folder, tmp_path):
     """Its module is named in the id, since a worker process starts empty."""
     small = ["--total-steps", "80", "--episodes", "1", "--seeds", "1", "--processes", "1"]
     settings = ["--set", "num_envs=2", "num_steps=20", "hidden=[8]", "epochs=1", "minibatches=1"]
-    command = ["ablate", "--envs", "lock:mine/Lock-v0", "--rewards", "default", "--algo", algo, *small, *settings]
+    command = ["ablate", "--envs", "lock:mine/Lock-v0", "--rewards", "default", "--algo", "ippo", *small, *settings]
     done = subprocess.run(
         [sys.executable, "-m", "payoff", *command, "--out", str(tmp_path)], cwd=folder, capture_output=True, text=True
     )

@@ -16,7 +16,6 @@ from payoff.baselines import ippo, ppo
 from payoff.baselines.evaluation import evaluate
 from payoff.baselines.methods import around
 from payoff.baselines.training import NotFiniteError
-from payoff.envs import registry
 from tests.baselines.fixtures import Broken, Endless, Match, Name, StubVectorEnv
 
 STUBS = {"Match": Match, "Name": Name, "Endless": Endless, "Broken": Broken}
@@ -144,18 +143,23 @@ def test_a_number_that_is_not_finite_stops_the_training(trainer, game, tmp_path)
     assert not file.exists()
 
 
-@pytest.mark.parametrize("actions", ["unit", "discrete:11"])
-def test_every_game_trains(env_id, actions):
-    game = registry.load(env_id)
-    discrete = game.shape(game.params()).n_actions is not None
-    if discrete and actions != "unit":
-        return  # a game of whole numbers has one way to write them, and trained already
-    params = {} if discrete else {"actions": actions}
+def trains(trainer, env_id, **params):
+    result = trainer.train(trainer.Args(env_id=env_id, env_params=params, total_steps=256, **SMALL))
+    shape = result.policy.net.shape
+    assert np.isfinite(result.policy.value(np.zeros((1, shape.num_agents, shape.obs_size)))).all()
+    assert result.steps == 256
+
+
+def test_every_game_trains(env_id):
     for trainer in (ppo, ippo):
-        result = trainer.train(trainer.Args(env_id=env_id, env_params=params, total_steps=512, **SMALL))
-        shape = result.policy.net.shape
-        assert np.isfinite(result.policy.value(np.zeros((1, shape.num_agents, shape.obs_size)))).all()
-        assert result.steps == 512
+        trains(trainer, env_id)
+
+
+@pytest.mark.parametrize("name", ["TrustDilemma", "PublicGoods", "CarBall", "Curling"])
+def test_levels_of_a_continuous_game_train(name):
+    """Two seats, six, three numbers an action, and a single seat."""
+    for trainer in (ppo, ippo):
+        trains(trainer, f"payoff/{name}-v0", actions="discrete:11")
 
 
 def test_progress_shaping_keeps_the_payoffs():

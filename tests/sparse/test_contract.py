@@ -65,7 +65,7 @@ def test_own_policy_keeps_what_the_optimum_promises(game_id, level):
     game = registry.load(game_id)
     keywords = game.levels[level]
     fixed = game.chance is None and not game.noisy
-    runs = [rollout(game_id, keywords, seed) for seed in range(3 if fixed else 200)]
+    runs = [rollout(game_id, keywords, seed) for seed in range(3 if fixed else 100)]
     gaps = np.array([promised - episode.payoff.sum() for promised, episode, _ in runs])
     if fixed:
         assert np.abs(gaps).max() < 1e-9
@@ -135,7 +135,7 @@ def test_random_play_is_what_the_certificate_says(game_id):
     params = game.params.from_keywords(game_id, dict(keywords))
     level = next(x for x in payoff.certificate(game_id).levels if dict(x.parameters) == dict(keywords))
     held = level.random_success
-    played = random_play(game, params, 4096, seed=10_000)
+    played = random_play(game, params, 1024, seed=10_000)
     share = np.mean([game.success(params, episode) for episode in played])
     error = np.hypot(np.sqrt(max(held.mean * (1 - held.mean), 1 / len(played)) / len(played)), held.standard_error)
     assert abs(share - held.mean) < 5 * error

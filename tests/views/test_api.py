@@ -49,8 +49,12 @@ def test_aec_api(env_id, capsys):
     check_state_space(payoff.aec_env(env_id))
 
 
+@pytest.mark.parametrize("name", ["TrustDilemma", "ApacheProject", "Congestion", "KeyRoom", "RouteDrive", "CarBall"])
+def test_rendering_as_pettingzoo_checks_it(name):
+    render_test(lambda render_mode=None: payoff.aec_env(f"payoff/{name}-v0", render_mode=render_mode))
+
+
 def test_rendering(env_id):
-    render_test(lambda render_mode=None: payoff.aec_env(env_id, render_mode=render_mode))
     env = gym.make(env_id, render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
