@@ -55,6 +55,10 @@ class RewardMethod:
     at every step. A method that does neither says False: then ``t.obs`` is None, ``t.next_obs`` is only good during the
     call (an environment may write into it afterwards), and ``reset`` is given the observations of the rows that begin,
     with anything in the others.
+
+    A method may raise, in ``reset`` and when it is called. The environment has moved by then, so its adapter plays no
+    further step before a full reset, which is followed by a ``reset`` of all rows. What lasts from episode to episode
+    must therefore be fit for use after an error: check first, then write.
     """
 
     term: ClassVar[str] = "shaping"

@@ -48,7 +48,14 @@ class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             return obs, self._told(info, 0.0, 0.0)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One step, with the method's reward."""
+        """One step, with the method's reward.
+
+        Raises:
+            ValueError: the method's reward is no finite number, though the environment's was. The environment has moved
+                by then, as after any other error of the method.
+            gymnasium.error.ResetNeeded: before the first reset, and after such a failure until the next full reset or
+                :meth:`restore`; the environment has not moved.
+        """
         self._runner.check_ready()
         obs, reward, terminated, truncated, info = self.env.step(action)
         with self._runner:

@@ -207,7 +207,13 @@ class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], Rec
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes, in all copies or in those of ``options["reset_mask"]``."""
+        """Start episodes, in all copies or in those of ``options["reset_mask"]``.
+
+        Raises:
+            TypeError: ``options`` is no dict.
+            gymnasium.error.ResetNeeded: a mask leaves copies out before the first full reset, or after a failure; see
+                :meth:`step`.
+        """
         given, mask = self._runner.split_options(options)
         inner: Any = self.env  # the base class annotates an int only, its own vector environments take lists
         obs, infos = inner.reset(seed=seed, options=given)
@@ -215,7 +221,11 @@ class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], Rec
             return obs, self._runner.begin(obs, infos, mask)
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
-        """One step of every copy, with the method's rewards."""
+        """One step of every copy, with the method's rewards; errors as for one environment.
+
+        See :meth:`payoff.wrappers.adapters.single.RewardWrapper.step`. A masked reset does not end a failure: what the
+        method missed may be of any copy.
+        """
         self._runner.check_ready()
         obs, rewards, terminated, truncated, infos = self.env.step(actions)
         with self._runner:
