@@ -140,10 +140,8 @@ def test_a_model_says_which_steps_solve_the_problem():
     lane = as_mdp(
         "payoff/Delivery-v0", starts=range(40), board=("C.G", "HHH"), weights=(-1.0, 50.0, -50.0, 3.0, -1.0, -2.0)
     )
-    assert lane.n_states == 3 and sorted(lane.reward[lane.reward > 0.0].tolist()) == [
-        2.0,
-        50.0,
-    ]  # a bump pays the road only
+    assert lane.n_states == 3
+    assert sorted(lane.reward[lane.reward > 0.0].tolist()) == [2.0, 50.0]  # a bump pays the road only
     np.testing.assert_array_equal(lane.solved, lane.reward == 50.0)
     assert as_mdp("payoff/WatchRepair-v0", starts=[0], max_steps=2).solved is None
 
