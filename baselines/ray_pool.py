@@ -50,12 +50,17 @@ def connect(address: str | None) -> Iterator[int]:
     check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change to come otherwise
-    ray.init(
-        address=address,
-        log_to_driver=False,
-        logging_level="error",
-        **({} if address else {"include_dashboard": False}),
-    )
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level="error",
+            **({} if address else {"include_dashboard": False}),
+        )
+    except ConnectionError:
+        raise
+    except OSError as error:  # such as paths of sockets, which may have 107 letters
+        raise ConnectionError(f"Ray cannot start: {error}; RAY_TMPDIR names another folder for its files") from error
     try:
         yield _processors(ray)
     finally:

@@ -289,7 +289,8 @@ def read_row(path: Path) -> dict[str, Any]:
     except (IsADirectoryError, PermissionError) as error:
         raise ValueError(f"damaged row file {path}: {error.strerror}") from error
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        # one row needs no threads, and a process that ends while one of them starts is aborted
+        table = pq.read_table(pa.BufferReader(data), use_threads=False, pre_buffer=False)
         rows = table.to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:  # pyarrow's layers report damage each in their own way
         raise ValueError(f"damaged row file {path}: {[*str(error).splitlines(), '?'][0]}") from error

@@ -379,7 +379,8 @@ def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own
     known = {f.name: f for f in dataclasses.fields(module.Args)}
     for name in settings:
         if name in _NOT_HYPERPARAMETERS:
-            raise ValueError(f"{name} is no setting of trainer {algo} here: {_NOT_HYPERPARAMETERS[name]}")
+            reason = _NOT_HYPERPARAMETERS[name]
+            raise TypeError(f"trainer {algo} got an unexpected keyword argument {name!r}: {reason}")
         if name not in known:
             raise unknown_keyword(f"trainer {algo}", name, set(known) - set(_NOT_HYPERPARAMETERS))
     values = {}

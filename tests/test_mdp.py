@@ -133,6 +133,19 @@ def test_arrays_are_locked(mdp):
         mdp.reward[0] = 1.0
 
 
+def test_a_model_says_which_steps_solve_the_problem():
+    """KeyRoom: those that are paid. Delivery: those onto the goal, not the coin. WatchRepair judges no single step."""
+    paid = as_mdp(ID, starts=[0], size=5)
+    np.testing.assert_array_equal(paid.solved, paid.reward > 0.0)
+    lane = as_mdp(
+        "payoff/Delivery-v0", starts=range(40), board=("C.G", "HHH"), weights=(-1.0, 50.0, -50.0, 3.0, -1.0, -2.0)
+    )
+    assert lane.n_states == 3
+    assert sorted(lane.reward[lane.reward > 0.0].tolist()) == [2.0, 50.0]  # a bump pays the road only
+    np.testing.assert_array_equal(lane.solved, lane.reward == 50.0)
+    assert as_mdp("payoff/WatchRepair-v0", starts=[0], max_steps=2).solved is None
+
+
 def test_a_canonical_row_keeps_what_the_rules_read_and_nothing_else():
     """LineKey: place, key and zone stay; header, record of the last step, forced outcome and the sign of 0 do not."""
     layout = registry.load("payoff/LineKey-v0").shape(registry.load("payoff/LineKey-v0").params()).layout

@@ -237,7 +237,7 @@ def test_first_seeds_come_first_and_ids_may_leave_the_namespace_out():
         ({"algo": "ipo"}, ValueError, "did you mean 'ippo'"),
         ({"algo": "payoff.baselines.stats"}, ValueError, "no Args and no train"),
         ({"seeds": 0}, ValueError, "seeds"),
-        ({"episodes": 0}, ValueError, "episodes must be at least 1, got 0"),
+        ({"episodes": 0}, ValueError, r"episodes must be an integer in 1 \.\. 100000, got 0"),
         ({"envs": []}, ValueError, "envs must name at least one, got none"),
         ({"envs": TRUST}, TypeError, "envs must be a list, got 'payoff/TrustDilemma-v0'"),
         ({"seeds": "2-"}, ValueError, "seeds must be .* got '2-'"),

@@ -146,7 +146,10 @@ def test_info_of_every_id(capsys, env_id):
         (["train", "--env", TRUST, "--out", "{out}", "--reward", "no.where:Envy"], "there is no module no"),
         (["ablate", "--out", "{out}", "--processes", "0"], "processes must be at least 1, got 0"),
         (["evaluate", "random"], "name one with --env"),
-        (["evaluate", "random", "--env", TRUST, "--episodes", "0"], "episodes must be at least 1, got 0"),
+        (
+            ["evaluate", "random", "--env", TRUST, "--episodes", "0"],
+            "episodes must be an integer in 1 .. 100000, got 0",
+        ),
         (["evaluate", "constant:1.5", "--env", TRUST], "level must be in [0, 1], got 1.5"),
         (["evaluate", "constant:x", "--env", TRUST], "constant:LEVEL takes a share"),
         (["evaluate", "{out}/none.safetensors"], "is no file"),

@@ -190,7 +190,7 @@ def test_widths_of_networks(capsys, tmp_path, hidden):
 def test_settings_that_a_run_would_ignore_are_refused(capsys, tmp_path, name):
     for word in (("--algo", "ppo", "--set", f"{name}=3"), ("--algo", f"ppo:{name}=3")):
         err = refused(capsys, "train", "--env", TRUST, "--out", tmp_path / "out", *word)
-        assert f"{name} is no setting of trainer ppo here: " in err
+        assert f"trainer ppo got an unexpected keyword argument '{name}': a run " in err
 
 
 def test_settings_that_a_row_cannot_say(capsys, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +23,15 @@ FAKE = "tests.baselines.fake_trainer"
 TIMES = ["wall_seconds", "cpu_seconds"]
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of Ray are not ours
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_paths():
+    """Ray's sockets lie in its folder for temporary files, and their paths may have 107 letters."""
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RAY_TMPDIR", folder)
+            yield
 
 
 @pytest.fixture(scope="module")

@@ -112,3 +112,10 @@ def test_bad_arguments_are_refused(bandit):
         over_optimisation(r, r, model, betas=[-1.0, 1.0])
     with pytest.raises(ValueError, match="betas must grow"):
         over_optimisation(r, r, model, betas=[])
+
+
+def test_betas_that_one_does_not_write(bandit):
+    """0, and 25 from 0.1 to 10,000 over the width of the proxy's returns: arms of 0 and 2, gamma 0.9, so 20."""
+    curve = over_optimisation(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]]), bandit(2))
+    assert curve.beta[0] == 0.0 and len(curve.beta) == 26
+    np.testing.assert_allclose(curve.beta[1:] * 20.0, 0.1 * 10.0 ** (5.0 * np.arange(25) / 24), rtol=1e-12)
