@@ -144,7 +144,8 @@ VALID = {
 # bases and records, which check nothing, and what takes a whole environment or batch, which has tests of its own
 ELSEWHERE = {
     *("BatchInfo", "Bonus", "EpisodeBatch", "RewardMethod", "RewardTransform", "RowMethod", "Team", "Transition"),
-    *("MultiAgentVecRewardWrapper", "ParallelRewardWrapper", "RewardWrapper", "VectorRewardWrapper", "WrapperSnapshot"),
+    *("MultiAgentVecRewardWrapper", "MultiObjective", "ParallelRewardWrapper", "RewardWrapper", "VectorRewardWrapper"),
+    "WrapperSnapshot",
     *("augment", "branch_advantages", "crm_transitions", "from_simulation", "simulate", "total_payoff", "wrap"),
     *("total_reward", "table_values", "truth_probability", "RolloutValues", "caption_is", "Product", "Sum"),
 }
