@@ -1,8 +1,8 @@
 """Works out certificates of games of one player: by dynamic programming where they are tabular, else by play.
 
 ``python -m payoff.envs.certifying [NAME ...]`` computes and stores certificates, of all ids or of those named. A name
-is an id, or ``package.module:ATTRIBUTE`` for a game of another package, which is registered; its certificate lies in
-the folder ``certificates`` beside its module. A game without a certificate gets its first, for the levels of its
+is an id, ``package.module:ns/Name-v0`` for a game of another package, whose certificate lies in the folder
+``certificates`` beside its module. A game without a certificate gets its first, for the levels of its
 theory, 1,000 starts and a discount of 0.99 per step. One that has a certificate is computed anew with the levels,
 starts, discounts and numbers of episodes that it states: the file changes only where the game has changed, or the way
 it is certified. Either way, the defaults are added where no level has them, and where the theory says that there are

@@ -15,7 +15,15 @@ SPEC.loader.exec_module(guides)
 
 TEXT = guides.PAGE.read_text(encoding="utf-8")
 FILES = guides.files(TEXT)
-INSTALLED = {"gymnasium", "numpy", "payoff", "pettingzoo", "stable_baselines3", "torch"}  # by the extras train and dev
+INSTALLED = {
+    "gymnasium",
+    "numpy",
+    "payoff",
+    "pettingzoo",
+    "sb3_contrib",
+    "stable_baselines3",
+    "torch",
+}  # by the extras train and dev
 RUN_HERE = [
     name for name in guides.programs(FILES) if name.endswith(".py") and guides.packages(name, FILES) <= INSTALLED
 ]
@@ -49,7 +57,7 @@ def test_programs_of_the_page_run(folder, name, monkeypatch):
 
 
 def test_what_the_tests_install_is_run():
-    assert {"own_ids.py", "sb3_ppo.py", "sb3_native.py"} <= set(RUN_HERE)
+    assert {"own_ids.py", "sb3_ppo.py", "sb3_native.py", "sb3_masks.py"} <= set(RUN_HERE)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
