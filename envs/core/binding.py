@@ -217,7 +217,10 @@ def _bound(
     """
     file = str(sys.modules[source.module].__file__)
     assert isinstance(template, FunctionType)
-    made = FunctionType(template.__code__.replace(co_filename=file), {**template.__globals__, **names}, name)
+    # Its lines are not in that file. numba asks inspect for them, which reads on from the first; Python 3.13 refuses
+    # where that is in the middle of a text, and the first line of the file never is.
+    code = template.__code__.replace(co_filename=file, co_firstlineno=1)
+    made = FunctionType(code, {**template.__globals__, **names}, name)
     made.__module__ = source.module
     made.__qualname__ = f"{source.name}.{name}"
     made.__doc__ = template.__doc__

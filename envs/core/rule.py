@@ -92,7 +92,8 @@ def _bound(function: Any, numbers: np.dtype[Any]) -> Any:
     name = f"{plain.__qualname__}_{_told_apart(plain.__code__, numbers)}"
 
     def copy(template: Any, part: str, **names: Any) -> Any:
-        code = template.__code__.replace(co_filename=plain.__code__.co_filename)
+        # the first line: see payoff.envs.core.binding
+        code = template.__code__.replace(co_filename=plain.__code__.co_filename, co_firstlineno=1)
         made = FunctionType(code, {**template.__globals__, **names}, name=part, closure=template.__closure__)
         made.__module__, made.__qualname__ = plain.__module__, f"{name}.{part}"
         return made

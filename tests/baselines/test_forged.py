@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from payoff.baselines import balanced_ppo, checkpoint, ippo, ppo, sb3
 
@@ -107,3 +108,9 @@ def test_trainers_name_a_seed_that_is_out_of_range():
             with pytest.raises(ValueError, match=rf"^seed must be an integer in 0 \.\. {most}, got {seed}$"):
                 module.Args(seed=seed)
         assert module.Args(seed=most).seed == most
+
+
+@pytest.mark.parametrize("name", ["ppo", "ippo", "balanced_ppo", "sb3"])
+def test_checkpoints_say_the_versions_that_they_were_made_with(saved, name):
+    versions = checkpoint.load(saved[name][2])[1]["versions"]
+    assert versions["torch_version"] == torch.__version__ and versions["numpy_version"] == np.__version__
