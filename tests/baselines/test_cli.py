@@ -63,7 +63,7 @@ def test_overview_names_every_command(capsys):
 
 
 def test_help_and_list_import_nothing_heavy():
-    heavy = ["torch", "pyarrow", "polars", "matplotlib", "pettingzoo", "stable_baselines3"]
+    heavy = ["torch", "pyarrow", "polars", "matplotlib", "stable_baselines3"]
     code = "import sys; from payoff.cli import main; main({}); print([m for m in {} if m in sys.modules])"
     for arguments, extra in ((["--help"], ["numba", "rich.table"]), (["ablate", "--help"], ["numba"]), (["list"], [])):
         done = subprocess.run(

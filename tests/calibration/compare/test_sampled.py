@@ -220,7 +220,7 @@ def test_potentials_and_auxiliary_rewards_of_a_sample():
         ({"layers": ["privat"]}, "reward must be one of"),
         ({"keys": ["progress"]}, "reports no number 'progress' of a state; it reports: total_value"),
         ({"agent": 2}, "agent must be 0 .. 1"),
-        ({"samples": 0}, "samples must be an integer at least 1"),
+        ({"samples": 0}, r"samples must be an integer in 1 \.\. 10000000, got 0"),
         ({"seed": -1}, "seed must be an integer at least 0"),
     ],
 )

@@ -28,7 +28,9 @@ def driven(payoff_word, copies, layer=None, slips=0.0, always=None, seed=0, **ke
     while running.any():
         actions = np.zeros((copies, 1, 2))
         for b in np.flatnonzero(running):
-            actions[b, 0] = game.policy(params, env.engine.state[b].copy()) if always is None else always
+            # the policy writes the unit actions of the default view; native bounds are 5 and 0.5
+            scripted = game.policy(params, env.engine.state[b].copy()) * [5.0, 0.5]
+            actions[b, 0] = scripted if always is None else always
         slip = rng.random((copies, 1, 1)) < np.reshape(slips, (-1, 1, 1))
         actions = np.where(slip, rng.uniform([-5, -0.5], [5, 0.5], (copies, 1, 2)), actions)
         _, reward, terminated, truncated, info = wrapped.step(actions)
