@@ -1,6 +1,6 @@
 """FillerSteps: what a learner makes of step scores that are summed, clipped, differenced, or credited by their minimum.
 
-    python benchmarks/filler_steps.py                     # eight ways of adding up, 5 runs each, a few minutes
+    python benchmarks/filler_steps.py                     # eight ways of adding up, 10 runs each, a minute on one core
     python benchmarks/filler_steps.py --needed 2 --seeds 3
 
 The learner is tabular Monte-Carlo control: a mean of returns to go for every state and action, softmax play that cools
@@ -152,11 +152,13 @@ def draw(args: Args, found: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> N
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(9.2, 4.2), layout="constrained")
+    window = max(1, args.updates // 60)  # updates that a point of a line is the mean of
+    points = args.updates // window
     for axes, which, label in zip(panels, (0, 1), ("success rate", "steps of an episode"), strict=True):
         for name, runs in found.items():
-            curves = np.array([run[which] for run in runs])
-            form = FORMS[name]
-            draw_curves(axes, np.arange(args.updates), curves, colour=form.colour, line=form.line, label=name)
+            curves = np.array([run[which][: points * window].reshape(points, window).mean(axis=1) for run in runs])
+            at, form = window * np.arange(1, points + 1), FORMS[name]
+            draw_curves(axes, at, curves, colour=form.colour, line=form.line, label=name)
         axes.set(xlabel=f"updates of {args.episodes} episodes", ylabel=label, ylim=(0, None))
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
