@@ -5,9 +5,9 @@ r"""PPO on KeyRoom with and without potential-based shaping, same budget: what a
     python benchmarks/key_room_shaping.py --size 10 --observe full --total-steps 1000000 --num-envs 32 \
         --num-steps 100 --epochs 4 --gamma 0.99 --final-temperature 0.02 --out results/key_room_shaping_10.png
 
-The size is the smallest whose uniformly random success rate, by the environment's certificate, is below 1e-3. Its budget
-was chosen on the seeds 0 to 14: with the potential, 60,000 steps fail for one of them, 100,000 for none. Every run
-sees freshly drawn layouts; the trained, deterministic policies are then tried on 1,000 layouts of seeds that no run
+The size is the smallest whose uniformly random success rate, by the environment's certificate, is below 1e-3. The
+budget was chosen on the seeds 0 to 14: with the potential, 60,000 steps fail for one of them, 100,000 for none. Every
+run sees freshly drawn layouts; the trained, deterministic policies are then tried on 1,000 layouts of seeds that no run
 trained on. Success is the undiscounted payoff of an episode: 1 at the goal, else 0.
 Writes a figure and prints a table.
 """
