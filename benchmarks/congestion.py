@@ -62,8 +62,8 @@ class Args:
     """rounds that are learned from"""
     seeds: int = 10
     """copies of the game, each with its own learners"""
-    seed: int = 0
-    """of all draws"""
+    seed: int = 100
+    """of all draws; chose nothing"""
     out: Path = Path("results/congestion.png")
     """figure"""
 

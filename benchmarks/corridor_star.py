@@ -1,7 +1,7 @@
 """Exploration bonuses on CorridorStar: who finds a goal that is at the end of one corridor of five.
 
     python benchmarks/corridor_star.py                                    # under two minutes on one core
-    python benchmarks/corridor_star.py --advancing 1 --seeds 60 --seed 2  # the hard star with other seeds
+    python benchmarks/corridor_star.py --advancing 1 --seeds 60 --seed 101 # the hard star with other seeds
 
 Each corridor is ten cells long, an episode ends after 14 steps, and what is observed does not tell the goal. Tabular
 Q-learning (learning rate 0.2, 0.05-greedy, discount 0.97, equally good actions drawn at random) is paid 1 at the goal
@@ -66,8 +66,8 @@ class Args:
     """probability of a random action"""
     gamma: float = 0.97
     """discount"""
-    seed: int = 1
-    """seed of everything"""
+    seed: int = 100
+    """seed of everything; chose nothing"""
     out: Path = Path("results/corridor_star.png")
     """figure"""
 

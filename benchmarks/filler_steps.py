@@ -1,6 +1,6 @@
 """FillerSteps: what a learner makes of step scores that are summed, clipped, differenced, or credited by their minimum.
 
-    python benchmarks/filler_steps.py                     # eight ways of adding up, 5 runs each, a few minutes
+    python benchmarks/filler_steps.py                     # eight ways of adding up, 10 runs each, a minute on one core
     python benchmarks/filler_steps.py --needed 2 --seeds 3
 
 The learner is tabular Monte-Carlo control: a mean of returns to go for every state and action, softmax play that cools
@@ -19,7 +19,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import tyro
-from _machine import describe, spread
+from _claims import SEEDS, draw_curves, median_range, seeds_of
+from _machine import describe
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -41,8 +42,8 @@ class Args:
 
     needed: int = 5
     """necessary steps, n; all 4^(n + 2) policies are tried"""
-    seeds: int = 5
-    """runs of each form"""
+    seeds: str = SEEDS
+    """runs of each form: a number, 1 to that, or seeds as in 3,7,9 or 1-5"""
     updates: int = 300
     """updates of a run"""
     episodes: int = 64
@@ -146,24 +147,18 @@ def best(batch: EpisodeBatch, form: Form) -> str:
 
 
 def draw(args: Args, found: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> None:
-    """Success and length against updates: mean over runs, and the range of the runs as a band."""
+    """Success and length against updates: each seed, mean and interval."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(9.2, 4.2), layout="constrained")
+    window = max(1, args.updates // 60)  # updates that a point of a line is the mean of
+    points = args.updates // window
     for axes, which, label in zip(panels, (0, 1), ("success rate", "steps of an episode"), strict=True):
         for name, runs in found.items():
-            curves = np.array([run[which] for run in runs])
-            form = FORMS[name]
-            axes.plot(curves.mean(axis=0), color=form.colour, linestyle=form.line, linewidth=1.8, label=name)
-            axes.fill_between(
-                np.arange(args.updates),
-                curves.min(axis=0),
-                curves.max(axis=0),
-                color=form.colour,
-                alpha=0.12,
-                linewidth=0,
-            )
+            curves = np.array([run[which][: points * window].reshape(points, window).mean(axis=1) for run in runs])
+            at, form = window * np.arange(1, points + 1), FORMS[name]
+            draw_curves(axes, at, curves, colour=form.colour, line=form.line, label=name)
         axes.set(xlabel=f"updates of {args.episodes} episodes", ylabel=label, ylim=(0, None))
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -183,17 +178,17 @@ def main(args: Args) -> None:
     policies = np.array(list(itertools.product(range(ACTIONS), repeat=args.needed + 2)))
     everyone = np.arange(len(policies))
     tried = play(lambda states: policies[everyone, states], len(policies), args.needed)
-    runs = [(name, seed) for name in FORMS for seed in range(1, args.seeds + 1)]
+    runs = [(name, seed) for name in FORMS for seed in seeds_of(args.seeds)]
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in FORMS}
     for name, seed in track(runs, description="training", console=console):
         found[name].append(learn(args, FORMS[name], seed))
     last = max(1, args.updates // 10)
     table = Table(
-        "form", "best stationary policy", "learner: success, min / median / max", "learner: steps, min / median / max"
+        "form", "best stationary policy", "learner: success, median (range)", "learner: steps, median (range)"
     )
     for name, curves in found.items():
         ends = [[float(curve[which][-last:].mean()) for curve in curves] for which in (0, 1)]
-        table.add_row(name, best(tried, FORMS[name]), spread(ends[0], 3), spread(ends[1], 1))
+        table.add_row(name, best(tried, FORMS[name]), median_range(ends[0], 3), median_range(ends[1], 1))
     console.print(table)
     console.print(f"{len(policies)} policies tried; learner: means of the last {last} of {args.updates} updates")
     draw(args, found)

@@ -24,6 +24,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import tyro
+from _claims import SEEDS, draw_curves, median_range, seeds_of
 from _machine import describe
 from gymnasium.vector import VectorEnv
 from rich.console import Console
@@ -188,8 +189,8 @@ class Args:
 
     problems: list[str] = field(default_factory=lambda: list(PROBLEMS))
     """watch, fork, maze"""
-    seeds: int = 3
-    """runs of each arm"""
+    seeds: str = SEEDS
+    """runs of each arm: a number, 1 to that, or seeds as in 3,7,9 or 1-5"""
     episodes: int = 400
     """unseen episodes on which a trained policy is tried"""
     out: Path = Path("results/redistribution.png")
@@ -260,7 +261,7 @@ def smooth(runs: list[Run], points: int = 25) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(args: Args, found: dict[str, dict[str, list[Run]]]) -> None:
-    """Score of training episodes, one panel a problem, one thin line a seed and a thick one for their mean."""
+    """Score of training episodes, one panel a problem: each seed, mean and interval."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -272,11 +273,7 @@ def draw(args: Args, found: dict[str, dict[str, list[Run]]]) -> None:
         for arm, runs in arms.items():
             colour, line, label = ARMS[arm]
             steps, curves = smooth(runs)
-            for curve in curves:
-                axes.plot(steps / 1000, curve, color=colour, linestyle=line, linewidth=0.7, alpha=0.45)
-            axes.plot(
-                steps / 1000, np.nanmean(curves, axis=0), color=colour, linestyle=line, linewidth=2.2, label=label
-            )
+            draw_curves(axes, steps / 1000, curves, colour=colour, line=line, label=label)
         axes.axhline(1.0, color="#555555", linewidth=0.8)
         axes.axhline(0.0, color="#555555", linewidth=0.8, linestyle=":")
         short = problem.env_id.removeprefix("payoff/")
@@ -294,16 +291,18 @@ def main(args: Args) -> None:
     """Train all arms of every problem, print and draw."""
     console = Console()
     console.print(describe())
-    plan = [(name, arm, seed) for name in args.problems for arm in ARMS for seed in range(1, args.seeds + 1)]
+    plan = [(name, arm, seed) for name in args.problems for arm in ARMS for seed in seeds_of(args.seeds)]
     found: dict[str, dict[str, list[Run]]] = {name: {arm: [] for arm in ARMS} for name in args.problems}
     for name, arm, seed in track(plan, description="training", console=console):
         found[name][arm].append(run(args, PROBLEMS[name], arm, seed))
-    table = Table("problem", "redistribution", "arm", f"score on {args.episodes} unseen episodes", "seconds a run")
+    score = f"score on {args.episodes} unseen episodes: median (range)"
+    table = Table("problem", "redistribution", "arm", score, "each seed", "seconds a run")
     for name, arms in found.items():
         for arm, runs in arms.items():
-            scores = ", ".join(f"{r.final:.2f}" for r in runs)
+            scores = [r.final for r in runs]
+            shown = median_range(scores), ", ".join(f"{score:.2f}" for score in scores)
             seconds = f"{np.mean([r.seconds for r in runs]):.0f}"
-            table.add_row(PROBLEMS[name].env_id, PROBLEMS[name].method, arm, scores, seconds)
+            table.add_row(PROBLEMS[name].env_id, PROBLEMS[name].method, arm, *shown, seconds)
     console.print(table)
     draw(args, found)
     console.print(f"figure: {args.out}")

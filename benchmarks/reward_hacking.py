@@ -17,7 +17,7 @@ softmax policy and the settings of the GridWorld runs of BARFI (Gupta et al., 20
 else off the return in the potential-based arm: the auxiliary reward of the step, which depends on the action and so
 biases the gradient.
 
-The table has the last 100 episodes of each learner: mean over seeds and, in brackets, the lowest and the highest seed.
+The table has the last 100 episodes of each learner: median over seeds and, in brackets, the lowest and highest seed.
 True return is the sum of the payoffs, told return the sum of the rewards that the learner was given, both undiscounted.
 """
 
@@ -30,6 +30,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import tyro
+from _claims import SEEDS, draw_curves, median_range, seeds_of
 from _machine import describe
 from gymnasium.vector import VectorEnv
 from rich.box import SIMPLE
@@ -46,10 +47,10 @@ from payoff.wrappers.transforms.annealing import AnnealedReward, Schedule
 LAST = 100  # episodes at the end that count
 WINDOW = 50  # episodes that the curves of the figure average over
 LABELS = {"none": "payoff only", "sum": "naive sum", "potential": "potential"}
-LOOKS = {  # colour, line, width, order of drawing: two of the lines nearly coincide
-    "none": ("#000000", ":", 1.6, 4),
-    "sum": ("#D55E00", "--", 2.0, 2),
-    "potential": ("#0072B2", "-", 2.6, 3),
+LOOKS = {  # colour and line, in the order of drawing: two of the lines nearly coincide
+    "sum": ("#D55E00", "--"),
+    "potential": ("#0072B2", "-"),
+    "none": ("#000000", ":"),
 }
 ARMS = (
     ("misleading", "none"),
@@ -66,8 +67,8 @@ ARMS = (
 class Args:
     """What to run."""
 
-    seeds: int = 10
-    """learners of each arm"""
+    seeds: str = SEEDS
+    """learners of each arm: a number, 1 to that, or seeds as in 3,7,9 or 1-5"""
     episodes: int = 2000
     """episodes of a learner"""
     learning_rate: float = 0.005
@@ -92,7 +93,7 @@ def run(args: Args, aux: str, arm: str) -> ReinforceResult:
     """Train the learners of one arm."""
     settings = reinforce.Args(
         env_params={"aux": aux},
-        seeds=tuple(range(1, args.seeds + 1)),
+        seeds=tuple(seeds_of(args.seeds)),
         episodes=args.episodes,
         learning_rate=args.learning_rate,
     )
@@ -124,15 +125,10 @@ def draw(args: Args, found: dict[tuple[str, str], ReinforceResult]) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
     titles = {"true_return": "what it earned: true return", "told_return": "what it was told: return of its reward"}
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
-        for (aux, arm), result in found.items():
-            if aux != "misleading":
-                continue
-            colour, line, width, order = LOOKS[arm]
-            curves = smooth(getattr(result, name))
+        for arm, (colour, line) in LOOKS.items():
+            curves = smooth(getattr(found["misleading", arm], name))
             at = np.arange(WINDOW, args.episodes + 1)
-            axes.fill_between(at, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.18, linewidth=0)
-            look = {"color": colour, "linestyle": line, "linewidth": width, "zorder": order}
-            axes.plot(at, curves.mean(axis=0), label=LABELS[arm], **look)
+            draw_curves(axes, at, curves, colour=colour, line=line, label=LABELS[arm])
         axes.set(title=title, xlabel="episode", ylabel=f"return (mean of {WINDOW} episodes)")
         axes.set_xlim(0, args.episodes)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -143,18 +139,11 @@ def draw(args: Args, found: dict[tuple[str, str], ReinforceResult]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
-    seeds = f"{args.seeds} seeds (mean, lowest and highest)"
-    figure.suptitle(f"GridNav-v0, misleading auxiliary reward: REINFORCE, {seeds}", fontsize=11)
+    seeds = len(seeds_of(args.seeds))
+    figure.suptitle(f"GridNav-v0, misleading auxiliary reward: REINFORCE, {seeds} seeds", fontsize=11)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out, dpi=150)
     plt.close(figure)
-
-
-def summary(returns: np.ndarray, digits: int) -> str:
-    """Mean over seeds, lowest and highest, of the last episodes of ``(B, E)``."""
-    means = returns[:, -LAST:].mean(axis=1)
-    mean, low, high = (f"{value:,.{digits}f}" for value in (means.mean(), means.min(), means.max()))
-    return f"{mean} ({low}, {high})"
 
 
 def main(args: Args) -> None:
@@ -164,14 +153,14 @@ def main(args: Args) -> None:
     console = Console()
     console.print(describe())
     found = {(aux, arm): run(args, aux, arm) for aux, arm in track(ARMS, description="training", console=console)}
-    title = f"{args.seeds} seeds, {args.episodes} episodes, learning rate {args.learning_rate:g}"
+    title = f"seeds {args.seeds}, {args.episodes} episodes, learning rate {args.learning_rate:g}"
     table = Table("auxiliary", "added as", "true return", "told return", title=title, box=SIMPLE)
     for (aux, arm), result in found.items():
         table.add_row(
             "-" if arm == "none" else aux,
             LABELS[arm],
-            summary(result.true_return, 1),
-            summary(result.told_return, 0),
+            median_range(result.true_return[:, -LAST:].mean(axis=1), 1),
+            median_range(result.told_return[:, -LAST:].mean(axis=1), 0),
         )
     console.print(table)
     draw(args, found)

@@ -19,6 +19,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import tyro
+from _claims import SEEDS, draw_curves, median_range, seeds_of
 from _machine import describe
 from rich.console import Console
 from rich.progress import track
@@ -56,8 +57,8 @@ class Args:
     """what helps the learner"""
     coef: float = 0.1
     """weight of a bonus, in units of the payoff for success"""
-    seeds: int = 3
-    """runs of each arm"""
+    seeds: str = SEEDS
+    """runs of each arm: a number, 1 to that, or seeds as in 3,7,9 or 1-5"""
     total_steps: int | None = None
     """environment steps of a run; None: what suits the problem"""
     episodes: int = 500
@@ -110,7 +111,7 @@ def run(args: Args, env_id: str, arm: str, seed: int) -> tuple[Result, float]:
 
 
 def draw(args: Args, found: dict[str, dict[str, list[tuple[Result, float]]]]) -> None:
-    """Payoff of training episodes, one panel a problem, one thin line a seed and a thick one for their mean."""
+    """Payoff of training episodes, one panel a problem: each seed, mean and interval."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -126,11 +127,7 @@ def draw(args: Args, found: dict[str, dict[str, list[tuple[Result, float]]]]) ->
             colour, line, label = ARMS[arm]
             steps = runs[0][0].curve["step"] / 1000
             curves = np.array([r.curve["welfare"] for r, _ in runs])
-            for curve in curves:
-                axes.plot(steps, curve, color=colour, linestyle=line, linewidth=0.7, alpha=0.45)
-            ended = np.isfinite(curves)
-            mean = np.where(ended, curves, 0.0).sum(axis=0) / np.where(ended.any(axis=0), ended.sum(axis=0), np.nan)
-            axes.plot(steps, mean, color=colour, linestyle=line, linewidth=2.0, label=label)
+            draw_curves(axes, steps, curves, colour=colour, line=line, label=label)
         axes.set(title=env_id.removeprefix("payoff/"), xlabel="environment steps (thousands)", ylabel="episode payoff")
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels.flat[0].get_legend_handles_labels()
@@ -146,16 +143,18 @@ def main(args: Args) -> None:
     console.print(describe())
     if unknown := [arm for arm in args.arms if arm not in ARMS]:
         raise SystemExit(f"error: arms must be among {', '.join(ARMS)}, got {', '.join(unknown)}")
-    runs = [(i, arm, seed) for i in args.ids for arm in args.arms for seed in range(1, args.seeds + 1)]
+    runs = [(i, arm, seed) for i in args.ids for arm in args.arms for seed in seeds_of(args.seeds)]
     found: dict[str, dict[str, list[tuple[Result, float]]]] = {i: {arm: [] for arm in args.arms} for i in args.ids}
     for env_id, arm, seed in track(runs, description="training", console=console):
         found[env_id][arm].append(run(args, env_id, arm, seed))
-    table = Table("problem, level hard", "random play", *(f"success, {ARMS[arm][2]}" for arm in args.arms))
+    table = Table("problem, level hard", "random play", "help", "success: median (range)", "each seed")
     for env_id, by_arm in found.items():
         hard = dict(registry.load(env_id).levels["hard"])
         level = next(v for v in payoff.certificate(env_id).levels if dict(v.parameters) == hard)
-        rates = (", ".join(f"{rate:.3f}" for _, rate in trained) for trained in by_arm.values())
-        table.add_row(env_id.removeprefix("payoff/"), f"{level.random_success.mean:.1e}", *rates)
+        for arm, trained in by_arm.items():
+            rates = [rate for _, rate in trained]
+            shown = median_range(rates, 3), ", ".join(f"{rate:.3f}" for rate in rates)
+            table.add_row(env_id.removeprefix("payoff/"), f"{level.random_success.mean:.1e}", ARMS[arm][2], *shown)
     console.print(table)
     draw(args, found)
     console.print(f"figure: {args.out}")
