@@ -11,11 +11,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import ResetNeeded
 
 from payoff.envs import partners as partner_policies
 from payoff.envs import registry
 from payoff.envs.core.game import Game
 from payoff.envs.core.params import Params, check_integer, is_whole, unknown_keyword
+from payoff.envs.core.state import Array
 from payoff.envs.views.engine import AUTORESET, Engine
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "check_choice",
     "copy_seeds",
     "parameter_rows",
+    "reset_options",
     "seat_index",
     "start_groups",
 ]
@@ -212,6 +215,8 @@ def build_engine(
             raise unknown_keyword(game.id, name, {*own, *game.params.names()})
     check_choice("info", info, ["full", "minimal", *(["published"] if game.more_info else [])])
     check_integer("num_envs", n_copies, 1)
+    if not isinstance(wiring["clip_actions"], bool | np.bool_):
+        raise ValueError(f"clip_actions must be True or False, got {wiring['clip_actions']!r}")
     if limit is not None:  # each API has its own word for it
         check_integer("max_cycles" if "max_cycles" in own else "max_episode_steps", limit, 1)
     rows = parameter_rows(game, parameters, n_copies)
@@ -261,14 +266,45 @@ def _whole(name: str, value: Any) -> int:
     return int(value)
 
 
+def reset_options(
+    options: Mapping[str, Any] | None, n_copies: int, *, started: bool
+) -> tuple[Array | None, list[int | None] | None]:
+    """What a batch's ``reset`` is asked for: ``reset_mask`` ``(B,)`` bool (None: all copies), and start groups.
+
+    Args:
+        options: what ``reset`` was given.
+        n_copies: B.
+        started: whether every copy has been reset before.
+
+    Raises:
+        TypeError: ``options`` is no dict.
+        ValueError: an unknown option, or a bad value of a known one.
+        gymnasium.error.ResetNeeded: a mask in the first reset.
+    """
+    groups = start_groups(options, n_copies, known=("group", "reset_mask"))
+    mask = None if options is None else options.get("reset_mask")
+    if mask is None:
+        return None, groups
+    if not isinstance(mask, np.ndarray) or mask.shape != (n_copies,) or mask.dtype != np.bool_:
+        raise ValueError(f"options['reset_mask'] must be a bool array of shape ({n_copies},), got {mask!r}")
+    if not started:
+        raise ResetNeeded("options['reset_mask']: the first reset must start every copy")
+    return mask, groups
+
+
 def start_groups(
-    options: Mapping[str, Any] | None, n_copies: int, *, others_allowed: bool = False
+    options: Mapping[str, Any] | None,
+    n_copies: int,
+    *,
+    known: Sequence[str] = ("group",),
+    others_allowed: bool = False,
 ) -> list[int | None] | None:
     """Start group of each copy from ``options={"group": g}``, g an int for all copies or one (or None) each.
 
     Args:
         options: what ``reset`` was given.
         n_copies: B.
+        known: names of the options.
         others_allowed: ignore other options; PettingZoo asks for that (its API test sends one of its own).
 
     Raises:
@@ -281,7 +317,7 @@ def start_groups(
     for name in options:
         meant = difflib.get_close_matches(str(name), ["group"], n=1)
         if not others_allowed or (meant and name != "group"):
-            check_choice("reset option", name, ["group", "reset_mask"])
+            check_choice("reset option", name, known)
     group = options.get("group")
     if group is None:
         return None

@@ -114,15 +114,7 @@ class MultiAgentVec(Captioned, common.Rebuilt):
         Returns:
             Observations ``(B, N, O)`` float32 and info.
         """
-        options = dict(options or {})
-        mask = options.pop("reset_mask", None)
-        if mask is not None:
-            mask = np.asarray(mask)
-            if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not self._started:
-                raise ValueError(
-                    f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), after a first full reset"
-                )
-        groups = common.start_groups(options, self.num_envs)
+        mask, groups = common.reset_options(options, self.num_envs, started=self._started)
         seeds = common.copy_seeds(seed, self.num_envs)
         if not self._started:
             entropy = np.random.SeedSequence().generate_state(self.num_envs)

@@ -126,9 +126,7 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
             seed: an int s gives copy k the seed s + k; a list gives each its own; None goes on in each stream.
             options: ``group`` (an int, or one a copy) and, as in Gymnasium, ``reset_mask`` ``(B,)`` bool.
         """
-        options = dict(options or {})
-        mask = self._reset_mask(options.pop("reset_mask", None))
-        groups = common.start_groups(options, self.num_envs)
+        mask, groups = common.reset_options(options, self.num_envs, started=self._started)
         seeds = common.copy_seeds(seed, self.num_envs)
         super().reset(seed=seeds[0] if isinstance(seed, int | np.integer) else None)
         if not self._started:
@@ -139,15 +137,6 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
                 self.engine.seed(b, s)
         self._started = True
         return self.engine.reset(mask, groups)[:, 0], self._info()
-
-    def _reset_mask(self, mask: Any) -> Array | None:
-        if mask is None:
-            return None
-        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
-            raise ValueError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), got {mask!r}")
-        if not self._started:
-            raise gym.error.ResetNeeded(f"{self.engine.game.id}: the first reset must start every copy")
-        return mask
 
     def step(self, actions: Any) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """One step of every copy.

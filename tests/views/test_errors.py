@@ -185,6 +185,33 @@ def test_reset_arguments():
         env.reset(options={"start": 1})
     with pytest.raises(ValueError, match="non-negative integer, got -2"):
         env.reset(options={"group": [1, -2]})
+    with pytest.raises(ValueError, match="reset option must be one of 'group', got 'reset_mask'"):  # a single copy
+        VIEWS["env"]().reset(options={"reset_mask": np.array([True])})
+
+
+@pytest.mark.parametrize("view", ["env", "vector", "parallel", "arrays"])
+def test_reset_options_are_a_dict(view):
+    for bad in ("abc", [1], 3, [("group", 1)]):
+        with pytest.raises(TypeError, match="options must be a dict"):
+            VIEWS[view]().reset(options=bad)
+
+
+@pytest.mark.parametrize("view", ["vector", "arrays"])
+def test_a_reset_mask_is_a_bool_array_after_the_first_reset(view):
+    env = VIEWS[view]()
+    with pytest.raises(gym.error.ResetNeeded, match="the first reset must start every copy"):
+        env.reset(options={"reset_mask": np.array([True, False])})
+    env.reset(seed=0)
+    for bad in ([True, False], np.array([1, 0]), np.array([True]), True, "abc"):
+        with pytest.raises(ValueError, match=r"options\['reset_mask'\] must be a bool array of shape \(2,\), got"):
+            env.reset(options={"reset_mask": bad})
+
+
+@pytest.mark.parametrize("view", ["env", "vector", "parallel", "aec", "arrays"])
+def test_clip_actions_is_yes_or_no(view):
+    for bad in ("yes", 1, None):
+        with pytest.raises(ValueError, match="clip_actions must be True or False, got"):
+            VIEWS[view](clip_actions=bad)
 
 
 def test_a_partner_function_must_answer_in_shape():
