@@ -100,7 +100,7 @@ class Args:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: ``old`` at ``line`` and ``column`` of a file becomes ``new``."""
+    """One change: ``old`` at ``line`` and ``column`` of a file becomes ``new``; ``text`` is the line as it stands."""
 
     area: Area
     file: str
@@ -108,6 +108,7 @@ class Mutant:
     column: int
     old: str
     new: str
+    text: str
 
     def applied(self, source: str) -> str:
         """The source with the change."""
@@ -120,8 +121,7 @@ class Mutant:
 
     def __str__(self) -> str:
         """Where, what, and the line as it stands."""
-        line = (ROOT / self.file).read_text(encoding="utf-8").splitlines()[self.line - 1].strip()
-        return f"{self.file}:{self.line}: {self.old!r} -> {self.new!r} in: {line}"
+        return f"{self.file}:{self.line}: {self.old!r} -> {self.new!r} in: {self.text.strip()}"
 
 
 def idle(node: ast.AST) -> bool:
@@ -146,7 +146,11 @@ def live(node: ast.AST) -> Iterator[ast.AST]:
 
 def points(area: Area, file: str, source: str) -> Iterator[Mutant]:
     """Every mutant of a file."""
-    lines = [line.encode() for line in source.splitlines()]
+    texts = source.splitlines()
+    lines = [line.encode() for line in texts]
+
+    def mutant(line: int, column: int, old: str, new: str) -> Mutant:
+        return Mutant(area, file, line, column, old, new, texts[line - 1])
 
     def between(left: ast.expr, right: ast.expr, table: dict[str, str]) -> Iterator[Mutant]:
         """The operator that stands between two expressions, where that is on one line."""
@@ -156,7 +160,7 @@ def points(area: Area, file: str, source: str) -> Iterator[Mutant]:
         word = gap.strip(" ()")
         if word in table:
             column = left.end_col_offset + gap.encode().index(word.encode())
-            yield Mutant(area, file, right.lineno, column, word, table[word])
+            yield mutant(right.lineno, column, word, table[word])
 
     for node in live(ast.parse(source)):
         if isinstance(node, ast.Compare):
@@ -170,25 +174,25 @@ def points(area: Area, file: str, source: str) -> Iterator[Mutant]:
         elif isinstance(node, ast.Constant) and type(node.value) in (bool, int, float):
             new = str(not node.value) if isinstance(node.value, bool) else f"{node.value + 1!r}"
             old = ast.get_source_segment(source, node) or ""
-            yield Mutant(area, file, node.lineno, node.col_offset, old, new)
+            yield mutant(node.lineno, node.col_offset, old, new)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            yield Mutant(area, file, node.lineno, node.col_offset, "not ", "")
+            yield mutant(node.lineno, node.col_offset, "not ", "")
         elif isinstance(node, ast.If | ast.While | ast.IfExp):
             test = ast.get_source_segment(source, node.test) or ""
             if "\n" not in test:
-                yield Mutant(area, file, node.test.lineno, node.test.col_offset, test, f"(not ({test}))")
+                yield mutant(node.test.lineno, node.test.col_offset, test, f"(not ({test}))")
         elif isinstance(node, ast.Name) and node.id in CALLS and isinstance(node.ctx, ast.Load):
-            yield Mutant(area, file, node.lineno, node.col_offset, node.id, CALLS[node.id])
+            yield mutant(node.lineno, node.col_offset, node.id, CALLS[node.id])
 
 
-def draw(args: Args) -> list[Mutant]:
-    """The mutants of a seed, area by area."""
+def draw(args: Args, tree: Path) -> list[Mutant]:
+    """The mutants of a seed in a source tree, area by area."""
     drawn = []
     for area in args.areas:
-        found = [(ROOT / place) for place in FILES[area]]
+        found = [(tree / place) for place in FILES[area]]
         files = sorted(f for place in found for f in (place.rglob("*.py") if place.is_dir() else [place]))
-        names = [f.relative_to(ROOT).as_posix() for f in files if f.name != "__init__.py"]
-        every = [m for name in names for m in points(area, name, (ROOT / name).read_text(encoding="utf-8"))]
+        names = [f.relative_to(tree).as_posix() for f in files if f.name != "__init__.py"]
+        every = [m for name in names for m in points(area, name, (tree / name).read_text(encoding="utf-8"))]
         drawn += random.Random(f"{args.seed} {area}").sample(every, args.each)
     return drawn
 
@@ -222,7 +226,7 @@ def games() -> dict[str, str]:
 def run(mutant: Mutant, copy: Path, limit: float) -> tuple[str, float]:
     """What became of a mutant ("found", "timeout", "survived"), and the seconds it took."""
     target, began = copy / mutant.file, time.monotonic()
-    source = (ROOT / mutant.file).read_text(encoding="utf-8")
+    source = target.read_text(encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(copy / "src"), "PAYOFF_QUIET": "1", "OMP_NUM_THREADS": "1"}
     target.write_text(mutant.applied(source), encoding="utf-8")
     try:
@@ -244,9 +248,8 @@ def run(mutant: Mutant, copy: Path, limit: float) -> tuple[str, float]:
 def main(args: Args) -> int:
     """Draw, run, report; the exit status is 1 where an area's score is below 90 %."""
     console = Console()
-    drawn = draw(args)
     if args.show:
-        for mutant in drawn:
+        for mutant in draw(args, ROOT):
             console.print(f"{mutant.area}: {mutant}", markup=False, highlight=False, soft_wrap=True)
         return 0
     console.print(describe(), highlight=False)
@@ -259,6 +262,7 @@ def main(args: Args) -> int:
         copy = Path(folder) / "payoff"
         ignored = shutil.ignore_patterns(".git", ".venv", "results", ".*_cache", ".hypothesis")
         shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+        drawn = draw(args, copy)  # whoever edits the sources meanwhile
         task = progress.add_task("mutants", total=len(drawn))
         for mutant in drawn:
             key = (mutant.file, mutant.line, mutant.column, mutant.new)

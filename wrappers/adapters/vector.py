@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -175,7 +175,13 @@ def _joined(now: Mapping[str, Any] | None, final: Mapping[str, Any] | None, last
     return {key: _chosen(last, final.get(key, zero), now.get(key, zero)) for key, zero in blank.items()}
 
 
-class VectorRewardWrapper(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], RecordConstructorArgs):
+if TYPE_CHECKING:
+    _Wrapper = gym.vector.VectorWrapper[Any, Any, Any, Any, Any]
+else:
+    _Wrapper = gym.vector.VectorWrapper  # takes no types before Gymnasium 1.3
+
+
+class VectorRewardWrapper(_Wrapper, RecordConstructorArgs):
     """The vector form of :class:`payoff.wrappers.adapters.single.RewardWrapper`: one call of the method for all copies.
 
     It equals a vector environment of wrapped environments, row by row. The call that restarts a copy (next-step
