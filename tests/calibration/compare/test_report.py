@@ -44,6 +44,13 @@ def test_exact_comparison_is_the_library_called_by_hand(exact):
     )
 
 
+def test_where_nothing_is_paid_nothing_can_be_lost():
+    """A Delivery in which no event counts: no regret, no worst case, and a bound of 0 instead of 0 / 0."""
+    free = {"weights": (0.0,) * 6, "win": 0.0, "board": ("..", ".G")}
+    judged = compare_layers("Delivery-v0", ("payoff", "2*payoff"), Plan(gamma=0.9), free).judged[0]
+    assert (judged.regret, judged.worst, judged.bound, judged.cliff, judged.width) == (0.0, 0.0, 0.0, None, 0.0)
+
+
 def test_curves_of_equivalent_rewards_coincide(exact):
     one, two = exact.curves["payoff"], exact.curves["shaped:progress"]
     np.testing.assert_allclose(one.true, two.true, atol=1e-8)

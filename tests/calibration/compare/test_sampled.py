@@ -219,6 +219,8 @@ def test_potentials_and_auxiliary_rewards_of_a_sample():
     [
         ({"layers": ["privat"]}, "reward must be one of"),
         ({"keys": ["progress"]}, "reports no number 'progress' of a state; it reports: total_value"),
+        ({"keys": ["trust"]}, "reports no number 'trust' of a state; it reports: total_value"),  # a matrix
+        ({"keys": ["payoff"]}, "reports no number 'payoff' of a state; it reports: total_value"),  # tells of a step
         ({"agent": 2}, "agent must be 0 .. 1"),
         ({"samples": 0}, r"samples must be an integer in 1 \.\. 10000000, got 0"),
         ({"seed": -1}, "seed must be an integer at least 0"),
