@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from payoff.envs.core.arrays import REAL, as_array, reals, shown
 from payoff.envs.core.params import check_number
 from payoff.wrappers.rows import Array
 
@@ -27,44 +27,12 @@ __all__ = [
     "state_array",
 ]
 
-_REAL = "fiub"  # kinds of dtypes
-_Real = int | float | np.integer | np.floating | np.bool_  # what may stand in an array of objects
-
-
-def _shown(value: Any) -> str:
-    """How a value stands in an error: lists of a million entries do not stand there whole."""
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]} ..."
-
-
-def as_array(value: Any) -> Array:
-    """``value`` as an array of any type; of objects where rows have different lengths, which numpy refuses."""
-    try:
-        return np.asarray(value)
-    except ValueError:
-        return np.asarray(value, dtype=np.object_)
-
-
-def reals(name: str, value: Any) -> Array:
-    """``value`` as float64 numbers, which may share its memory.
-
-    Raises:
-        ValueError: it holds something else, such as complex numbers, whose imaginary parts numpy would drop, or texts.
-    """
-    array = as_array(value)
-    if array.dtype == np.float64:
-        return array
-    if array.dtype.kind in _REAL or all(isinstance(x, _Real) for x in array.ravel().tolist()):
-        with suppress(OverflowError):  # whole numbers beyond any float
-            return array.astype(np.float64)
-    raise ValueError(f"{name} must hold real numbers, got {_shown(value)}")
-
 
 def flags(name: str, value: Any) -> Array:
     """``value`` as an array of True and False; ValueError where it is something else."""
     found = value if isinstance(value, np.ndarray) else np.array(value, dtype=np.object_)
     if found.dtype != np.bool_ and not all(isinstance(x, bool | np.bool_) for x in found.ravel().tolist()):
-        raise ValueError(f"{name} must hold True and False, got {_shown(value)}")
+        raise ValueError(f"{name} must hold True and False, got {shown(value)}")
     return found.astype(np.bool_)
 
 
@@ -78,27 +46,27 @@ def real(name: str, value: Any) -> float:
         return value
     array = reals(name, value)
     if array.size != 1:
-        raise ValueError(f"{name} must be one real number, got {_shown(value)}")
+        raise ValueError(f"{name} must be one real number, got {shown(value)}")
     return float(array.item())
 
 
 def check_callable(name: str, value: Any, form: str) -> None:
     """Raise TypeError unless ``value`` can be called; ``form`` says how it would be."""
     if not callable(value):
-        raise TypeError(f"{name} must be a function {form}, got {_shown(value)}")
+        raise TypeError(f"{name} must be a function {form}, got {shown(value)}")
 
 
 def check_sequence(name: str, value: Any, of: str) -> None:
     """Raise TypeError unless ``value`` has entries in an order: a list, tuple, range or array, and no text or dict."""
     ordered = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, Sequence)
     if not ordered or isinstance(value, str | bytes):
-        raise TypeError(f"{name} must be a sequence of {of}, got {_shown(value)}")
+        raise TypeError(f"{name} must be a sequence of {of}, got {shown(value)}")
 
 
 def check_mapping(name: str, value: Any, of: str) -> None:
     """Raise TypeError unless ``value`` is a dict or another mapping."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict of {of}, got {_shown(value)}")
+        raise TypeError(f"{name} must be a dict of {of}, got {shown(value)}")
 
 
 def numbers(name: str, value: Any, size: int | None = None) -> tuple[float, ...]:
@@ -140,12 +108,12 @@ def state_array(owner: str, name: str, value: Any, like: Array, shape: tuple[int
     array = reals(f"{owner}: {name}", value) if like.dtype.kind == "f" else as_array(value)
     if array.shape != shape:
         raise ValueError(f"{owner}: {name} must have shape {shape}, got {array.shape}")
-    if array.dtype.kind not in _REAL or not np.isfinite(array).all():
-        raise ValueError(f"{owner}: {name} must hold finite numbers, got {_shown(value)}")
+    if array.dtype.kind not in REAL or not np.isfinite(array).all():
+        raise ValueError(f"{owner}: {name} must hold finite numbers, got {shown(value)}")
     kind = "numbers" if like.dtype.kind == "f" else "whole numbers"
     what = f"hold {kind}" if shape else f"be a {kind[:-1]}"
     with np.errstate(over="ignore", invalid="ignore"):
         found = array.astype(like.dtype)
     if (found != array).any() if like.dtype.kind != "f" else not np.isfinite(found).all():
-        raise ValueError(f"{owner}: {name} must {what} that fit {like.dtype}, got {_shown(value)}")
+        raise ValueError(f"{owner}: {name} must {what} that fit {like.dtype}, got {shown(value)}")
     return found

@@ -86,15 +86,16 @@ def parse(name: str, bounds: Array, n_actions: int | None) -> ActionFormat:
         ValueError: an unknown name, K out of range, or anything but native for a game whose actions are discrete.
     """
     low, high = bounds[..., 0], bounds[..., 1]
+    word = name if isinstance(name, str) else ""  # an array would be compared number by number
     if n_actions is not None:
-        if name != "native":
+        if word != "native":
             raise ValueError(f"actions must be 'native' in a game with {n_actions} discrete actions, got {name!r}")
         return ActionFormat(loop.MODE.integer, n_actions, low, high, name)
-    if name == "native":
+    if word == "native":
         return ActionFormat(loop.MODE.native, 0, low, high, name)
-    if name == "unit":
+    if word == "unit":
         return ActionFormat(loop.MODE.unit, 0, np.full_like(low, -1.0), np.ones_like(high), name)
-    match = re.fullmatch(r"discrete:(\d{1,6})", str(name))
+    match = re.fullmatch(r"discrete:([0-9]{1,6})", word)
     if match and 2 <= int(match[1]) <= MOST_LEVELS:
         levels = int(match[1])
         return ActionFormat(loop.MODE.level, levels, np.zeros_like(low), np.full_like(high, levels - 1.0), name)

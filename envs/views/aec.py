@@ -17,8 +17,10 @@ import numpy as np
 from pettingzoo import AECEnv
 from pettingzoo.utils import wrappers
 
+from payoff.envs.core.params import check_integer, check_number
 from payoff.envs.core.state import Array
 from payoff.envs.views import common
+from payoff.envs.views.actions import NUMERIC
 from payoff.envs.views.drawing import METADATA, Drawn
 from payoff.envs.views.info import Captioned
 from payoff.envs.views.parallel import agent_infos
@@ -35,7 +37,8 @@ class AECSnapshot:
 
     Attributes:
         batch: the game.
-        raw: ``(1, N, A)`` actions of the seats that have moved.
+        order: seats in the order they move.
+        raw: ``(1, N, A)`` actions of the seats that have moved in this round; of the others, their lower bounds.
         moved: number of seats that have moved.
         live: agents that are alive.
         rewards: what each live agent got at the last call.
@@ -45,6 +48,7 @@ class AECSnapshot:
     """
 
     batch: Snapshot
+    order: tuple[int, ...]
     raw: Array
     moved: int
     live: tuple[str, ...]
@@ -111,7 +115,9 @@ class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
         self.full_info = info != "minimal"
         self.render_mode = render_mode
         self.possible_agents = common.agent_names(n)
-        self._order = list(range(n)) if order is None else [common.seat_index(a, n) for a in list(order)]
+        if order is not None and not isinstance(order, list | tuple):
+            raise ValueError(f"order must be a list of agents, got {order!r}")
+        self._order = list(range(n)) if order is None else [common.seat_index(a, n) for a in order]
         if sorted(self._order) != list(range(n)):
             raise ValueError(f"order must name each of {self.possible_agents} once, got {list(order or [])}")
         self._revealed_size = n * engine.shape.action_size
@@ -150,9 +156,11 @@ class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
     def _begin(self, live: Sequence[str], moved: int) -> None:
         self.agents = list(live)
         self._moved = moved
+        self._raw = self.engine.format.low[None].copy()
         self.rewards = dict.fromkeys(self.agents, 0.0)
-        self.terminations = dict.fromkeys(self.agents, bool(self.engine.ended.item(0)))
-        self.truncations = dict.fromkeys(self.agents, bool(self.engine.ended.item(1)))
+        terminated, truncated = (bool(flag) and not self.engine.running for flag in self.engine.ended[0])
+        self.terminations = dict.fromkeys(self.agents, terminated)
+        self.truncations = dict.fromkeys(self.agents, truncated)
         infos = agent_infos(self)
         self.infos = {a: infos[a] for a in self.agents}
         if self.agents:
@@ -181,11 +189,14 @@ class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
         seat = self.possible_agents.index(agent)
         if action is None:
             raise ValueError(f"{engine.game.id}: {agent} is alive, its action must not be None")
-        chosen = engine.format.read(action, (engine.shape.action_size,), f"{engine.game.id} {agent}")
-        engine.check_seat(seat, chosen)
+        raw = self._raw.copy()
+        raw[0, seat] = engine.format.read(action, (engine.shape.action_size,), f"{engine.game.id} {agent}")
+        engine.check_raw(raw)
         closes = self._moved + 1 == len(self.possible_agents)
         if closes:  # first of all: a user's reward function may raise, and then nobody has moved
+            engine.raw[...] = raw
             self._seen = engine.advance()[0]
+        self._raw = raw
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
         if closes:
@@ -219,7 +230,7 @@ class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
         low, high = engine.format.low, engine.format.high
         for at, i in enumerate([seat, *(j for j in range(n) if j != seat)]):
             if i in moved:
-                shown[at] = np.clip((engine.raw[0, i] - low[i]) / (high[i] - low[i]), 0.0, 1.0)
+                shown[at] = np.clip((self._raw[0, i] - low[i]) / (high[i] - low[i]), 0.0, 1.0)
         return shown.ravel()
 
     def state(self) -> Array:
@@ -232,7 +243,8 @@ class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
         batch = self.engine.snapshot()
         return AECSnapshot(
             batch,
-            self.engine.raw.copy(),
+            tuple(self._order),
+            self._raw.copy(),
             self._moved,
             tuple(self.agents),
             tuple(self.rewards[a] for a in self.agents),
@@ -246,22 +258,72 @@ class GameAECEnv(Drawn, Captioned, common.Rebuilt, AECEnv):
 
         Raises:
             TypeError: no snapshot of this view.
-            ValueError: its arrays have other shapes.
+            ValueError: it is of another game, other parameters or another order, or holds what none can hold; nothing
+                has changed.
         """
         if not isinstance(snapshot, AECSnapshot):
             raise TypeError(f"snapshot must be an AECSnapshot, got {type(snapshot).__name__}")
+        raw = self._checked(snapshot)
         self._seen = self.engine.restore(snapshot.batch)[0]
-        self.engine.raw[...] = snapshot.raw
         self._started = True
         self._begin(snapshot.live, snapshot.moved)
+        self._raw = raw
         self.rewards = dict(zip(snapshot.live, snapshot.rewards, strict=True))
         self._cumulative_rewards = dict(zip(snapshot.live, snapshot.cumulative, strict=True))
         self.agent_selection = snapshot.selection
         self._skip_agent_selection = snapshot.after_dead
 
+    def _checked(self, snapshot: AECSnapshot) -> Array:
+        """Actions of the round ``(1, N, A)``; ValueError where a part is not what this view can hold."""
+        engine, names = self.engine, self.possible_agents
+        if not isinstance(snapshot.batch, Snapshot):
+            raise ValueError(f"snapshot.batch must be a Snapshot, got {type(snapshot.batch).__name__}")
+        snapshot.batch.check(engine)
+        if snapshot.order != tuple(self._order):
+            raise ValueError(f"snapshot.order must be {tuple(self._order)}, got {snapshot.order!r}")
+        check_integer("snapshot.moved", snapshot.moved, 0, len(names) - 1)
+        live = snapshot.live
+        if not isinstance(live, tuple) or list(live) != [name for name in names if name in live]:
+            raise ValueError(f"snapshot.live must be agents in the order of {names}, got {live!r}")
+        for part, given in (("rewards", snapshot.rewards), ("cumulative", snapshot.cumulative)):
+            if not isinstance(given, tuple) or len(given) != len(live):
+                raise ValueError(f"snapshot.{part} must be {len(live)} numbers, got {given!r}")
+            for k, number in enumerate(given):
+                check_number(f"snapshot.{part}[{k}]", number, -np.inf)
+        for part, agent, allowed in (
+            ("selection", snapshot.selection, live or tuple(names)),
+            ("after_dead", snapshot.after_dead, (None, *names)),
+        ):
+            if not any(agent is name or agent == name for name in allowed):
+                raise ValueError(f"snapshot.{part} must be one of {allowed}, got {agent!r}")
+        raw = snapshot.raw
+        if not isinstance(raw, np.ndarray) or raw.dtype.kind not in NUMERIC or raw.shape != engine.raw.shape:
+            raise ValueError(f"snapshot.raw must be numbers of shape {engine.raw.shape}, got {raw!r}")
+        waiting = self._order[snapshot.moved :]
+        raw = raw.astype(np.float64)
+        raw[0, waiting] = engine.format.low[waiting]
+        engine.check_raw(raw)
+        return raw
+
 
 class _Ordered(wrappers.OrderEnforcingWrapper):
     """PettingZoo's guard against calls out of order, which takes a restored snapshot for a reset."""
+
+    def step(self, action: Any) -> None:
+        """See :meth:`GameAECEnv.step`."""
+        self._check_started()
+        super().step(action)
+
+    def state(self) -> Array:
+        """See :meth:`GameAECEnv.state`."""
+        self._check_started()
+        state: Array = super().state()
+        return state
+
+    def _check_started(self) -> None:
+        """PettingZoo's guard raises AssertionError."""
+        if not self._has_reset:
+            raise gym.error.ResetNeeded(f"{self.env.metadata['name']}: call reset() first")
 
     def restore(self, snapshot: AECSnapshot) -> None:
         """See :meth:`GameAECEnv.restore`."""

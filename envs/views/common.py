@@ -38,7 +38,9 @@ __all__ = [
 class Specified:
     """``spec`` of the Gymnasium views, whose ``max_episode_steps`` is the horizon.
 
-    ``gym.make`` sets the spec without one, since the limit of an episode is the game's and no wrapper's.
+    ``gym.make`` sets the spec without one, since the limit of an episode is the game's and no wrapper's. As with any
+    spec that has one, an environment made from it is truncated there, whatever the game's keywords say;
+    ``gym.make(spec, max_episode_steps=-1)`` leaves it to the game.
     """
 
     engine: Engine
@@ -69,7 +71,9 @@ class Rebuilt:
     def __new__(cls, *args: Any, **keywords: Any) -> Self:
         """Remember what the view is made with."""
         self = super().__new__(cls)
-        self._made_with = (args, keywords)
+        # a list may be changed by whoever made it, which is no matter of this view
+        own = {k: copy.deepcopy(v) if isinstance(v, list | np.ndarray) else v for k, v in keywords.items()}
+        self._made_with = (args, own)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -118,16 +122,16 @@ def autoreset_mode(mode: Any) -> Literal["next_step", "same_step", "disabled"]:
     Raises:
         ValueError: neither.
     """
-    name = {"NextStep": "next_step", "SameStep": "same_step", "Disabled": "disabled"}.get(
-        getattr(mode, "value", mode), mode
-    )
+    value = getattr(mode, "value", mode)
+    names = {"NextStep": "next_step", "SameStep": "same_step", "Disabled": "disabled"}
+    name = names.get(value, mode) if isinstance(value, str) else mode
     check_choice("autoreset_mode", name, list(AUTORESET))
     return name  # type: ignore[no-any-return]
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """Raise ValueError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
+    if not any(type(value) is type(one) and value == one for one in allowed):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
@@ -156,6 +160,7 @@ def parameter_rows(game: Game[Any], keywords: Mapping[str, Any], n_copies: int) 
         ValueError: a value out of range, or a list of another length.
     """
     tuples = {f.name for f in fields(game.params) if isinstance(f.default, tuple)}
+    keywords = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 else v for k, v in keywords.items()}
     lists = {
         k: v
         for k, v in keywords.items()
@@ -217,12 +222,13 @@ def build_engine(
     check_integer("num_envs", n_copies, 1)
     if not isinstance(wiring["clip_actions"], bool | np.bool_):
         raise ValueError(f"clip_actions must be True or False, got {wiring['clip_actions']!r}")
-    if limit is not None:  # each API has its own word for it
+    limit = None if limit == -1 else limit  # Gymnasium's and PettingZoo's word for no limit
+    if limit is not None:  # each API has its own name for it
         check_integer("max_cycles" if "max_cycles" in own else "max_episode_steps", limit, 1)
     rows = parameter_rows(game, parameters, n_copies)
     n_copies = int(n_copies)
     n = game.shape(rows[0]).n_agents
-    seats = list(range(n)) if learned == "all" else [seat_index(learned, n)]
+    seats = list(range(n)) if isinstance(learned, str) and learned == "all" else [seat_index(learned, n)]
     others = [i for i in range(n) if i not in seats]
     return Engine(
         game,
@@ -254,8 +260,9 @@ def copy_seeds(seed: Any, n_copies: int) -> list[int | None]:
 
 def _one_each(name: str, values: Any, n_copies: int) -> list[int | None]:
     """List of non-negative whole numbers (or None), one a copy."""
-    if not isinstance(values, list | tuple | np.ndarray) or len(values) != n_copies:
-        got = len(values) if isinstance(values, list | tuple | np.ndarray) else repr(values)
+    listed = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim > 0)
+    if not listed or len(values) != n_copies:
+        got = len(values) if listed else repr(values)
         raise ValueError(f"{name} must be a non-negative integer or {n_copies} of them, got {got}")
     return [None if v is None else _whole(name, v) for v in values]
 

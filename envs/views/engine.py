@@ -17,6 +17,7 @@ from gymnasium.error import ResetNeeded
 
 from payoff.envs import partners as partner_policies
 from payoff.envs.core import binding, loop, rng
+from payoff.envs.core.arrays import reals
 from payoff.envs.core.game import Entry, Game
 from payoff.envs.core.jit import bind
 from payoff.envs.core.params import Params
@@ -328,13 +329,13 @@ class Engine:
             self._ask(seat, function)
 
     def _ask(self, seat: int, function: partner_policies.PartnerFunction) -> None:
-        answer = np.asarray(function(self._seen[:, self.looked_at[seat]].copy()), dtype=np.float64)
+        answer = reals(f"what the partner of seat {seat} returns", function(self._seen[:, self.looked_at[seat]].copy()))
         expected = self.raw[:, seat].shape
         if answer.shape not in (expected, expected[:1]) or (answer.ndim == 1 and expected[1] != 1):
             raise ValueError(f"the partner of seat {seat} must return actions of shape {expected}, got {answer.shape}")
         self.raw[:, seat] = answer.reshape(expected)
 
-    def _refuse(self, bad: int) -> None:
+    def _refuse(self, bad: int, raw: Array | None = None) -> None:
         if bad == loop.STEPPED_PAST_END:
             raise ResetNeeded(f"{self.game.id}: the episode is over, call reset() before step()")
         b, rest = divmod(int(bad), self.raw[0].size)
@@ -345,9 +346,9 @@ class Engine:
             else f"a finite number in [{self.format.low[seat, k]:g}, {self.format.high[seat, k]:g}]"
         )
         where = f" of copy {b}" if self.n_copies > 1 else ""
+        sent = (self.raw if raw is None else raw)[b, seat, k]
         raise ValueError(
-            f"{self.game.id}: action of agent_{seat}{where} must be {allowed}, got {self.raw[b, seat, k]!s}; "
-            "the state is unchanged"
+            f"{self.game.id}: action of agent_{seat}{where} must be {allowed}, got {sent!s}; the state is unchanged"
         )
 
     def _apply_functions(self) -> None:
@@ -379,7 +380,7 @@ class Engine:
     def _answer(self, function: RewardFunction, given: RewardInput) -> Array:
         """Rewards ``(B, N)`` that a function says, checked; 0 where nothing was played."""
         shape = self._base.shape
-        answer = np.asarray(function(given), dtype=np.float64)
+        answer = reals("what the reward function returns", function(given))
         if answer.shape != shape:
             raise ValueError(f"the reward function must return finite rewards of shape {shape}, got {answer.shape}")
         answer = np.where(self._restarted[:, None], 0.0, answer)
@@ -423,20 +424,19 @@ class Engine:
             raise ResetNeeded(f"{self.game.id}: call reset() before state()")
         return self._look(self._looking._replace(table=self._global.table), self._copies, 1, self.global_size)[:, 0]
 
-    def check_seat(self, seat: int, action: Array) -> None:
-        """Write a seat's action ``(A,)`` of a batch of one into ``raw``.
+    def check_raw(self, raw: Array) -> None:
+        """Raise ValueError unless these may be the actions of a step, whether or not one may be made.
 
-        Raises:
-            ValueError: it is not finite or outside its bounds; nothing has changed.
+        Args:
+            raw: ``(B, N, A)`` as they would be sent.
         """
-        before = self.raw[0, seat].copy()
-        self.raw[0, seat] = action
-        bad = loop.first_invalid(self._wiring, self._copies)
+        rows = self._copies.copy()
+        rows[:, OVER] = 0.0
+        at = self._wiring.frame[0]["desk"]
+        rows[:, at : at + self.raw[0].size] = raw.reshape(len(rows), -1)
+        bad = loop.first_invalid(self._wiring, rows)
         if bad != loop.FINE:
-            try:
-                self._refuse(bad)
-            finally:
-                self.raw[0, seat] = before
+            self._refuse(bad, raw)
 
     @property
     def publishes(self) -> bool:

@@ -135,7 +135,10 @@ class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array,
             else:
                 self._raw[...] = action
         elif self._whole and kind in _INTEGERS:
-            self._number[0] = action
+            try:
+                self._number[0] = action
+            except ValueError:  # no float is as large
+                raise ValueError(f"{self.engine.game.id}: action must be a number that a float holds") from None
         else:
             self._raw[...] = self.engine.format.read(action, self._shape, self.engine.game.id)
         obs = self._advance()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from payoff.envs.core.params import check_integer
 from payoff.envs.core.state import Array
 from payoff.envs.views.engine import Engine
 
@@ -30,10 +31,10 @@ class Captioned:
             ValueError: no such code, or the game has no captions.
         """
         captions = self.engine.game.captions
-        if not 0 <= code < len(captions):
-            known = f"0 .. {len(captions) - 1}" if captions else "none: the game has no captions"
-            raise ValueError(f"caption code must be {known}, got {code!r}")
-        return captions[int(code)]
+        if not captions:
+            raise ValueError(f"code must be of a caption, and {self.engine.game.id} has none, got {code!r}")
+        check_integer("code", code, 0, len(captions) - 1)
+        return captions[code]
 
 
 def info_arrays(engine: Engine, full: bool, state: Array | None = None) -> dict[str, Array]:
@@ -94,8 +95,13 @@ class CopyInfo:
         """``info`` after the last step, reset or restore."""
         info = {name: get() for name, get in self._getters}
         if self._published is not None:
-            info.update({k: v[0] for k, v in self._published().items()})
+            info.update({k: _first(v) for k, v in self._published().items()})
         return info
+
+
+def _first(values: Array) -> Any:
+    """The first copy's part; a flag as an array ``()``, of which Gymnasium's vector environments make no objects."""
+    return np.array(values[0]) if values.dtype == np.bool_ else values[0]
 
 
 # what reads a view afresh; views are float64, which needs no conversion

@@ -52,6 +52,20 @@ def described(rows: Sequence[Params]) -> str:
     return json.dumps([asdict(p) for p in rows], default=_plain, sort_keys=True)
 
 
+def _array(name: str, value: Any) -> Array:
+    try:
+        return np.array(value)
+    except ValueError:  # a ragged list
+        raise ValueError(f"snapshot.{name} must be an array, got {value!r}") from None
+
+
+def _text(name: str, value: Any) -> str:
+    array = _array(name, value)
+    if array.dtype.kind not in "iu" or array.ndim != 1 or ((array < 0) | (array > 255)).any():
+        raise ValueError(f"snapshot.{name} must be an array of the bytes of a text, got {value!r}")
+    return bytes(array.astype(np.uint8)).decode(errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a batch needs to go on from here: copies of its arrays.
@@ -84,15 +98,13 @@ class Snapshot:
         """Inverse of :meth:`arrays`.
 
         Raises:
-            ValueError: an array is missing.
+            ValueError: an array is missing, or is none.
         """
         missing = {"game", "parameters", *_ARRAYS} - set(arrays)
         if missing:
             raise ValueError(f"snapshot lacks {', '.join(sorted(missing))}")
-        game, parameters = (
-            bytes(np.asarray(arrays[name], np.uint8)).decode(errors="replace") for name in ("game", "parameters")
-        )
-        return cls(game, parameters, **{name: np.array(arrays[name]) for name in _ARRAYS})
+        game, parameters = (_text(name, arrays[name]) for name in ("game", "parameters"))
+        return cls(game, parameters, **{name: _array(name, arrays[name]) for name in _ARRAYS})
 
     def check(self, batch: Batch) -> None:
         """Raise ValueError unless this batch may go on from here."""
@@ -113,15 +125,21 @@ class Snapshot:
                 at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
                 where = f"{shape.layout.name_of(at[1])} of copy {at[0]}" if name == "state" else f"{name}{list(at)}"
                 raise ValueError(f"snapshot: {where} must be a finite number, got {bad}")
+        if not np.isin(self.ended, (0, 1)).all():
+            raise ValueError(f"snapshot.ended must be 0 or 1, got {self.ended[~np.isin(self.ended, (0, 1))][0]}")
         self._check_ranges(batch)
 
     def _check_parameters(self, own: str) -> None:
         if self.parameters == own:
             return
+        ours = json.loads(own)
         try:
-            theirs, ours = json.loads(self.parameters), json.loads(own)
-            if len(theirs) != len(ours):
-                raise ValueError(f"snapshot.parameters must be of {len(ours)} copies, got {len(theirs)}")
+            theirs = json.loads(self.parameters)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"snapshot.parameters must be {own}, got {str(self.parameters)[:200]!r}") from error
+        if isinstance(theirs, list) and len(theirs) != len(ours):
+            raise ValueError(f"snapshot.parameters must be of {len(ours)} copies, got {len(theirs)}")
+        try:
             names = sorted({name for a, b in zip(theirs, ours, strict=True) for name in b if a.get(name) != b[name]})
             wrong = [
                 f"{name}={a.get(name)!r} where this batch has {b[name]!r}"
@@ -129,7 +147,7 @@ class Snapshot:
                 for name in names
                 if a.get(name) != b[name]
             ]
-        except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        except (AttributeError, TypeError) as error:
             raise ValueError(f"snapshot.parameters must be {own}, got {self.parameters!r}") from error
         if not wrong:
             raise ValueError(f"snapshot.parameters must be {own}, got {self.parameters!r}")

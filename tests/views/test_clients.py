@@ -70,9 +70,10 @@ def test_captions_are_numbers_with_a_text():
     env = gym.make("payoff/LineKey-v0")
     _, info = env.reset(seed=0)
     assert env.unwrapped.caption(info["caption"]) == "the episode began"
-    with pytest.raises(ValueError, match=r"caption code must be 0 \.\. \d+, got 99"):
-        env.unwrapped.caption(99)
-    with pytest.raises(ValueError, match="the game has no captions, got 0"):
+    for bad in (99, -1, 0.5, True, None, "a", [0], np.array([0, 1])):
+        with pytest.raises(ValueError, match=r"code must be an integer in 0 \.\. \d+, got"):
+            env.unwrapped.caption(bad)
+    with pytest.raises(ValueError, match="TrustDilemma-v0 has none, got 0"):
         payoff.parallel_env(TRUST).caption(0)
 
 

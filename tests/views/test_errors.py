@@ -1,5 +1,8 @@
 """Bad input gets an error that names the argument, and changes nothing."""
 
+import copy
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -321,7 +324,8 @@ def test_a_failing_reward_function_undoes_the_step():
         env.step(np.array([60.0]))
     np.testing.assert_array_equal(env.unwrapped.engine.state, before)
     assert env.agent_selection == "agent_1"
-    env.unwrapped.engine.raw[0, 0] = 40.0  # what the function can live with
+    kept = env.unwrapped.snapshot()
+    env.restore(replace(kept, raw=np.where(kept.raw == 60.0, 40.0, kept.raw)))  # what the function can live with
     env.step(np.array([60.0]))
     assert env.unwrapped.engine.state[:, 0][0] == 1 and env.agent_selection == "agent_0"
 
@@ -348,3 +352,89 @@ def test_partner_functions_are_asked_only_about_good_actions():
     assert not asked
     env.step(np.array([40.0]))
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("view", ["env", "vector", "parallel", "aec", "arrays"])
+def test_words_are_texts(view):
+    """An array of a word is no word, and says so."""
+    for name in ("info", "actions"):
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            VIEWS[view](**{name: np.array(["full", "minimal"])})
+    with pytest.raises(ValueError, match="actions must be"):
+        VIEWS[view](actions="discrete:\u0665\u0665")  # digits that Python reads
+
+
+def test_odd_keywords_of_batches():
+    for bad in ([], {}, np.zeros(2), 3):
+        with pytest.raises(ValueError, match="autoreset_mode must be one of"):
+            VIEWS["arrays"](autoreset_mode=bad)
+    for bad in (5, 0.5, True, "agent_0", np.array([0, 1])):
+        with pytest.raises(ValueError, match="order must be a list of agents"):
+            VIEWS["aec"](order=bad)
+    for bad in (np.array(3), np.array(1.0)):
+        with pytest.raises(ValueError, match=r"must be a non-negative integer or 2 of them"):
+            VIEWS["arrays"]().reset(seed=bad)
+    assert VIEWS["arrays"](max_steps=np.array(7)).max_steps == 7
+    steps = [5, 7]
+    env = VIEWS["arrays"](max_steps=steps)
+    env.reset(seed=0)
+    steps[0] = 9
+    assert copy.deepcopy(env).engine.rows[0].max_steps == 5
+
+
+def test_no_limit_is_minus_one():
+    assert gym.make_vec(TRUST, num_envs=2, max_episode_steps=-1).spec.max_episode_steps == 100
+    assert payoff.multi_agent_vec(TRUST, 2, max_episode_steps=-1).max_steps == 100
+
+
+def test_a_whole_number_beyond_every_float():
+    env = VIEWS["env"](actions="discrete:5", disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="action must be a number that a float holds"):
+        env.step(10**400)
+
+
+@pytest.mark.parametrize(
+    "answer", [3 + 7j, "0.5", [[10**400, 1]], {"a": 1}, [[1], [1, 2]], np.datetime64("2020-01-01")]
+)
+def test_what_functions_return_is_real_numbers(answer):
+    rewarded = VIEWS["env"](reward=lambda given: answer, disable_env_checker=True)
+    rewarded.reset(seed=0)
+    with pytest.raises(ValueError, match="what the reward function returns must hold real numbers"):
+        rewarded.step(np.array([5.0]))
+    partnered = VIEWS["env"](partners=lambda seen: answer, disable_env_checker=True)
+    partnered.reset(seed=0)
+    with pytest.raises(ValueError, match="what the partner of seat 1 returns must hold real numbers"):
+        partnered.step(np.array([5.0]))
+
+
+def test_odd_snapshots():
+    env = VIEWS["env"]().unwrapped
+    env.reset(seed=0)
+    kept = env.snapshot()
+    for damaged, message in (
+        (replace(kept, parameters="[" * 100_000), "snapshot.parameters must be"),
+        (replace(kept, parameters='[{"max_steps": ' + "9" * 5000 + "}]"), "snapshot.parameters must be"),
+        (replace(kept, ended=np.array([[0.5, 0.0]])), "snapshot.ended must be 0 or 1, got 0.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            env.restore(damaged)
+    arrays = kept.arrays()
+    for name, value in (("game", None), ("game", "x"), ("parameters", {}), ("state", [[1], [1, 2]]), ("game", [[1]])):
+        with pytest.raises(ValueError, match=f"snapshot.{name} must be"):
+            type(kept).from_arrays(arrays | {name: value})
+
+
+def test_published_info_is_the_same_in_every_batch():
+    """To the last bit, and flags are no objects in a vector of environments."""
+    game = "payoff/PlatformEcosystem-v0"
+    single, batch = gym.make(game, info="published"), gym.make_vec(game, num_envs=3, info="published")
+    single.reset(seed=11)
+    batch.reset(seed=11)
+    one, many = single.step(np.array([37.3]))[4], batch.step(np.full((3, 1), 37.3))[4]
+    for key in ("mean_trust", "mean_reputation_damage"):
+        assert one[key] == many[key][0]
+    keywords = {"info": "published", "vectorization_mode": "sync"}
+    talks = gym.make_vec("payoff/CooperativeNegotiation-v0", num_envs=2, **keywords)
+    info = talks.reset(seed=0)[1]
+    assert info["agreement_reached"].dtype == info["breach_occurred"].dtype == bool
