@@ -75,8 +75,9 @@ class Rules(Generic[P]):
             ``payoff`` ``(N,)`` is 0 before. ``action`` is in native units: ``(A,)`` of one seat, ``(N,)`` where each
             of several seats chooses one number, else ``(N, A)``.
         actions: number of integer actions, or native bounds ``(A, 2)``, ``(N, A, 2)`` where seats differ.
-        mask: compiled ``(p, *tables, s, *parts, k) -> bool``: whether integer action k can change anything, in a game
-            of several seats with the seat before it, ``..., i, k``. It must not tell what is for the seat to find
+        mask: compiled ``(p, *tables, s, *parts, k) -> bool``: whether integer action k is of use in this state: it
+            changes something that no other action is meant for, and not merely what the step costs; in a game of
+            several seats with the seat before it, ``..., i, k``. It must not tell what is for the seat to find
             out. ``info["action_mask"]`` reports it. An action that is masked may be sent all the same. None: there is
             no mask.
         seats: number of seats N.

@@ -503,7 +503,7 @@ class Engine:
         return found | self.published(state) if self.publishes else found
 
     def action_mask(self) -> Array:
-        """Which actions of each seat can change anything, ``(B, N, K)`` bool; all where the game has no mask.
+        """Which actions of each seat are of use, ``(B, N, K)`` bool; all where the game has no mask.
 
         K is the number of a seat's integer actions, or of the levels of all its numbers.
 

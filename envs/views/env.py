@@ -163,7 +163,7 @@ class GameEnv(Drawn, Captioned, common.Specified, common.Rebuilt, gym.Env[Array,
         return gym.spaces.Box(listed.low, listed.high, (listed.size,), np.float32)
 
     def action_masks(self) -> Array:
-        """Which actions can change anything, ``(K,)`` bool: sb3-contrib's convention, ``info["action_mask"]`` likewise.
+        """Which actions are of use, ``(K,)`` bool: sb3-contrib's convention, ``info["action_mask"]`` likewise.
 
         Under joint control the masks of the seats, one behind the other. All True where the game masks nothing.
 

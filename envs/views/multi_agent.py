@@ -165,7 +165,7 @@ class MultiAgentVec(Captioned, common.Rebuilt):
         return self.engine.global_state()
 
     def action_masks(self) -> Array:
-        """Which actions of each seat can change anything, ``(B, N, K)`` bool; all where the game masks nothing.
+        """Which actions of each seat are of use, ``(B, N, K)`` bool; all where the game masks nothing.
 
         Raises:
             ValueError: actions are continuous.

@@ -177,7 +177,7 @@ class GameVectorEnv(Captioned, common.Specified, common.Rebuilt, gym.vector.Vect
         info["_final_obs"] = info["_final_info"] = ended
 
     def action_masks(self) -> Array:
-        """Which actions can change anything in each copy, ``(B, K)`` bool; see :meth:`GameEnv.action_masks`.
+        """Which actions are of use in each copy, ``(B, K)`` bool; see :meth:`GameEnv.action_masks`.
 
         Raises:
             ValueError: actions are continuous.
