@@ -39,9 +39,9 @@ class MultiAgentVecRewardWrapper:
     """The multi-agent form of :class:`payoff.wrappers.adapters.vector.VectorRewardWrapper`.
 
     Row ``b * N + i`` of a transition is seat i of copy b, and looks like that agent in a wrapped ParallelEnv: entries
-    of ``info`` are each seat's own or shared by the seats of a copy. The dict ``env.per_agent`` says which; those that it
-    does not name are each seat's own if their shape is ``(B, N)``. Everything that is not named here (``agents``,
-    ``state()``, ``close()``, ...) is the inner environment's.
+    of ``info`` are each seat's own or shared by the seats of a copy. The dict ``env.per_agent`` says which they are;
+    those that it does not name are each seat's own if their shape is ``(B, N)``. Everything that is not named here
+    (``agents``, ``state()``, ``close()``, ...) is the inner environment's.
 
     Args:
         env: the batch.
