@@ -165,7 +165,7 @@ def entry(info: Mapping[str, Any], name: str) -> Any:
 def _entries(env: SeatEnv, info: Mapping[str, Any], need: np.ndarray) -> BatchInfo:
     """Entries of ``info`` with a row for each seat, as the wrappers see them."""
     seen = vector_info(info, need)
-    return seen if isinstance(env, OneSeat) else seen.repeated(env.num_agents)
+    return seen if isinstance(env, OneSeat) else seen.repeated(env.num_agents, getattr(env, "per_agent", None))
 
 
 def _read(env: SeatEnv, seen: BatchInfo, name: str) -> np.ndarray:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -82,15 +82,31 @@ class RewardMethod:
         """Copies of the arrays that the next call depends on."""
         return {}
 
+    @final
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave.
+        """Take over what :meth:`state_dict` gave: :meth:`read_state` with both halves at once.
 
         Raises:
-            ValueError: an array is missing, unknown or of another shape; nothing has changed.
+            TypeError: ``state`` is no dict.
+            ValueError: an array is missing, unknown, of another shape, or holds what it cannot hold; nothing has
+                changed.
+        """
+        self.read_state(state)()
+
+    def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
+        """Check what :meth:`state_dict` gave; the function that is returned takes it over, and cannot fail.
+
+        What can fail and what changes something are apart, so that several methods and their environment go back to a
+        snapshot together or not at all. A method with a ``state_dict`` of its own defines this one too.
+
+        Raises:
+            TypeError: ``state`` is no dict.
+            ValueError: see :meth:`load_state_dict`; nothing has changed.
         """
         check_mapping("state", state, "arrays")
         if state:
             raise ValueError(f"{type(self).__name__} keeps no state, got {', '.join(map(str, state))}")
+        return lambda: None
 
     @property
     def in_use(self) -> bool:
@@ -124,9 +140,11 @@ class RowMethod(RewardMethod):
     Attributes:
         lasting: names of ``blank`` that go on from episode to episode, such as statistics of all rewards. Each row has
             its own: one layer over a batch equals a batch of layers, and learns more slowly than shared ones would.
+        counts: names of ``blank`` that count something; a state in which they are negative is refused.
     """
 
     lasting: ClassVar[tuple[str, ...]] = ()
+    counts: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.memory: dict[str, Array] = {}
@@ -165,17 +183,23 @@ class RowMethod(RewardMethod):
         """Copies of the memory, ``(R, ...)`` each; empty before the first reset."""
         return {name: array.copy() for name, array in self.memory.items()}
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave.
+    def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
+        """See :meth:`RewardMethod.read_state`."""
+        memory = self.checked_memory(state)
 
-        Raises:
-            ValueError: other names, another shape than the memory has, rows that differ in number, or a number that is
-                not finite; nothing has changed.
-        """
-        self.memory = self.checked_memory(state)
+        def take_over() -> None:
+            self.memory = memory
+
+        return take_over
 
     def checked_memory(self, state: Mapping[str, Array]) -> dict[str, Array]:
-        """The memory that ``state`` describes; see :meth:`load_state_dict`."""
+        """The memory that ``state`` describes.
+
+        Raises:
+            TypeError: ``state`` is no dict.
+            ValueError: other names, another shape than the memory has, rows that differ in number, a number that is
+                not finite, or a negative one among the ``counts``; nothing has changed.
+        """
         kind = type(self).__name__
         check_mapping("state", state, "arrays")
         if not state and not self.memory:
@@ -189,4 +213,8 @@ class RowMethod(RewardMethod):
         rows = np.shape(some)[:1] if isinstance(some, np.ndarray) else ()
         if blank and not rows:
             raise ValueError(f"{kind}: {next(iter(state))} must be an array with a row axis, got {some!r}")
-        return {name: state_array(kind, name, state[name], like, (*rows, *like.shape)) for name, like in blank.items()}
+        found = {name: state_array(kind, name, state[name], like, (*rows, *like.shape)) for name, like in blank.items()}
+        for name in self.counts:
+            if name in found and (found[name] < 0).any():
+                raise ValueError(f"{kind}: {name} must be at least 0, got {found[name].min()}")
+        return found

@@ -133,19 +133,23 @@ class BatchInfo(Mapping[str, Any]):
             rows[rows] = mask
         return BatchInfo(self._read, self._list, self._need, rows)
 
-    def repeated(self, n: int) -> BatchInfo:
-        """Each row n times, for the n seats of a copy.
+    def repeated(self, n: int, per_agent: Mapping[str, bool] | None = None) -> BatchInfo:
+        """Each row n times, for the n seats of a copy: with its part of an entry of each seat, and all of the others.
 
-        As in the views of one agent, ``(R, n)`` holds an entry of each seat; anything else is shared by all of them.
+        Args:
+            n: seats.
+            per_agent: entry -> whether it is ``(R, n, ...)``, a part for each seat, and not shared by all of them. An
+                entry that is not in there is each seat's if its shape is ``(R, n)``.
         """
+        declared = per_agent or {}
 
         def read(key: str) -> tuple[Any, Array | None]:
             value, has = self._read(key)
             has = None if has is None else np.repeat(has, n)
             if isinstance(value, BatchInfo):
                 return value.repeated(n), has
-            per_seat = value.ndim == 2 and value.shape[1] == n
-            return value.reshape(-1) if per_seat else np.repeat(value, n, axis=0), has
+            per_seat = declared.get(key, value.ndim == 2 and value.shape[1] == n)
+            return value.reshape(-1, *value.shape[2:]) if per_seat else np.repeat(value, n, axis=0), has
 
         return BatchInfo(read, self._list, np.repeat(self._need, n))
 

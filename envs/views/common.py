@@ -87,7 +87,7 @@ class Rebuilt:
         raise NotImplementedError(f"{type(self).__name__} must define snapshot()")
 
 
-# spaces hold the generators of their samples
+# spaces hold the generators of their samples; the reward's are set from outside (MultiObjective)
 _KEPT = (
     "_spec",
     "_np_random",
@@ -98,6 +98,8 @@ _KEPT = (
     "single_observation_space",
     "action_spaces",
     "observation_spaces",
+    "reward_space",
+    "reward_dim",
 )
 
 

@@ -51,6 +51,8 @@ class MultiAgentVec(Captioned, common.Rebuilt):
         endowment: ``(N,)`` native upper bounds, None in discrete games.
         max_steps: most steps that an episode can have.
         game_id: environment id.
+        per_agent: entry of ``info`` that the game declares -> whether it is ``(B, N, ...)``, a part for each seat, or
+            shared by the seats of a copy. The others are each seat's if they are ``(B, N)``.
 
     Raises:
         TypeError: an unknown keyword.
@@ -90,6 +92,7 @@ class MultiAgentVec(Captioned, common.Rebuilt):
         engine = self.engine
         written = engine.format
         self.game_id = engine.game.id
+        self.per_agent = {e.name: e.per_agent for e in engine.game.entries}
         self.num_envs = num_envs = engine.n_copies
         self.num_agents = engine.shape.n_agents
         self.agents = common.agent_names(self.num_agents)

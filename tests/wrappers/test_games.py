@@ -7,7 +7,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import payoff
-from payoff.wrappers import PotentialShaping, WrapperSnapshot, from_info, wrap
+from payoff.wrappers import PotentialShaping, RewardMethod, WrapperSnapshot, from_info, wrap
 
 GAMMA, COPIES, STEPS, SEED = 0.95, 4, 130, 11
 GAMES = {
@@ -336,3 +336,61 @@ def test_multi_agent_wrapper_passes_the_rest_through():
     with pytest.raises(AttributeError):
         env.no_such_thing  # noqa: B018
     env.close()
+
+
+# -- rows of info --------------------------------------------------------------------------------------------
+
+
+class Seen(RewardMethod):
+    """Keeps what info says, at the start and after a step."""
+
+    def reset(self, obs, info, mask):
+        self.start = dict(info)
+
+    def __call__(self, t):
+        self.later = dict(t.info)
+        return t.reward.copy()
+
+
+@pytest.mark.parametrize("game", ["payoff/KeyRoom-v0", "payoff/TrustDilemma-v0", "payoff/CliffWalk-v0"])
+def test_a_batch_shows_a_method_the_rows_of_the_parallel_game(game):
+    """Masks ``(1, K)``, lists, matrices, numbers: the part of each seat and what seats share, by the game's word."""
+    one, two = wrap(payoff.parallel_env(game), Seen()), wrap(payoff.multi_agent_vec(game, 1), Seen())
+    one.reset(seed=0), two.reset(seed=0)
+    action = 0 if two.discrete else [30.0]
+    one.step(dict.fromkeys(one.agents, action))
+    two.step(np.reshape([action] * two.num_agents, (1, two.num_agents, 1)))
+    for found, expected in ((two.method.start, one.method.start), (two.method.later, one.method.later)):
+        assert found.keys() == expected.keys() and len(found) > 2
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value, err_msg=key, strict=True)
+    if game == "payoff/KeyRoom-v0":
+        assert two.method.later["action_mask"].shape == (1, 5)
+
+
+def test_a_list_as_long_as_there_are_seats_is_shared_where_the_batch_says_so():
+    class Pair:
+        """Two copies of a game of two seats: ``duo`` is a list of two numbers, ``own`` a number per seat."""
+
+        num_envs, num_agents, autoreset_mode = 2, 2, "disabled"
+
+        def reset(self, seed=None, options=None):
+            return np.zeros((2, 2, 1)), self._info()
+
+        def step(self, actions):
+            over = np.zeros(2, dtype=bool)
+            return np.zeros((2, 2, 1)), np.ones((2, 2)), over, over, self._info()
+
+        def _info(self):
+            return {"duo": np.array([[10, 11], [20, 21]]), "own": np.array([[1, 2], [3, 4]])}
+
+    class Declared(Pair):
+        per_agent = {"duo": False}  # noqa: RUF012
+
+    for kind, duo in ((Pair, [10, 11, 20, 21]), (Declared, [[10, 11], [10, 11], [20, 21], [20, 21]])):
+        env = wrap(kind(), Seen())
+        env.reset()
+        env.step(np.zeros((2, 2, 1)))
+        for info in (env.method.start, env.method.later):
+            assert info["duo"].tolist() == duo
+            assert info["own"].tolist() == [1, 2, 3, 4]

@@ -86,3 +86,17 @@ def test_agents_without_an_entry_hold_zeros_where_nobody_looks():
     assert info["word"].tolist() == ["short", "", "much longer"]
     with pytest.raises(KeyError, match="it has: x, word"):
         info["y"]
+
+
+def test_seats_get_their_parts_as_they_are_declared():
+    """Shapes do not tell: lists of as many numbers as there are seats, parts that are rows, and a game of one seat."""
+    own = np.arange(12).reshape(3, 2, 2)
+    info = vector_info({"shared": np.array([[1, 2], [3, 4], [5, 6]]), "own": own}, EVERYONE)
+    seats = info.repeated(2, {"shared": False, "own": True})
+    assert seats["shared"].tolist() == [[1, 2], [1, 2], [3, 4], [3, 4], [5, 6], [5, 6]]
+    assert seats["own"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
+    alone = vector_info({"mask": own[:, :1], "one": np.array([[1], [2], [3]])}, EVERYONE).repeated(
+        1, {"mask": True, "one": False}
+    )
+    assert alone["mask"].tolist() == [[0, 1], [4, 5], [8, 9]]
+    assert alone["one"].tolist() == [[1], [2], [3]]

@@ -22,7 +22,7 @@ _MODES = {
 
 
 class MultiAgentVecEnv(Protocol):
-    """What the wrapper needs of ``payoff.envs.views.multi_agent.MultiAgentVec``."""
+    """What the wrapper needs of ``payoff.envs.views.multi_agent.MultiAgentVec``; it also uses ``per_agent``, if any."""
 
     @property
     def num_envs(self) -> int: ...  # noqa: D102
@@ -39,8 +39,9 @@ class MultiAgentVecRewardWrapper:
     """The multi-agent form of :class:`payoff.wrappers.adapters.vector.VectorRewardWrapper`.
 
     Row ``b * N + i`` of a transition is seat i of copy b, and looks like that agent in a wrapped ParallelEnv: entries
-    of ``info`` of shape ``(B, N)`` are each seat's own, all others are shared by the seats of a copy. Everything that
-    is not named here (``agents``, ``state()``, ``close()``, ...) is the inner environment's.
+    of ``info`` are each seat's own or shared by the seats of a copy. The dict ``env.per_agent`` says which they are;
+    those that it does not name are each seat's own if their shape is ``(B, N)``. Everything that is not named here
+    (``agents``, ``state()``, ``close()``, ...) is the inner environment's.
 
     Args:
         env: the batch.
@@ -60,7 +61,10 @@ class MultiAgentVecRewardWrapper:
             raise ValueError(f"autoreset_mode must be one of {', '.join(_MODES)}, got {env.autoreset_mode!r}")
         self.env = env
         mode = _MODES[env.autoreset_mode]
-        self._runner = BatchRunner(method, self, mode, env.num_envs, seats=env.num_agents, masks=False)
+        per_agent = getattr(env, "per_agent", None)
+        self._runner = BatchRunner(
+            method, self, mode, env.num_envs, seats=env.num_agents, per_agent=per_agent, masks=False
+        )
         self.method = self._runner.method
 
     def __getattr__(self, name: str) -> Any:

@@ -9,11 +9,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from payoff.wrappers.arguments import reals
+from payoff.wrappers.arguments import as_array, check_mapping, reals
 from payoff.wrappers.base import TERMS, RewardMethod, Transition
 from payoff.wrappers.rows import Array, Batch, BatchInfo, copied, place, take
 
-__all__ = ["MethodRunner", "WrapperSnapshot", "add_term", "snapshot_source"]
+__all__ = ["MethodRunner", "WrapperSnapshot", "add_term", "snapshot_source", "snapshot_type"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,19 @@ class WrapperSnapshot:
         """Inverse of :meth:`arrays`.
 
         Raises:
+            TypeError: ``arrays`` is no dict.
             ValueError: an array is missing or unknown.
         """
+        check_mapping("arrays", arrays, "arrays")
         parts: dict[str, dict[str, Array]] = {"over": {}, "inner": {}, "method": {}}
         for name, array in arrays.items():
-            part, _, rest = name.partition(".")
+            part, _, rest = str(name).partition(".")
             if part not in parts or (part == "over") != (rest == ""):
                 raise ValueError(f"a wrapper's snapshot has no array {name!r}")
-            parts[part][rest] = np.array(array)
+            parts[part][rest] = as_array(array).copy()
         for part in ("over", "inner"):
             if not parts[part]:
-                raise ValueError(f"a wrapper's snapshot needs {part}, got {', '.join(arrays) or 'nothing'}")
+                raise ValueError(f"a wrapper's snapshot needs {part}, got {', '.join(map(str, arrays)) or 'nothing'}")
         return cls(parts["inner"], parts["over"][""], parts["method"])
 
 
@@ -166,23 +168,30 @@ class MethodRunner:
     def restore(self, env: Any, snapshot: WrapperSnapshot) -> tuple[Any, Any]:
         """Go back to a snapshot; returns what the environment inside returned.
 
-        The caller hands the observations to :meth:`resume`.
+        Everything is checked before anything changes, layer by layer down to the environment, which is the first to
+        change. The caller hands the observations to :meth:`resume`.
+
+        Raises:
+            TypeError: no snapshot of a wrapper, or a part of it is of another type.
+            ValueError: a part of it does not fit.
         """
         if not isinstance(snapshot, WrapperSnapshot):
             raise TypeError(f"snapshot must be a WrapperSnapshot, got {type(snapshot).__name__}")
-        if snapshot.over.shape != self.over.shape:
-            raise ValueError(f"snapshot.over has shape {snapshot.over.shape}, this environment needs {self.over.shape}")
+        check_mapping("snapshot.inner", snapshot.inner, "arrays")
+        check_mapping("snapshot.method", snapshot.method, "arrays")
+        over: Any = snapshot.over
+        if not isinstance(over, np.ndarray) or over.dtype != np.bool_ or over.shape != (self.rows,):
+            got = f"{over.dtype} {over.shape}" if isinstance(over, np.ndarray) else repr(over)
+            raise ValueError(f"snapshot.over must be a bool array of shape ({self.rows},), got {got}")
         source = snapshot_source(env)
-        kind = getattr(type(source), "snapshot_type", None) or type(source.snapshot())
-        inner = kind.from_arrays(snapshot.inner)
-        kept = self.method.state_dict()
-        self.method.load_state_dict(snapshot.method)
-        try:
-            result: tuple[Any, Any] = source.restore(inner)
-        except Exception:
-            self.method.load_state_dict(kept)
-            raise
-        self.over = snapshot.over.copy()
+        inner = snapshot_type(source).from_arrays(snapshot.inner)
+        take_over = self.method.read_state(snapshot.method)
+        result: tuple[Any, Any] = source.restore(inner)
+        take_over()
+        if env is not source and self._obstacle is not None:  # checkers between, which step only after a reset
+            env.reset()
+            result = source.restore(inner)
+        self.over = over.copy()
         return result
 
     def resume(self, obs: Batch) -> None:
@@ -197,6 +206,16 @@ def add_term(existing: Mapping[str, Any] | None, reward: Any, name: str, change:
     terms = {"env": reward} if existing is None else dict(existing)
     terms[name] = terms[name] + change if name in terms else change
     return terms
+
+
+def snapshot_type(source: Any) -> Any:
+    """Class of the snapshots of a :func:`snapshot_source`; only one that does not state it must have been reset."""
+    from payoff.envs.views.common import Rebuilt  # here: it imports numba
+    from payoff.envs.views.snapshot import Snapshot
+
+    if hasattr(type(source), "snapshot_type"):
+        return source.snapshot_type
+    return Snapshot if isinstance(source, Rebuilt) else type(source.snapshot())
 
 
 def snapshot_source(env: Any) -> Any:

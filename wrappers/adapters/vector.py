@@ -27,6 +27,7 @@ class BatchRunner(MethodRunner):
         mode: when finished copies restart.
         copies: B.
         seats: N where observations, actions and rewards are ``(B, N, ...)``; None where they are ``(B, ...)``.
+        per_agent: see :meth:`payoff.wrappers.rows.BatchInfo.repeated`.
         masks: whether infos carry a mask beside each entry, as Gymnasium's vector environments do.
     """
 
@@ -38,11 +39,13 @@ class BatchRunner(MethodRunner):
         copies: int,
         *,
         seats: int | None = None,
+        per_agent: Mapping[str, bool] | None = None,
         masks: bool = True,
     ) -> None:
         super().__init__(method, adapter, copies * (seats or 1))
         self.mode = mode
         self.seats = seats
+        self._per_agent = per_agent
         self._shape = (copies,) if seats is None else (copies, seats)
         self._all = np.ones(copies, dtype=np.bool_)
         self._nobody = np.zeros(self.rows, dtype=np.bool_)
@@ -131,7 +134,7 @@ class BatchRunner(MethodRunner):
         return mask if self.seats is None else mask[:: self.seats]
 
     def _spread(self, info: BatchInfo) -> BatchInfo:
-        return info if self.seats is None else info.repeated(self.seats)
+        return info if self.seats is None else info.repeated(self.seats, self._per_agent)
 
     def _told(self, infos: Mapping[str, Any], paid: Array, change: Array, last: Array | None = None) -> dict[str, Any]:
         """Infos with the terms and the true reward of this step.

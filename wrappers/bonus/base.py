@@ -23,11 +23,7 @@ class Part(Protocol):
         ...
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
-        """Check what :meth:`state_dict` gave; the function that is returned takes it over, and cannot fail.
-
-        Raises:
-            ValueError: an array is missing, unknown, of another shape, or holds what it cannot hold.
-        """
+        """See :meth:`payoff.wrappers.base.RewardMethod.read_state`."""
         ...
 
     def fork(self) -> Self:
@@ -38,7 +34,7 @@ class Part(Protocol):
 class CompositeMethod(RowMethod):
     """A row method with named parts; their arrays are in ``state_dict`` under ``"name.array"``.
 
-    All state is checked before any of it is taken over. Memory that parts have in common (counts, networks, running
+    Memory that parts have in common (counts, networks, running
     statistics) is one for all forks of a method: what one environment visits is no longer new in another, and loading
     a state into one fork loads the common memory of all.
     """
@@ -81,15 +77,6 @@ class CompositeMethod(RowMethod):
 
         return take_over
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave.
-
-        Raises:
-            ValueError: an array is missing, unknown, of another shape, or holds what it cannot hold; nothing has
-                changed.
-        """
-        self.read_state(state)()
-
 
 class Bonus(CompositeMethod):
     """A batched function from a transition to a bonus; subclasses define :meth:`score`.
@@ -104,6 +91,7 @@ class Bonus(CompositeMethod):
     """
 
     term: ClassVar[str] = "bonus"
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def blank(self) -> dict[str, Array]:
         """``steps``: steps of the row's episode so far."""

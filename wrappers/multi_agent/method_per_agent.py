@@ -8,7 +8,7 @@ method. In a general-sum game shaping every agent's reward by a potential of its
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -100,12 +100,8 @@ class MethodPerAgent(RewardMethod):
         """Arrays of the methods, as ``seat.name``."""
         return {f"{i}.{name}": x for i, method in self._seats.items() for name, x in method.state_dict().items()}
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave.
-
-        Raises:
-            ValueError: an array is missing, unknown or does not fit; nothing has changed.
-        """
+    def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
+        """See :meth:`payoff.wrappers.base.RewardMethod.read_state`."""
         check_mapping("state", state, "arrays")
         parts: dict[int, dict[str, Array]] = {i: {} for i in self._seats}
         for name, array in state.items():
@@ -115,14 +111,13 @@ class MethodPerAgent(RewardMethod):
                     f"MethodPerAgent has no method for {name!r}; it has them for {', '.join(map(str, parts))}"
                 )
             parts[int(seat)][rest] = array
-        kept = {i: method.state_dict() for i, method in self._seats.items()}
-        try:
-            for i, method in self._seats.items():
-                method.load_state_dict(parts[i])
-        except Exception:  # whatever a method raises: none of them may keep half of the new state
-            for i, method in self._seats.items():
-                method.load_state_dict(kept[i])
-            raise
+        takers = [method.read_state(parts[i]) for i, method in self._seats.items()]
+
+        def take_over() -> None:
+            for taker in takers:
+                taker()
+
+        return take_over
 
     def _parts(self, size: int) -> list[tuple[Array, RewardMethod]]:
         """Rows ``(R,)`` bool of each agent that has a method, and the method."""

@@ -25,7 +25,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
-from payoff.wrappers.adapters.runner import snapshot_source
+from payoff.wrappers.adapters.runner import snapshot_source, snapshot_type
 from payoff.wrappers.multi_agent.team import one_each
 from payoff.wrappers.multi_agent.utility import COUNTERFACTUAL
 from payoff.wrappers.rows import Array
@@ -109,6 +109,11 @@ class SimulatedVec:
             info[COUNTERFACTUAL] = np.where((terminated | truncated)[:, None], 0.0, found)
         return obs, rewards, terminated, truncated, info
 
+    @property
+    def snapshot_type(self) -> Any:
+        """Class of the snapshots: that of the inner batch."""
+        return snapshot_type(self.env)
+
     def snapshot(self) -> Any:
         """Snapshot of the inner batch: there is nothing else to keep."""
         return self.env.snapshot()
@@ -170,6 +175,11 @@ class SimulatedParallel(BaseParallelWrapper):
             source.restore(goal)
         infos = {a: {**info, COUNTERFACTUAL: found[a]} if a in found else dict(info) for a, info in infos.items()}
         return obs, rewards, terminated, truncated, infos
+
+    @property
+    def snapshot_type(self) -> Any:
+        """Class of the snapshots: that of the inner environment."""
+        return snapshot_type(self._source)
 
     def snapshot(self) -> Any:
         """Snapshot of the inner environment: there is nothing else to keep."""

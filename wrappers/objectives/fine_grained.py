@@ -47,6 +47,7 @@ class FineGrainedReward(MemoryMethod):
     """
 
     term: ClassVar[str] = "aux"
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(self, weights: Sequence[float], segments: Sequence[Segment], *, key: str = "reward_vector") -> None:
         self.sum = WeightedSum(weights)

@@ -49,6 +49,7 @@ class DifferentialReward(RowMethod):
     term: ClassVar[str] = "aux"
     reads_obs: ClassVar[bool] = False
     lasting: ClassVar[tuple[str, ...]] = ("mean", "steps")
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(self, *, rate: float = 0.0, shared: bool = False) -> None:
         check_number("rate", rate, 0.0, 1.0)

@@ -56,6 +56,7 @@ class UtilityOfReturn(MemoryMethod):
 
     term: ClassVar[str] = "aux"
     reads_obs: ClassVar[bool] = False
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(
         self, function: Scalarise, *, gamma: float, learner_gamma: float, key: str | None = None, size: int = 1
@@ -127,6 +128,7 @@ class UtilityOfMeanReturn(RowMethod):
     term: ClassVar[str] = "aux"
     reads_obs: ClassVar[bool] = False
     lasting: ClassVar[tuple[str, ...]] = ("mean", "episodes")
+    counts: ClassVar[tuple[str, ...]] = ("episodes", "steps")
 
     def __init__(
         self,

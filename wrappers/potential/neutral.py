@@ -19,7 +19,7 @@ D = 1 from notes of third parties.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -49,8 +49,8 @@ class BonusStream(Protocol):
         """Copies of the arrays that the next call depends on."""
         ...
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave; a bad state raises ValueError and changes nothing."""
+    def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
+        """See :meth:`payoff.wrappers.base.RewardMethod.read_state`."""
         ...
 
 
@@ -77,6 +77,7 @@ class ReturnNeutralBonus(RowMethod):
     """
 
     term: ClassVar[str] = "bonus"
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(
         self,
@@ -89,9 +90,9 @@ class ReturnNeutralBonus(RowMethod):
         coef: float = 1.0,
     ) -> None:
         stream: Any = bonus
-        lacking = [m for m in ("reset", "__call__", "state_dict", "load_state_dict") if not hasattr(stream, m)]
+        lacking = [m for m in ("reset", "__call__", "state_dict", "read_state") if not hasattr(stream, m)]
         if lacking or isinstance(stream, type):
-            raise TypeError(f"bonus must be an object with reset, __call__, state_dict, load_state_dict, got {bonus!r}")
+            raise TypeError(f"bonus must be an object with reset, __call__, state_dict, read_state, got {bonus!r}")
         check_number("gamma", gamma, 0.0, 1.0, open_low=True)
         check_word("on_truncation", on_truncation, ["bootstrap", "terminal"])
         check_number("coef", coef, -np.inf)
@@ -173,18 +174,18 @@ class ReturnNeutralBonus(RowMethod):
         """Copies of the memory of the rows, and the bonus's arrays as ``"bonus.name"``."""
         return super().state_dict() | {f"bonus.{k}": v for k, v in self.bonus.state_dict().items()}
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what :meth:`state_dict` gave.
-
-        Raises:
-            ValueError: an array is missing, unknown or of another shape, of this object or of the bonus; nothing has
-                changed.
-        """
+    def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
+        """See :meth:`payoff.wrappers.base.RewardMethod.read_state`."""
         check_mapping("state", state, "arrays")
         own = {k: v for k, v in state.items() if not str(k).startswith("bonus.")}
-        memory = self.checked_memory(own)
-        self.bonus.load_state_dict({k.removeprefix("bonus."): v for k, v in state.items() if k not in own})
-        self.memory = memory
+        rows = super().read_state(own)
+        bonus = self.bonus.read_state({k.removeprefix("bonus."): v for k, v in state.items() if k not in own})
+
+        def take_over() -> None:
+            rows()
+            bonus()
+
+        return take_over
 
 
 def _check_wait(delay: int | None, horizon: int | None, gamma: float) -> None:

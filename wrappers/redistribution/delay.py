@@ -38,6 +38,7 @@ class DelayReward(RowMethod):
     """
 
     term: ClassVar[str] = "shaping"
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(self, every: int | None = None) -> None:
         if every is not None:

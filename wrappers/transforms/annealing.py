@@ -88,6 +88,7 @@ class AnnealedReward(RowMethod):
 
     term: ClassVar[str] = "shaping"
     lasting = ("time",)
+    counts: ClassVar[tuple[str, ...]] = ("time",)
 
     def __init__(self, signal: Signal, schedule: Schedule) -> None:
         if not isinstance(schedule, Schedule):

@@ -120,6 +120,7 @@ class CompletionReward(RowMethod):
     """
 
     term: ClassVar[str] = "shaping"
+    counts: ClassVar[tuple[str, ...]] = ("left",)
 
     def __init__(
         self,

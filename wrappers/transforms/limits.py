@@ -60,6 +60,7 @@ class LengthPenalty(RowMethod):
     """
 
     term: ClassVar[str] = "shaping"
+    counts: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(self, coef: float = 0.01, free: int = 300) -> None:
         check_number("coef", coef, 0.0)

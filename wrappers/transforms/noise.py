@@ -95,6 +95,7 @@ class FlipReward(RowMethod):
 
     term: ClassVar[str] = "shaping"
     lasting = ("key", "drawn")
+    counts: ClassVar[tuple[str, ...]] = ("drawn",)
 
     def __init__(
         self,
@@ -218,6 +219,7 @@ class NoisyReward(RowMethod):
 
     term: ClassVar[str] = "shaping"
     lasting = ("key", "drawn")
+    counts: ClassVar[tuple[str, ...]] = ("drawn",)
 
     def __init__(self, std: float, *, seed: int, first_row: int = 0) -> None:
         check_number("std", std, 0.0)

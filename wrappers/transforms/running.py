@@ -48,6 +48,7 @@ class RunningReward(RowMethod):
 
     term: ClassVar[str] = "shaping"
     lasting = ("count", "mean", "squares", "low", "high")
+    counts: ClassVar[tuple[str, ...]] = ("count",)
 
     def __init__(
         self,

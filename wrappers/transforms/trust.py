@@ -122,6 +122,7 @@ class TrustedReward(RowMethod):
 
     term: ClassVar[str] = "shaping"
     lasting = ("time", "successes", "failures", "success_mean", "failure_mean")
+    counts: ClassVar[tuple[str, ...]] = ("steps", "time", "successes", "failures")
 
     def __init__(self, signal: Signal, schedule: Schedule, *, threshold: float, memory: int | None = None) -> None:
         if not isinstance(schedule, Schedule):
