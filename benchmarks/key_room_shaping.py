@@ -1,6 +1,6 @@
 r"""PPO on KeyRoom with and without potential-based shaping, same budget: what a potential is worth when reward is rare.
 
-    python benchmarks/key_room_shaping.py       # 2 x 10 runs, three minutes on one core
+    python benchmarks/key_room_shaping.py       # 2 x 10 runs, three minutes on one core; the next takes nine
 
     python benchmarks/key_room_shaping.py --size 10 --observe full --total-steps 1000000 --num-envs 32 \
         --num-steps 100 --epochs 4 --gamma 0.99 --final-temperature 0.02 --out results/key_room_shaping_10.png

@@ -1,7 +1,7 @@
 r"""PPO on KeyRoom with a reward machine "key, then door, then goal": what the machine's own potential is worth.
 
-    python benchmarks/reward_machine.py                                       # 3 x 3 runs, a few minutes on one core
-    python benchmarks/reward_machine.py --size 10 --total-steps 400000        # the hard level: half an hour
+    python benchmarks/reward_machine.py                                       # 3 x 10 runs, three minutes on one core
+    python benchmarks/reward_machine.py --size 10 --total-steps 400000        # the hard level
 
 Three arms learn from the same number of steps. `payoff`: the game's own reward, 1 at the goal. `machine`: the reward of
 a machine that reads the captions, with the machine's state in the observation; it pays the same. `shaped`: besides, the

@@ -482,6 +482,11 @@ class Engine:
         return low, high, whole
 
     @cached_property
+    def per_agent(self) -> dict[str, bool]:
+        """Entry of ``info`` that the game declares -> whether it has a part for each seat."""
+        return {e.name: e.per_agent for e in self.game.entries}
+
+    @cached_property
     def _entries(self) -> list[tuple[Entry, Array]]:
         return self.entries()
 

@@ -92,7 +92,7 @@ class MultiAgentVec(Captioned, common.Rebuilt):
         engine = self.engine
         written = engine.format
         self.game_id = engine.game.id
-        self.per_agent = {e.name: e.per_agent for e in engine.game.entries}
+        self.per_agent = engine.per_agent
         self.num_envs = num_envs = engine.n_copies
         self.num_agents = engine.shape.n_agents
         self.agents = common.agent_names(self.num_agents)

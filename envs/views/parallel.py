@@ -23,10 +23,9 @@ _METADATA: dict[str, Any] = {**METADATA, "is_parallelizable": True, "name": "pay
 def agent_infos(env: Any) -> dict[str, dict[str, Any]]:
     """Each agent's own entries, and the matrices, lists and numbers that all share."""
     engine = env.engine
-    each = {e.name: e.per_agent for e in engine.game.entries}
     infos: dict[str, dict[str, Any]] = {agent: {} for agent in env.possible_agents}
     for key, values in info_arrays(engine, env.full_info).items():
-        mine = each.get(key, values.ndim == 2)  # what the game does not declare is a seat's if it is (1, N)
+        mine = engine.per_agent.get(key, values.ndim == 2)  # what the game does not declare is a seat's if it is (1, N)
         for i, info in enumerate(infos.values()):
             info[key] = (values[0, i] if mine else values[0]).copy()
     return infos
