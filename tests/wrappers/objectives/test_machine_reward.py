@@ -86,11 +86,13 @@ def test_what_the_learner_sees(walk):
     [(True, False, -0.25, -0.25), (False, True, 0.25, -0.25), (True, True, -0.25, -0.25), (False, False, 0.25, 0.25)],
 )
 def test_final_reward_at_each_end(terminated, truncated, bootstrap, terminal, drive):
-    """Entering ``back`` pays 0.25, ending there -0.5 more."""
+    """Entering ``back`` pays 0.25, ending there -0.5 more; in the place of the environment's 9, or on top of it."""
     labels = Labels({name: lambda t, name=name: np.array([name == "right"]) for name in ("left", "right", "zero")})
     for on_truncation, paid in (("bootstrap", bootstrap), ("terminal", terminal)):
         reward = MachineReward(there_and_back(), labels, on_truncation=on_truncation)
         assert drive(reward, [{"terminated": terminated, "truncated": truncated, "reward": 9.0}]) == [paid]
+        added = MachineReward(there_and_back(), labels, mode="add", on_truncation=on_truncation)
+        assert drive(added, [{"terminated": terminated, "truncated": truncated, "reward": 9.0}]) == [9.0 + paid]
 
 
 def test_autoreset_call_pays_nothing_and_begins_anew(walk, sync):
