@@ -61,3 +61,6 @@ def note(line: str) -> None:
     if "FAKE_TRAINER_LOG" in os.environ:
         with open(os.environ["FAKE_TRAINER_LOG"], "a", encoding="utf-8") as log:
             log.write(f"{line}\n")
+    gate = Path(os.environ.get("FAKE_TRAINER_GATE", ""))  # the update that it names waits until the file is gone
+    while gate.is_file() and gate.read_text(encoding="utf-8") == line:
+        time.sleep(0.01)

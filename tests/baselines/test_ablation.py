@@ -39,6 +39,18 @@ def log(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """A function that makes one update wait, in whatever process, until it is asked to hold another or nothing."""
+    path = tmp_path / "gate"
+    monkeypatch.setenv("FAKE_TRAINER_GATE", str(path))
+
+    def hold(line=None):
+        path.unlink(missing_ok=True) if line is None else path.write_text(line, encoding="utf-8")
+
+    return hold
+
+
 def updates(log):
     """How often each update of each run was begun."""
     return Counter(log.read_text().splitlines()) if log.exists() else Counter()
@@ -85,10 +97,10 @@ def quiet(configs, out):
     return status, text.getvalue()
 
 
-def test_a_killed_campaign_goes_on_in_the_middle_of_a_run_and_repeats_nothing_finished(tmp_path, log):
+def test_a_killed_campaign_goes_on_in_the_middle_of_a_run_and_repeats_nothing_finished(tmp_path, log, gate):
     out = tmp_path / "out"
-    slow = ("--set", "pause=0.25")
-    first = start(out, *slow)
+    gate(f"{TRUST} cooperative 1 1")
+    first = start(out)
     # The second run has done an update when everything is killed at once, as by a power cut.
     wait_for(lambda: updates(log)[f"{TRUST} cooperative 1 1"] == 1, first)
     os.killpg(first.pid, signal.SIGKILL)
@@ -96,7 +108,8 @@ def test_a_killed_campaign_goes_on_in_the_middle_of_a_run_and_repeats_nothing_fi
     (row,) = (out / "runs").glob("*.parquet")
     before = (row.read_bytes(), row.stat().st_mtime_ns)
 
-    second = start(out, *slow)
+    gate()
+    second = start(out)
     text, _ = second.communicate(timeout=60)
     assert second.returncode == 0, text
     assert "2 runs, 1 finished before" in text
@@ -111,16 +124,19 @@ def test_a_killed_campaign_goes_on_in_the_middle_of_a_run_and_repeats_nothing_fi
     assert (out / "report.html").exists()
 
 
-def test_a_campaign_whose_parent_dies_leaves_no_worker(tmp_path, log):
-    process = start(tmp_path / "out", "--set", "pause=0.25")
+def test_a_campaign_whose_parent_dies_leaves_no_worker(tmp_path, log, gate):
+    gate(f"{TRUST} private 1 0")
+    process = start(tmp_path / "out", "--set", "pause=0.25")  # a worker reports now and then, not at every update
     wait_for(lambda: updates(log)[f"{TRUST} private 1 0"] == 1, process)
     process.kill()
+    gate()
     process.communicate(timeout=10)  # returns when the last holder of the output, the worker, is gone
     assert sum(updates(log).values()) < 4
 
 
-def test_ctrl_c_ends_with_one_line_and_no_process(tmp_path, log):
-    process = start(tmp_path / "out", "--set", "pause=0.25")
+def test_ctrl_c_ends_with_one_line_and_no_process(tmp_path, log, gate):
+    gate(f"{TRUST} cooperative 1 0")
+    process = start(tmp_path / "out")
     wait_for(lambda: updates(log)[f"{TRUST} cooperative 1 0"] == 1, process)
     os.killpg(process.pid, signal.SIGINT)
     text, _ = process.communicate(timeout=20)  # returns when no process holds the output any more
