@@ -29,6 +29,7 @@ Work = Callable[[Any, Report], Any]
 
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 REPORT_EVERY = 0.1  # seconds between reports of a job
+LISTEN_EVERY = 0.5  # seconds between looks whether Ctrl-C was pressed
 
 
 class Event(NamedTuple):
@@ -73,12 +74,14 @@ def run_jobs(work: Work, jobs: Sequence[Any], processes: int) -> Generator[Event
         raise ValueError(f"processes must be at least 1, got {processes}")
     waiting = deque(range(len(jobs)))
     workers: list[_Worker] = []
+    heard = _CtrlC()
     try:
         for _ in range(min(processes, len(jobs))):
             workers.append(_start(work))
             _give(workers[-1], waiting, jobs)
         while any(w.job is not None for w in workers):
-            ready = wait([w.pipe for w in workers if w.job is not None])
+            heard.check()
+            ready = wait([w.pipe for w in workers if w.job is not None], timeout=LISTEN_EVERY)
             for worker in [w for w in workers if w.pipe in ready]:
                 event = _receive(worker)
                 if event.kind == "progress":
@@ -90,11 +93,39 @@ def run_jobs(work: Work, jobs: Sequence[Any], processes: int) -> Generator[Event
                 _give(worker, waiting, jobs)
                 yield event
     finally:
+        heard.close()
         for worker in workers:
             worker.process.kill()
         for worker in workers:
             worker.process.join()
             worker.pipe.close()
+
+
+class _CtrlC:
+    """Ctrl-C that cannot be lost: an interrupt that some library swallowed is raised again at the next check.
+
+    Between two events the caller writes files and draws, through libraries that import others as they go, and an
+    exception that is raised in the middle of an import, or in a callback from C, may end there.
+    """
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._main = threading.current_thread() is threading.main_thread()  # only it may set handlers
+        self._before = signal.signal(signal.SIGINT, self._press) if self._main else None
+
+    def _press(self, number: int, frame: Any) -> None:
+        self._pressed = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed before."""
+        if self._pressed:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Give the signal back."""
+        if self._main:
+            signal.signal(signal.SIGINT, self._before)
 
 
 def _start(work: Work) -> _Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -72,3 +73,14 @@ def test_no_jobs_no_processes():
 def test_processes_are_checked():
     with pytest.raises(ValueError, match="processes must be at least 1, got 0"):
         list(run_jobs(double, [1], processes=0))
+
+
+def test_an_interrupt_that_a_library_swallows_is_raised_again():
+    """As in the middle of an import: the caller never sees the first one. The handler of before is back afterwards."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in run_jobs(note_and_wait, [0], processes=1):
+            with contextlib.suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)  # it arrives at the latest here
+    assert signal.getsignal(signal.SIGINT) is before
