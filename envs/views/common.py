@@ -16,7 +16,7 @@ from gymnasium.error import ResetNeeded
 from payoff.envs import partners as partner_policies
 from payoff.envs import registry
 from payoff.envs.core.game import Game
-from payoff.envs.core.params import Params, check_integer, is_whole, unknown_keyword
+from payoff.envs.core.params import Params, check_flag, check_integer, is_whole, unknown_keyword
 from payoff.envs.core.state import Array
 from payoff.envs.views.engine import AUTORESET, Engine
 
@@ -222,8 +222,7 @@ def build_engine(
             raise unknown_keyword(game.id, name, {*own, *game.params.names()})
     check_choice("info", info, ["full", "minimal", *(["published"] if game.more_info else [])])
     check_integer("num_envs", n_copies, 1)
-    if not isinstance(wiring["clip_actions"], bool | np.bool_):
-        raise ValueError(f"clip_actions must be True or False, got {wiring['clip_actions']!r}")
+    check_flag("clip_actions", wiring["clip_actions"])
     limit = None if limit == -1 else limit  # Gymnasium's and PettingZoo's word for no limit
     if limit is not None:  # each API has its own name for it
         check_integer("max_cycles" if "max_cycles" in own else "max_episode_steps", limit, 1)
