@@ -1,9 +1,10 @@
-"""What all tests share: no window, one thread per library, ids that fail one by one."""
+"""What all tests share: no window, one thread per library, no word about compiling, ids that fail one by one."""
 
 import os
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("PAYOFF_QUIET", "1")  # whichever test compiles a game first, its stderr is its own
 
 import numpy as np
 import pytest

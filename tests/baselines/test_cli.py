@@ -14,9 +14,10 @@ import pytest
 
 from payoff.baselines import checkpoint, read_results
 from payoff.baselines.results import read_runs, row_path
-from payoff.cli import COMMANDS, main
+from payoff.cli import COMMANDS
 from payoff.envs import registry
 from payoff.extras import require
+from tests.baselines.commands import call, refused
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = "tests.baselines.fake_trainer"
@@ -26,20 +27,6 @@ TRUST = "payoff/TrustDilemma-v0"
 @pytest.fixture(autouse=True)
 def at_root(monkeypatch):
     monkeypatch.chdir(ROOT)  # where the fake trainer is found
-
-
-def call(capsys, *arguments):
-    status = main([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return status, out, err
-
-
-def refused(capsys, *arguments):
-    """The one line that bad input gets."""
-    status, out, err = call(capsys, *arguments)
-    assert status == 2 and out == ""
-    assert err.startswith("payoff: error: ") and err.count("\n") == 1 and err.endswith("\n")
-    return err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

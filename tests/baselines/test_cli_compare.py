@@ -6,16 +6,10 @@ import re
 
 import pytest
 
-from payoff.cli import main
+from tests.baselines.commands import call
 
 CLIFF = ("compare", "CliffWalk-v0", "--params", "height=3", "width=4", "--gamma", "0.9")
 TRUST = ("compare", "payoff/TrustDilemma-v0", "--samples", "2000")
-
-
-def call(capsys, *arguments):
-    status = main([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def row(out, name):

@@ -20,7 +20,7 @@ from payoff.baselines import checkpoint, results, run
 from payoff.baselines.ablation import Ablation, ablate
 from payoff.baselines.pool import Event
 from payoff.baselines.results import read_runs
-from payoff.cli import main
+from tests.baselines.commands import call, refused
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = "tests.baselines.fake_trainer"
@@ -41,20 +41,6 @@ def log(tmp_path, monkeypatch):
     path = tmp_path / "updates.log"
     monkeypatch.setenv("FAKE_TRAINER_LOG", str(path))
     return path
-
-
-def call(capsys, *arguments):
-    status = main([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return status, out, err
-
-
-def refused(capsys, *arguments):
-    """The one line that bad input gets."""
-    status, out, err = call(capsys, *arguments)
-    assert status == 2 and out == "", (out, err)
-    assert err.startswith("payoff: error: ") and err.count("\n") == 1 and err.endswith("\n")
-    return err
 
 
 @pytest.fixture(scope="module")

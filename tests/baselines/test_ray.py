@@ -34,17 +34,16 @@ def short_paths():
             yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def cluster():
     import ray
 
-    where = os.getcwd()
-    os.chdir(ROOT)  # where the tasks find the fake trainer
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
-    yield
-    ray.shutdown()
-    os.chdir(where)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)  # where the tasks find the fake trainer
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+        yield
+        ray.shutdown()
 
 
 def double(job, report):
@@ -146,23 +145,25 @@ def test_a_machine_on_which_the_folder_cannot_be_made_keeps_checkpoints_elsewher
     assert run.checkpoint_path(tmp_path / "temporary" / "payoff", config.run_id).read_bytes() == saved
 
 
-def test_every_job_is_done_once_and_reports(cluster):
-    events = list(run_jobs(double, [1, 5, 7], 2))
-    assert sorted((e.job, e.value) for e in events if e.kind == "done") == [(0, 2), (1, 10), (2, 14)]
-    assert all(e.value[1] == 3 for e in events if e.kind == "progress")
+@pytest.mark.usefixtures("cluster")
+class TestOnOneCluster:
+    """A cluster that lasts as long as these tests: those above need to see none."""
 
+    def test_every_job_is_done_once_and_reports(self):
+        events = list(run_jobs(double, [1, 5, 7], 2))
+        assert sorted((e.job, e.value) for e in events if e.kind == "done") == [(0, 2), (1, 10), (2, 14)]
+        assert all(e.value[1] == 3 for e in events if e.kind == "progress")
 
-def test_a_task_whose_worker_dies_is_started_again_and_then_given_up(cluster, tmp_path):
-    log = tmp_path / "log"
-    jobs = [(kind, str(log)) for kind in ("raise", "die once", "die", "fine")]
-    events = {e.job: e for e in run_jobs(misbehave, jobs, 1) if e.kind != "progress"}
-    assert events[0].kind == "died" and "ArithmeticError: no number" in events[0].value
-    assert (events[1].kind, events[1].value) == ("done", "die once")
-    assert events[2].kind == "died" and events[2].value == f"the worker process ended {1 + RETRIES} times"
-    assert (events[3].kind, events[3].value) == ("done", "fine")
-    assert Counter(log.read_text().splitlines()) == {"raise": 1, "die once": 2, "die": 1 + RETRIES, "fine": 1}
+    def test_a_task_whose_worker_dies_is_started_again_and_then_given_up(self, tmp_path):
+        log = tmp_path / "log"
+        jobs = [(kind, str(log)) for kind in ("raise", "die once", "die", "fine")]
+        events = {e.job: e for e in run_jobs(misbehave, jobs, 1) if e.kind != "progress"}
+        assert events[0].kind == "died" and "ArithmeticError: no number" in events[0].value
+        assert (events[1].kind, events[1].value) == ("done", "die once")
+        assert events[2].kind == "died" and events[2].value == f"the worker process ended {1 + RETRIES} times"
+        assert (events[3].kind, events[3].value) == ("done", "fine")
+        assert Counter(log.read_text().splitlines()) == {"raise": 1, "die once": 2, "die": 1 + RETRIES, "fine": 1}
 
-
-def test_processes_are_checked(cluster):
-    with pytest.raises(ValueError, match="processes must be at least 1, got 0"):
-        list(run_jobs(double, [1], 0))
+    def test_processes_are_checked(self):
+        with pytest.raises(ValueError, match="processes must be at least 1, got 0"):
+            list(run_jobs(double, [1], 0))

@@ -111,7 +111,7 @@ def write(folder: Path, file: str, text: str, **names: object) -> None:
 
 
 def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    own = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    own = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "PAYOFF_QUIET")}
     own |= {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(folder), **environment}
     return subprocess.run(
         [sys.executable, str(folder / "play.py")], capture_output=True, text=True, check=True, env=own, cwd=folder
