@@ -7,10 +7,11 @@
 A mutant is one change at one point: another comparison, sum for difference, product for quotient, ``and`` for ``or``, a
 number that is one more, ``True`` for ``False``, ``min`` for ``max``, a condition turned round. Points are drawn among
 all those of an area, so long files come more often; annotations, texts, the arguments of errors, ``zip(strict=True)``
-and pictures are left out. Tests
-next to the file run first, then the rest of its area; the first failure ends it, and so does a time limit, since a
-mutant may loop for ever. Some mutants change nothing that anybody could see: read the survivors, which are printed with
-their line. Results are appended to ``results/mutants.jsonl`` one by one, and a second run goes on behind them.
+and pictures are left out. Tests next to the file run first, then the rest of its area; the first failure ends it, and
+so does a time limit, since a mutant may loop for ever. Some mutants change nothing that anybody could see: read the
+survivors, which are printed with their line. Results, with the test that found each, are appended to
+``results/mutants.jsonl`` one by one, and a second run goes on behind them. A test counts only if the tests of its file
+pass without the mutant.
 """
 
 from __future__ import annotations
@@ -226,26 +227,57 @@ def games() -> dict[str, str]:
     return GAMES
 
 
-def run(mutant: Mutant, copy: Path, limit: float) -> tuple[str, float]:
-    """What became of a mutant ("found", "timeout", "survived"), and the seconds it took."""
-    target, began = copy / mutant.file, time.monotonic()
-    source = target.read_text(encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(copy / "src"), "PAYOFF_QUIET": "1", "OMP_NUM_THREADS": "1"}
-    target.write_text(mutant.applied(source), encoding="utf-8")
-    try:
-        for tests in commands(mutant):
-            command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-            left = limit - (time.monotonic() - began)
-            if left <= 0:
-                return "survived", time.monotonic() - began  # so far as the time allowed
-            done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=left)
-            if done.returncode not in (0, 5):  # 5: no test was chosen
-                return "found", time.monotonic() - began
-    except subprocess.TimeoutExpired:
-        return "timeout", time.monotonic() - began
-    finally:
-        target.write_text(source, encoding="utf-8")
-    return "survived", time.monotonic() - began
+class Tests:
+    """The tests of a copy of the source tree."""
+
+    def __init__(self, copy: Path) -> None:
+        self.copy = copy
+        self._sound: dict[str, bool] = {}  # whether a file's tests pass as long as the sources are whole
+        self._environment = os.environ | {"PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
+
+    def run(self, arguments: list[str], limit: float | None = None) -> tuple[bool, str]:
+        """Whether all passed, and the line of the first that did not."""
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
+        done = subprocess.run(
+            command, cwd=self.copy, env=self._environment, capture_output=True, text=True, timeout=limit
+        )
+        said = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return done.returncode in (0, 5), said[0] if said else (done.stderr or done.stdout)[-300:]  # 5: none chosen
+
+    def check(self, said: str) -> None:
+        """A test that fails without the mutant as well has found nothing.
+
+        Raises:
+            RuntimeError: It does.
+        """
+        file = said.removeprefix("FAILED ").removeprefix("ERROR ").partition(" - ")[0].partition("::")[0]
+        if (self.copy / file).is_file() and file not in self._sound:
+            self._sound[file], now = self.run([file])
+            if not self._sound[file]:
+                raise RuntimeError(f"the tests do not pass as they are: {now}")
+
+    def try_mutant(self, mutant: Mutant, limit: float) -> tuple[str, float, str]:
+        """What became of it ("found", "timeout", "survived"), the seconds it took, and the test that found it."""
+        target, began = self.copy / mutant.file, time.monotonic()
+        source, fate, said = target.read_text(encoding="utf-8"), "survived", ""
+        target.write_text(mutant.applied(source), encoding="utf-8")
+        try:
+            for tests in commands(mutant):
+                left = limit - (time.monotonic() - began)
+                if left <= 0:  # survived so far as the time allowed
+                    break
+                passed, said = self.run(tests, left)
+                if not passed:
+                    fate = "found"
+                    break
+        except subprocess.TimeoutExpired:
+            fate = "timeout"
+        finally:
+            target.write_text(source, encoding="utf-8")
+        seconds = time.monotonic() - began
+        if fate == "found":
+            self.check(said)
+        return fate, seconds, said if fate == "found" else ""
 
 
 def main(args: Args) -> int:
@@ -265,13 +297,13 @@ def main(args: Args) -> int:
         copy = Path(folder) / "payoff"
         ignored = shutil.ignore_patterns(".git", ".venv", "results", ".*_cache", ".hypothesis")
         shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
-        drawn = draw(args, copy)  # whoever edits the sources meanwhile
+        drawn, tests = draw(args, copy), Tests(copy)  # of the copy, whoever edits the sources meanwhile
         task = progress.add_task("mutants", total=len(drawn))
         for mutant in drawn:
             key = (mutant.file, mutant.line, mutant.column, mutant.new)
             if key not in done:
-                fate, seconds = run(mutant, copy, args.limit)
-                done[key] = {**vars(mutant), "fate": fate, "seconds": round(seconds, 1)}
+                fate, seconds, by = tests.try_mutant(mutant, args.limit)
+                done[key] = {**vars(mutant), "fate": fate, "seconds": round(seconds, 1), "by": by}
                 with args.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(done[key]) + "\n")
                 if fate == "survived":
