@@ -214,11 +214,11 @@ class Reach:
 
         self._data = CoverageData(str(path))
         self._data.read()
-        self._files = {Path(f).as_posix().rpartition("/payoff/")[2]: f for f in self._data.measured_files()}
 
     def tests(self, mutant: Mutant) -> list[str]:
         """Node ids, in the order of files; none where only an import reaches the line."""
-        if (file := self._files.get(mutant.file)) is None:
+        file = next((f for f in self._data.measured_files() if Path(f).as_posix().endswith(f"/{mutant.file}")), None)
+        if file is None:
             return []
         tree = ast.parse((ROOT / mutant.file).read_text(encoding="utf-8"))
         around = (
