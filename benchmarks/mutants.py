@@ -221,9 +221,11 @@ class Reach:
         if file is None:
             return []
         tree = ast.parse((ROOT / mutant.file).read_text(encoding="utf-8"))
-        around = (
-            n for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno <= mutant.line <= (n.end_lineno or 0)
-        )
+        statements = (n for n in ast.walk(tree) if isinstance(n, ast.stmt))
+        around = [n for n in statements if n.lineno <= mutant.line <= (n.end_lineno or 0)]
+        functions = (n for n in around if isinstance(n, ast.FunctionDef))
+        if any("jit" in ast.unparse(decorator) for f in functions for decorator in f.decorator_list):
+            return []
         first = max(n.lineno for n in around)  # of its statement, which may have several lines
         lines = self._data.contexts_by_lineno(file)
         contexts = (c for line in range(first, mutant.line + 1) for c in lines.get(line, []))
