@@ -216,10 +216,7 @@ class Reach:
         self._data.read()
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Node ids, in the order of files; none where only an import reaches the line."""
-        file = next((f for f in self._data.measured_files() if Path(f).as_posix().endswith(f"/{mutant.file}")), None)
-        if file is None:
-            return []
+        """Node ids, in the order of files, of the tests that reach the line; none where only an import does."""
         tree = ast.parse((ROOT / mutant.file).read_text(encoding="utf-8"))
         statements = (n for n in ast.walk(tree) if isinstance(n, ast.stmt))
         around = [n for n in statements if n.lineno <= mutant.line <= (n.end_lineno or 0)]
@@ -227,15 +224,24 @@ class Reach:
         if any("jit" in ast.unparse(decorator) for f in functions for decorator in f.decorator_list):
             return []
         first = max(n.lineno for n in around)  # of its statement, which may have several lines
-        lines = self._data.contexts_by_lineno(file)
-        contexts = (c for line in range(first, mutant.line + 1) for c in lines.get(line, []))
+        return self._between(mutant.file, first, mutant.line)
+
+    def files(self, mutant: Mutant) -> list[str]:
+        """Files with tests that reach any line of the mutant's file."""
+        return sorted({test.partition("::")[0] for test in self._between(mutant.file, 0, sys.maxsize)})
+
+    def _between(self, name: str, first: int, last: int) -> list[str]:
+        file = next((f for f in self._data.measured_files() if Path(f).as_posix().endswith(f"/{name}")), None)
+        lines = self._data.contexts_by_lineno(file) if file else {}
+        contexts = (c for line, found in lines.items() if first <= line <= last for c in found)
         return sorted({c.rpartition("|")[0] for c in contexts} - {""})
 
 
 def commands(mutant: Mutant, reach: Reach | None) -> Iterator[list[str]]:
-    """Arguments of pytest: the file's own tests, those that reach the line and the files that these are in.
+    """Arguments of pytest: the file's own tests, those that reach the line, the files that these are in.
 
-    Where the latter are not known: its folder's tests, then those of the area (of its game alone).
+    Where an import alone reaches the line, files that reach another line of the file; for a game, and where nothing is
+    known: the tests of its folder, then those of the area, for a game those of its ids.
     """
     path = Path(mutant.file)
     own = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "tests").rglob(f"test_{path.stem}*.py"))
@@ -246,14 +252,14 @@ def commands(mutant: Mutant, reach: Reach | None) -> Iterator[list[str]]:
         if files := sorted({t.partition("::")[0] for t in tests} - set(own)):  # what a fixture did for one test
             yield files
         return
+    module = f"payoff.{path.with_suffix('').as_posix().replace('/', '.')}"
+    ids = [i for i, where in games().items() if where.partition(":")[0] == module]
+    if reach is not None and not ids and (files := reach.files(mutant)):
+        yield files
+        return
     folder = ROOT / "tests" / path.parent
     if folder.is_dir() and folder.name not in TESTS[mutant.area]:
         yield [folder.relative_to(ROOT).as_posix()]
-    ids = [
-        i
-        for i, where in games().items()
-        if where.partition(":")[0] == f"payoff.{path.with_suffix('').as_posix().replace('/', '.')}"
-    ]
     chosen = ["-k", " or ".join(i.removeprefix("payoff/") for i in ids)] if ids else []
     if not ids and mutant.area in ("kernels", "views"):  # what every id runs through: a few of them first
         yield [*TESTS[mutant.area], "-k", FEW]

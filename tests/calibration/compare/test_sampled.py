@@ -234,8 +234,12 @@ def test_bad_samples_are_refused(keywords, text):
 def test_bad_fits_are_refused(trust, fitted):
     with pytest.raises(ValueError, match="gamma must be a number"):
         FittedModel(trust, 1.0)
-    with pytest.raises(ValueError, match=r"samples must hold at least \d+ for \d+ features of payoff/TrustDilemma-v0"):
-        FittedModel(trust, GAMMA, n_features=len(trust) // 5)
+    most = len(trust) // 5  # five transitions for each feature; 1 and the state are features as well
+    others = 1 + trust.state.shape[1]
+    FittedModel(trust, GAMMA, n_features=most - others)
+    least = f"samples must hold at least {5 * most + 5} for {most + 1} features of payoff/TrustDilemma-v0"
+    with pytest.raises(ValueError, match=least):
+        FittedModel(trust, GAMMA, n_features=most - others + 1)
     with pytest.raises(ValueError, match="kind must be one of 'val_potential'"):
         fitted.canonicalise(trust.terms.payoff, "val")
     with pytest.raises(ValueError, match="finite numbers of shape"):
