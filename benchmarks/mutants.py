@@ -7,11 +7,11 @@
 A mutant is one change at one point: another comparison, sum for difference, product for quotient, ``and`` for ``or``, a
 number that is one more, ``True`` for ``False``, ``min`` for ``max``, a condition turned round. Points are drawn among
 all those of an area, so long files come more often; annotations, texts, the arguments of errors, ``zip(strict=True)``
-and pictures are left out. Tests next to the file run first, then the rest of its area, until one fails. A test counts
-only if the tests of its file pass without the mutant; a single test that takes over two minutes counts as one that
-fails. Some mutants change nothing that anybody could see: read the survivors, which are printed with their line.
-Results, with the test that found each, are appended to ``results/mutants.jsonl`` one by one, and a second run goes on
-behind them.
+and pictures (in modules of figures the numbers) are left out. Tests next to the file run first, then the rest of its
+area, until one fails. A test counts only if the tests of its file pass without the mutant; a single test that takes
+over two minutes counts as one that fails. Some mutants change nothing that anybody could see: read the survivors, which
+are printed with their line. Results, with the test that found each, are appended to ``results/mutants.jsonl`` one by
+one, and a second run goes on behind them.
 
 To be fast, say which tests reach which line. This measures it (pip install pytest-cov), in about ten minutes:
 
@@ -157,6 +157,7 @@ def points(area: Area, file: str, source: str) -> Iterator[Mutant]:
     """Every mutant of a file."""
     texts = source.splitlines()
     lines = [line.encode() for line in texts]
+    pictured = Path(file).stem in ("figure", "figures")  # numbers there are sizes, places and colours
 
     def mutant(line: int, column: int, old: str, new: str) -> Mutant:
         return Mutant(area, file, line, column, old, new, texts[line - 1])
@@ -180,7 +181,7 @@ def points(area: Area, file: str, source: str) -> Iterator[Mutant]:
         elif isinstance(node, ast.BoolOp):
             for left, right in zip(node.values, node.values[1:], strict=False):
                 yield from between(left, right, {"and": "or", "or": "and"})
-        elif isinstance(node, ast.Constant) and type(node.value) in (bool, int, float):
+        elif isinstance(node, ast.Constant) and type(node.value) in (bool, int, float) and not pictured:
             new = str(not node.value) if isinstance(node.value, bool) else f"{node.value + 1!r}"
             old = ast.get_source_segment(source, node) or ""
             yield mutant(node.lineno, node.col_offset, old, new)
