@@ -58,6 +58,27 @@ def test_the_adapter_is_the_view(game, keywords, cut):
     assert ends > 0
 
 
+def test_episodes_are_summed_from_the_reset_on():
+    """An episode that a reset broke off counts for nothing; the next one is its payoffs, of both seats, and 3 steps."""
+    env, raw = (view(TRUST, 2, max_steps=3, actions="unit") for _ in range(2))
+    adapter = sb3.NativeVecEnv(env)
+    adapter.seed(5)
+    actions = np.full((2, 1), 0.5, dtype=np.float32)
+    adapter.reset()
+    adapter.step(actions)
+    adapter.reset()
+    raw.reset(seed=5)
+    raw.step(actions)
+    raw.reset()
+    paid = 0.0
+    for _ in range(3):
+        adapter.step(actions)
+        paid += raw.step(actions)[4]["payoff"].sum() / 2  # mean over the two copies
+    means = adapter.episodes.means()
+    assert means["welfare"] == pytest.approx(paid, rel=1e-12) and means["episode_length"] == 3.0
+    assert means["cooperation"] == pytest.approx(0.75, rel=1e-6)  # 0.5 of [-1, 1] is three quarters of the endowment
+
+
 def test_copies_share_the_attributes_of_the_view():
     env = sb3.NativeVecEnv(view(TRUST, 3))
     assert env.get_attr("num_envs") == [3, 3, 3]
