@@ -100,6 +100,8 @@ def test_an_action_that_the_reference_never_takes_stays_untaken(bandit):
     policy = soft_optimal(np.array([[0.0, 1.0, 9.0]]), model, 5.0, reference=np.array([[0.5, 0.5, 0.0]]))
     assert policy[0, 2] == 0.0
     assert divergence(model, np.array([[0.0, 0.0, 1.0]]), np.array([[0.5, 0.5, 0.0]])) == math.inf
+    # the arms that are left out count for nothing: log 3 at each of 1 / (1 - 0.9) steps
+    assert divergence(model, np.array([1])) == pytest.approx(10.0 * math.log(3.0), rel=1e-12)
 
 
 def test_bad_arguments_are_refused(bandit):

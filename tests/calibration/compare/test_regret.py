@@ -189,6 +189,7 @@ def test_optimal_policies_may_agree_at_a_large_distance(bandit):
     [
         (np.array([0, 5, 0]), "actions in 0"),
         (np.zeros((3, 9)), "policy must have shape"),
+        (np.zeros(3), "policy must have shape"),  # no actions: they are not whole numbers
         (np.full((3, 2), 0.7), "must hold probabilities"),
     ],
 )
@@ -198,3 +199,13 @@ def test_bad_policies_are_refused(problem, policy, text):
         policy = np.full((3, p.n_actions), 0.7)
     with pytest.raises(ValueError, match=text):
         returns(p.reward(), p.model, policy)
+
+
+def test_actions_are_rows_of_probabilities(problem):
+    """Numbers of actions, and the same as whole numbers and as shares of one."""
+    p = problem(4, states=3)
+    chosen = np.array([0, p.n_actions - 1, 0])
+    rows = np.eye(p.n_actions, dtype=np.int64)[chosen]
+    reward = p.reward()
+    expected = returns(reward, p.model, rows.astype(np.float64))
+    assert returns(reward, p.model, chosen) == returns(reward, p.model, rows) == expected

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 import payoff
-from payoff.calibration import Plan, TabularModel, compare_layers, distances, normalised_regret, tabulate
+from payoff.calibration import (
+    Plan,
+    TabularModel,
+    compare_layers,
+    distances,
+    normalised_regret,
+    regret_bound,
+    span,
+    tabulate,
+)
 from payoff.calibration.compare import figure
 from payoff.envs import registry
 
@@ -36,6 +45,10 @@ def test_exact_comparison_is_the_library_called_by_hand(exact):
         assert one.distance == pytest.approx(row[0], abs=1e-12)
         assert one.regret == pytest.approx(normalised_regret(mdp.reward, reward, model), abs=1e-12)
         assert one.regret <= one.worst + 1e-9 and one.worst <= one.bound + 1e-9
+        constant = regret_bound(
+            mdp.reward, reward, model
+        ).constant  # in units of reward; here a share of what can be lost
+        assert one.bound == pytest.approx(constant / span(mdp.reward, model).width, abs=1e-12)
     clipped = exact.judged[2]
     assert clipped.worst > 0.5  # the fall costs a hundred steps, and clipped it costs one
     cliffs = [one.cliff for one in exact.judged]

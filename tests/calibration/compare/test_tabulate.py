@@ -142,6 +142,8 @@ def test_what_cannot_be_tabulated_is_refused():
         tabulate(game, params, mdp, layers=["privat"])
     with pytest.raises(ValueError, match="is no model of payoff/CliffWalk-v0"):
         tabulate(game, dataclasses.replace(params, variant="cost"), mdp)
+    with pytest.raises(ValueError, match="is no model of payoff/CliffWalk-v0"):  # the same states, other payoffs
+        tabulate(game, params, dataclasses.replace(mdp, reward=mdp.reward * (1.0 + 1e-6)))
     other = registry.load("payoff/KeyRoom-v0")
     with pytest.raises(ValueError, match="is no model of payoff/KeyRoom-v0"):
         tabulate(other, other.params(), mdp)
