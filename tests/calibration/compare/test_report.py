@@ -150,3 +150,14 @@ def test_files_are_what_their_names_say(exact):
     assert figure.encode(figure.heat_map(exact), "png").startswith(b"\x89PNG")
     svg = figure.encode(figure.heat_map(exact), "svg")
     assert b"<svg" in svg and svg == figure.encode(figure.heat_map(exact), "svg")
+
+
+@pytest.mark.parametrize(
+    ("canon", "bounded_by"), [("epic", "epic"), ("val_potential", "val_potential"), ("dard", "val")]
+)
+def test_the_bound_is_that_of_the_canonical_form_where_it_has_one(canon, bounded_by):
+    mdp = payoff.as_mdp(CLIFF[0], starts=[0], **SMALL)
+    model = TabularModel.from_mdp(mdp, 0.9)
+    judged = compare_layers(CLIFF[0], ("payoff", "clipped:1"), Plan(gamma=0.9, canon=canon), SMALL).judged[1]
+    expected = regret_bound(mdp.reward, np.clip(mdp.reward, -1.0, 1.0), model, bounded_by).constant
+    assert judged.bound == pytest.approx(expected / span(mdp.reward, model).width, rel=1e-9)
