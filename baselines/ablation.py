@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from payoff.baselines import environments, estimate, pool, run
 from payoff.baselines.pool import Event, Report
-from payoff.baselines.results import LARGEST_SEED, RunConfig, read_row, read_runs, write_atomically, write_row
+from payoff.baselines.results import LARGEST_SEED, RunConfig, read_row, read_runs, write_row
 from payoff.baselines.screen import progress, say
 from payoff.envs.core.specification import assignments, describe
 from payoff.extras import require
+from payoff.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["Ablation", "ablate", "seeds_of"]
 
 MOST_SEEDS = 100_000
+# axis -> the keyword of `configure`, where these differ
+_AXIS_OF = {
+    "envs": "env_id",
+    "params": "env_params",
+    "rewards": "reward",
+    "reward_learners": "reward_learner",
+    "seeds": "seed",
+}
 
 Engine: TypeAlias = Callable[[pool.Work, Sequence[Any], int], Generator[Event, None, None]]
 
@@ -52,6 +61,7 @@ class Ablation:
         transform: axis: what rewrites the rewards of whole episodes. Where one point does, all runs play whole
             episodes, if their trainer can: otherwise runs would differ in that as well.
         partners: axis: who plays the seats that are not trained.
+        reward_learners: axis: what learns a reward before the training, see :mod:`payoff.baselines.reward_learners`.
         algo: axis: trainers, with settings after a colon (``"ppo:gamma=0.9"``); one may stand alone.
         seeds: axis: number of seeds from 1 on, a list of seeds, or a text such as ``"3,7,9"`` or ``"1-5"``.
         total_steps: environment steps of a run, all copies together; None: the trainer's default.
@@ -66,6 +76,7 @@ class Ablation:
     bonus: Sequence[Any] = ("none",)
     transform: Sequence[Any] = ("none",)
     partners: Sequence[Any] = ("none",)
+    reward_learners: Sequence[Any] = ("none",)
     algo: str | Sequence[str] = "ippo"
     seeds: int | str | Sequence[int]
     total_steps: int | None = None
@@ -85,6 +96,9 @@ class Ablation:
             "env_id": [environments.find(env_id) for env_id in _listed("envs", self.envs)],
             "env_params": [_parameters(point) for point in _listed("params", self.params)],
             "partners": [describe(point, "partners") for point in _listed("partners", self.partners)],
+            "reward_learner": [
+                describe(point, "reward_learners") for point in _listed("reward_learners", self.reward_learners)
+            ],
             "transform": [describe(point, "transform") for point in _listed("transform", self.transform)],
             "bonus": [describe(point, "bonus") for point in _listed("bonus", self.bonus)],
             "shaping": [describe(point, "shaping") for point in _listed("shaping", self.shaping)],
@@ -93,9 +107,8 @@ class Ablation:
                 for point in _listed("rewards", self.rewards)
             ],
         }
-        plural = {"seed": "seeds", "env_id": "envs", "env_params": "params", "reward": "rewards"}
         for name, points in axes.items():
-            shown = plural.get(name, name)
+            shown = next((field for field, axis in _AXIS_OF.items() if axis == name), name)
             if not points:
                 raise ValueError(f"{shown} must name at least one, got none")
             for point in points:
@@ -139,10 +152,9 @@ class Ablation:
             ValueError: as :meth:`axes`.
         """
         axes = self.axes()
-        names = {"envs": "env_id", "params": "env_params", "rewards": "reward", "seeds": "seed"}
         lines = ["# every combination of the points below is one run"]
-        for name in ("envs", "params", "rewards", "shaping", "bonus", "transform", "partners", "algo", "seeds"):
-            points = axes[names.get(name, name)]
+        for name in (f.name for f in dataclasses.fields(self) if _AXIS_OF.get(f.name, f.name) in axes):
+            points = axes[_AXIS_OF.get(name, name)]
             if name == "rewards":
                 points = ["default" if point is None else point for point in points]
             elif name == "params":

@@ -19,6 +19,7 @@ AXES = {
     "bonus": "bonus",
     "transform": "transform",
     "partners": "partners",
+    "reward_learner": "reward learner",
     "algo": "algorithm",
 }
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from payoff.baselines import figures
 from payoff.baselines.cells import AXES, Cell, Row, arrange
-from payoff.baselines.results import COLUMNS, write_atomically
+from payoff.baselines.results import COLUMNS
 from payoff.baselines.stats import (
     FEW,
     Kind,
@@ -24,6 +24,7 @@ from payoff.baselines.stats import (
     probability_of_improvement,
     spread,
 )
+from payoff.files import write_atomically
 
 __all__ = ["Table", "by_game", "compare", "notes", "tables", "terminal", "write_report"]
 

@@ -12,15 +12,13 @@ Read them with :func:`read_results`, which merges folders and reads rows of olde
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
 import os
 import platform
-import secrets
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import payoff
 from payoff.envs.core.params import check_integer
 from payoff.extras import require
+from payoff.files import new_beside, write_atomically
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +47,6 @@ __all__ = [
     "read_runs",
     "row_path",
     "versions",
-    "write_atomically",
     "write_row",
 ]
 
@@ -83,6 +81,9 @@ COLUMNS = (
     Column("bonus", "string", True, "exploration bonus, as a specification; none: no bonus", "none"),
     Column("transform", "string", True, "what rewrote the rewards of whole episodes; none: nothing did", "none"),
     Column("partners", "string", True, "who played the seats that were not trained; none: nobody was named", "none"),
+    Column(
+        "reward_learner", "string", True, "what learned a reward for the training; none: the reward is as it is", "none"
+    ),
     Column("algo", "string", True, "trainer"),
     Column("hyperparameters", "string", True, "every setting of the trainer, JSON"),
     Column("seed", "int64", True, "seed of the training"),
@@ -145,6 +146,8 @@ class RunConfig:
         bonus: specification of an exploration bonus.
         transform: specification of what rewrites the rewards of whole episodes.
         partners: specification of who plays the seats that are not trained; ``none`` leaves that to the game.
+        reward_learner: specification of what learns a reward before the training; see
+            :mod:`payoff.baselines.reward_learners`.
         env_params: game parameters and view settings (JSON values).
         hyperparameters: every setting of the trainer (JSON values).
         evaluation_episodes: episodes of the evaluation.
@@ -163,6 +166,7 @@ class RunConfig:
     bonus: str = "none"
     transform: str = "none"
     partners: str = "none"
+    reward_learner: str = "none"
     env_params: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     evaluation_episodes: int = 10
@@ -239,7 +243,7 @@ def make_folder(out: Path) -> None:
     for folder in (out, out / "runs", out / "checkpoints"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with _beside(folder / "x"):
+            with new_beside(folder / "x"):
                 pass
         except (OSError, ValueError) as error:  # ValueError: no path may have a null byte
             reason = "it is no folder" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
@@ -350,38 +354,6 @@ def read_results(folder: str | Path, *more: str | Path) -> pl.DataFrame:
             if before is None or row["status"] == "ok" or before["status"] == "failed":
                 kept[row["run_id"]] = row
     return _frame(kept.values())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that its name never stands for half of it; folders are made where missing.
-
-    Raises:
-        OSError: the file cannot be written; names it. An older file of that name is as it was.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(path) as temporary:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    except OSError as error:  # one that comes of writing says nothing of the file
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A new empty file in the folder of ``path``, as the umask wants it, which is gone at the end.
-
-    :mod:`tempfile` makes files that only their owner may read, and they stay so under another name.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    temporary.touch(0o666, exist_ok=False)
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str | None]:

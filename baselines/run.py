@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from payoff.baselines import environments, methods, results
+from payoff.baselines import environments, methods, results, reward_learners
 from payoff.baselines.measure import View, measure
 from payoff.baselines.pool import Report
 from payoff.baselines.result import CURVES, Result
@@ -26,6 +26,7 @@ from payoff.baselines.results import RunConfig
 from payoff.envs.core.params import unknown_keyword
 from payoff.envs.core.specification import describe, near, parse
 from payoff.extras import require
+from payoff.wrappers import RewardMethod, wrap
 
 if TYPE_CHECKING:
     from payoff.baselines.policies import Policy
@@ -104,6 +105,7 @@ def configure(
     bonus: Any = "none",
     transform: Any = "none",
     partners: Any = "none",
+    reward_learner: Any = "none",
     settings: Mapping[str, Any] | None = None,
     total_steps: int | None = None,
     evaluation_episodes: int = 10,
@@ -111,8 +113,9 @@ def configure(
 ) -> RunConfig:
     """Check what a run is to be, down to building its environment and methods once, and write all of it down.
 
-    Reward, shaping, bonus, transform and partners are specifications (:mod:`payoff.envs.core.specification`), or
-    objects that one can be made of (:func:`payoff.envs.core.specification.describe`).
+    Reward, shaping, bonus, transform, partners and reward learner are specifications
+    (:mod:`payoff.envs.core.specification`), or objects that one can be made of
+    (:func:`payoff.envs.core.specification.describe`).
 
     Args:
         algo: trainer, with settings after a colon: ``"ppo:gamma=0.9"``.
@@ -124,6 +127,8 @@ def configure(
         bonus: exploration bonus.
         transform: what rewrites the rewards of whole episodes.
         partners: who plays the seats that are not trained; ``"none"`` leaves that to the game.
+        reward_learner: what learns a reward before the training, which then goes around the environment first; see
+            :mod:`payoff.baselines.reward_learners`.
         settings: settings of the trainer that differ from its defaults; those of ``algo`` go before them.
         total_steps: environment steps; None is the trainer's default.
         evaluation_episodes: episodes of the evaluation.
@@ -156,6 +161,7 @@ def configure(
         bonus=describe(bonus, "bonus"),
         transform=describe(transform, "transform"),
         partners=describe(partners, "partners"),
+        reward_learner=describe(reward_learner, "reward_learner"),
         env_params=env_params,
         evaluation_episodes=evaluation_episodes,
     )
@@ -225,7 +231,8 @@ def compute(config: RunConfig, path: Path, report: Report) -> dict[str, Any]:
         args = _arguments(
             module, config.algo, config.hyperparameters, **_own(config), checkpoint=str(path), resume=True
         )
-        result = module.train(args, on_progress=report, **_methods(config, module, args))
+        reward, report = _learned(config, args, path.parent.parent, report)
+        result = module.train(args, on_progress=report, **_methods(config, module, args, reward))
         row = {
             **config.columns(),
             "status": "ok",
@@ -406,8 +413,37 @@ def _own(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _methods(config: RunConfig, module: ModuleType, args: Any) -> dict[str, Any]:
+def _problem(config: RunConfig, args: Any) -> reward_learners.Problem:
+    """What a reward is learned for."""
+    return reward_learners.Problem(
+        env_id=config.env_id,
+        keywords={**config.env_keywords(), "reward": config.reward},
+        gamma=getattr(args, "gamma", 1.0),
+        on_truncation=getattr(args, "on_truncation", "bootstrap"),
+        seed=config.seed,
+    )
+
+
+def _learned(config: RunConfig, args: Any, out: Path, report: Report) -> tuple[RewardMethod | None, Report]:
+    """The learned reward, where one is asked for, and a report that counts its learning before the training."""
+    before = 0
+
+    def learning(done: int, total: int) -> None:
+        nonlocal before
+        before = total
+        report(done, total + max(1, getattr(args, "total_steps", 1)))
+
+    def training(done: int, total: int) -> None:
+        report(before + done, before + total)
+
+    problem = dataclasses.replace(_problem(config, args), on_progress=learning)
+    return reward_learners.learned(config.reward_learner, problem, out), training
+
+
+def _methods(config: RunConfig, module: ModuleType, args: Any, reward: RewardMethod | None = None) -> dict[str, Any]:
     """Keywords ``wrapper`` and ``transform`` of the trainer, each where there is something to it.
+
+    A learned reward goes around the environment before shaping and bonus do.
 
     Raises:
         ValueError: an unknown method, or one that the trainer cannot have.
@@ -415,8 +451,13 @@ def _methods(config: RunConfig, module: ModuleType, args: Any) -> dict[str, Any]
     """
     gamma: float = getattr(args, "gamma", 1.0)
     ending: methods.Ending = getattr(args, "on_truncation", "bootstrap")
-    wrapper = methods.around(config.shaping, config.bonus, gamma, ending, seed=config.seed)
-    found: dict[str, Any] = {} if wrapper is None else {"wrapper": wrapper}
+    around = methods.around(config.shaping, config.bonus, gamma, ending, seed=config.seed)
+
+    def wrapper(env: Any) -> Any:
+        env = env if reward is None else wrap(env, reward)
+        return env if around is None else around(env)
+
+    found: dict[str, Any] = {} if around is None and config.reward_learner == "none" else {"wrapper": wrapper}
     if config.transform != "none":
         env = _make_env(config)
         env.close()
@@ -424,7 +465,7 @@ def _methods(config: RunConfig, module: ModuleType, args: Any) -> dict[str, Any]
     takes = inspect.signature(module.train).parameters
     for name in found:
         if name not in takes:
-            what = "transform" if name == "transform" else "shaping and bonus"
+            what = "transform" if name == "transform" else "shaping, bonus and reward_learner"
             raise ValueError(f"trainer {config.algo} takes no {name}: {what} must be none with it")
     return found
 
@@ -432,6 +473,9 @@ def _methods(config: RunConfig, module: ModuleType, args: Any) -> dict[str, Any]
 def _try(config: RunConfig, module: ModuleType, args: Any) -> None:
     """Build everything once, one copy of it, so that what is wrong is known before anything runs."""
     found = _methods(config, module, args)
+    learner = reward_learners.reward_learner(config.reward_learner)
+    if learner is not None:
+        learner.check(_problem(config, args))
     if "wrapper" not in found:
         _make_env(config).close()
         return

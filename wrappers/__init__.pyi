@@ -29,6 +29,9 @@ from payoff.wrappers.bonus.ride import RIDE as RIDE
 from payoff.wrappers.bonus.rnd import RND as RND
 from payoff.wrappers.bonus.rnd import Distillation as Distillation
 from payoff.wrappers.bonus.state_features import one_hot as one_hot
+from payoff.wrappers.learned.reward import LearnedReward as LearnedReward
+from payoff.wrappers.learned.reward import load_reward as load_reward
+from payoff.wrappers.learned.reward import save_reward as save_reward
 from payoff.wrappers.multi_agent.counterfactual import CounterfactualPotential as CounterfactualPotential
 from payoff.wrappers.multi_agent.difference import DifferenceReward as DifferenceReward
 from payoff.wrappers.multi_agent.drip import DRiP as DRiP

@@ -23,9 +23,10 @@ _REWARDS = ("private", "integrated", "cooperative")
 class Ablate:
     """Train the same games with different rewards, shaping, bonuses, partners or learners, and compare in payoffs.
 
-    Every combination of points of the axes (envs, params, rewards, shaping, bonus, transform, partners, algo, seeds) is
-    one run. A point is name, name:number,... or name:key=value,...; package.module:Name, with values likewise, is
-    anything of yours, also in a module of the current folder. An unknown name lists the known ones.
+    Every combination of points of the axes (envs, params, rewards, shaping, bonus, transform, partners,
+    reward_learners, algo, seeds) is one run. A point is name, name:number,... or name:key=value,...;
+    package.module:Name, with values likewise, is anything of yours, also in a module of the current folder. An unknown
+    name lists the known ones.
 
     Killed or stopped with Ctrl-C, the same command goes on where it was. Ends with tables, figures and report.html in
     the results folder, and status 1 if a run failed. grid.toml in there says what was run, and runs it again.
@@ -59,6 +60,8 @@ class Ablate:
     """what rewrites the rewards of whole episodes, such as ircr; all runs play whole episodes if one does"""
     partners: tuple[str, ...] = ("none",)
     """who plays the other seats, for trainers of one seat; none leaves that to the game"""
+    reward_learners: tuple[str, ...] = ("none",)
+    """what learns a reward before the training, such as saved:path=FILE"""
     algo: tuple[str, ...] = ("ippo",)
     """trainers: ippo, ppo, balanced_ppo, sb3, or package.module with Args and train; settings after a colon"""
     seeds: str = "3"
@@ -118,6 +121,7 @@ class Ablate:
                 bonus=self.bonus,
                 transform=self.transform,
                 partners=self.partners,
+                reward_learners=self.reward_learners,
                 algo=self.algo,
                 seeds=self.seeds,
                 total_steps=self.total_steps,

@@ -65,6 +65,8 @@ class Train:
     """what rewrites the rewards of whole episodes, such as ircr or package.module:Name"""
     partners: str = "none"
     """who plays the other seats, such as constant:0.4 or package.module:Name; for trainers of one seat"""
+    reward_learner: str = "none"
+    """what learns a reward before the training, such as saved:path=FILE or package.module:Name"""
     seed: int = 1
     """seed of the training"""
     total_steps: int | None = None
@@ -95,6 +97,7 @@ class Train:
                 bonus=self.bonus,
                 transform=self.transform,
                 partners=self.partners,
+                reward_learner=self.reward_learner,
                 settings=assignments("set", self.set),
                 total_steps=self.total_steps,
                 evaluation_episodes=self.episodes,

@@ -1,0 +1,178 @@
+"""Rewards that are learned before a policy trains under them, by their specification.
+
+The grammar is that of :mod:`payoff.envs.core.specification`: a name of :data:`REWARD_LEARNERS` or
+``package.module:Name``, with settings after a colon. A reward learner is an object with
+
+- ``check(problem)``, quick: raise ValueError where it cannot do that;
+- ``learn(problem)``, slow: a :class:`payoff.wrappers.RewardMethod`, which goes around the environment before shaping
+  and bonus do.
+
+A frozen one (:class:`payoff.wrappers.LearnedReward`) is kept in the results folder, under ``rewards/``; runs that ask
+for the same reward find it there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from gymnasium.vector import VectorEnv
+
+import payoff
+from payoff.baselines.environments import make_vector
+from payoff.baselines.methods import Ending
+from payoff.envs.core.specification import build, imported, parse, unknown_name
+from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
+
+__all__ = ["REWARD_LEARNERS", "Problem", "RewardLearner", "Saved", "learned", "reward_learner", "reward_path"]
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What a reward is learned for, and where.
+
+    Attributes:
+        env_id: environment.
+        keywords: game parameters and view settings, the reward layer among them.
+        gamma: discount of whoever trains under the reward.
+        on_truncation: what that learner takes the end of a truncated episode for.
+        seed: of everything that is random.
+        checkpoint: file for the learner's own state, so that it can go on after a kill; None: it keeps none.
+        on_progress: called with (done, in all), in units of the learner's own; None: nobody asks.
+    """
+
+    env_id: str
+    keywords: Mapping[str, Any]
+    gamma: float
+    on_truncation: Ending
+    seed: int
+    checkpoint: Path | None = None
+    on_progress: OnProgress | None = None
+
+    def make(self, num_envs: int) -> VectorEnv:
+        """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
+        return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
+
+
+@runtime_checkable
+class RewardLearner(Protocol):
+    """What learns a reward."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise ValueError where the problem is none for it; takes a moment at most."""
+        ...
+
+    def learn(self, problem: Problem) -> RewardMethod:
+        """The reward."""
+        ...
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A reward that was learned before: the file of :func:`payoff.wrappers.save_reward`."""
+
+    path: str
+
+    def check(self, problem: Problem) -> None:
+        """Read the file.
+
+        Raises:
+            ValueError: there is none, or it cannot be used.
+        """
+        self._load()
+
+    def learn(self, problem: Problem) -> LearnedReward:
+        """What the file holds."""
+        return self._load()
+
+    def _load(self) -> LearnedReward:
+        try:
+            return load_reward(self.path)
+        except OSError as error:
+            raise ValueError(f"path of reward learner saved cannot be read: {self.path}: {error.strerror}") from error
+
+
+# name -> what builds it from the settings of a specification
+REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {"saved": Saved}
+
+
+def reward_learner(specification: str) -> RewardLearner | None:
+    """The reward learner of a specification; None for ``none``.
+
+    Raises:
+        ValueError: an unknown name, or a value that is not allowed.
+        TypeError: a key that it does not take.
+    """
+    parsed = parse(specification, "reward_learner", REWARD_LEARNERS)
+    if parsed.name == "none":
+        if parsed.values or parsed.named:
+            raise ValueError("reward_learner none takes no values")
+        return None
+    if parsed.outside:
+        found: RewardLearner = imported(parsed, _learns, "a reward learner")
+        return found
+    if parsed.name not in REWARD_LEARNERS:
+        raise unknown_name("reward_learner", parsed.name, ["none", *REWARD_LEARNERS])
+    made: RewardLearner = build(REWARD_LEARNERS[parsed.name], parsed)
+    return made
+
+
+def _learns(thing: Any) -> bool:
+    return isinstance(thing, RewardLearner) and not isinstance(thing, type)
+
+
+def reward_path(out: Path, specification: str, problem: Problem) -> Path:
+    """File of a frozen reward in a results folder; its name is a hash of all that decides its numbers."""
+    decides = {
+        "reward_learner": specification,
+        "env_id": problem.env_id,
+        "keywords": dict(problem.keywords),
+        "gamma": problem.gamma,
+        "on_truncation": problem.on_truncation,
+        "seed": problem.seed,
+        "version": payoff.__version__,
+    }
+    text = json.dumps(decides, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return out / "rewards" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
+
+
+def learned(specification: str, problem: Problem, out: Path | None = None) -> RewardMethod | None:
+    """The reward of a specification: from the results folder where it was learned before, else learned now.
+
+    Args:
+        specification: see the module; None comes of ``none``.
+        problem: what for; its ``checkpoint`` is chosen here where a folder is given.
+        out: results folder; None: nothing is kept.
+
+    Raises:
+        ValueError: an unknown name, a value that is not allowed, or a problem that the learner cannot do.
+        TypeError: a key that it does not take, or it gave something else than a reward method.
+    """
+    learner = reward_learner(specification)
+    if learner is None:
+        return None
+    learner.check(problem)
+    path = None if out is None else reward_path(out, specification, problem)
+    if path is not None:
+        try:
+            return load_reward(path)
+        except FileNotFoundError:
+            pass
+        except ValueError:  # damaged: learned again
+            path.unlink()
+        problem = dataclasses.replace(problem, checkpoint=path.with_suffix(".part"))
+    found: Any = learner.learn(problem)
+    if not isinstance(found, RewardMethod):
+        raise TypeError(f"reward learner {specification} must give a RewardMethod, got {type(found).__name__}")
+    if path is not None:
+        if isinstance(found, LearnedReward):
+            save_reward(path, found)
+        path.with_suffix(".part").unlink(missing_ok=True)
+    return found

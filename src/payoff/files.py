@@ -1,0 +1,131 @@
+"""Files that are whole or not there: bytes written atomically, and arrays with JSON metadata in safetensors.
+
+A file of arrays carries the SHA-256 of all it holds: the safetensors header alone would not notice a flipped byte in
+the numbers, and whatever is made from a wrong number looks like anything else. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from payoff.extras import require
+
+__all__ = ["load_arrays", "new_beside", "save_arrays", "write_atomically"]
+
+_KINDS = "biuf"  # bool, signed and unsigned integers, floats
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that its name never stands for half of it; folders are made where missing.
+
+    Raises:
+        OSError: the file cannot be written; names it. An older file of that name is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_beside(path) as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except OSError as error:  # one that comes of writing says nothing of the file
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextlib.contextmanager
+def new_beside(path: Path) -> Iterator[Path]:
+    """A new empty file in the folder of ``path``, as the umask wants it, which is gone at the end.
+
+    :mod:`tempfile` makes files that only their owner may read, and they stay so under another name.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary.touch(0o666, exist_ok=False)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_arrays(
+    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any], what: str
+) -> None:
+    """Write arrays and metadata; the name never stands for half of it, and an older file of that name is replaced.
+
+    Args:
+        path: the file; folders are made where missing.
+        tensors: name -> array of bools, integers or floats.
+        meta: JSON values.
+        what: what the file is, such as ``"checkpoint"``; whoever loads it as something else is told.
+
+    Raises:
+        ValueError: an array of another type, or a number in ``meta`` that is not finite.
+        TypeError: ``meta`` holds something that JSON cannot say.
+    """
+    arrays = {}
+    for name, tensor in tensors.items():
+        array = np.asarray(tensor)
+        if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
+            raise ValueError(f"tensor {name!r} must hold bools, integers or floats, got dtype {array.dtype}")
+        # safetensors writes the memory as it lies; ascontiguousarray alone would turn a scalar into an array of one
+        arrays[name] = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).reshape(array.shape)
+    text = json.dumps(dict(meta), sort_keys=True, allow_nan=False)
+    header = {"format": _form(what), "meta": text, "sha256": _digest(arrays, text)}
+    write_atomically(Path(path), require("safetensors.numpy", "train").save(arrays, header))
+
+
+def load_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a file of :func:`save_arrays`.
+
+    Args:
+        path: the file.
+        what: what it should be.
+
+    Returns:
+        The arrays and the metadata that it was made with.
+
+    Raises:
+        ValueError: the file is damaged, cut short, or something else.
+        FileNotFoundError: there is no such file.
+    """
+    safetensors = require("safetensors", "train")
+    data = Path(path).read_bytes()
+    try:
+        arrays = require("safetensors.numpy", "train").load(data)
+    except (safetensors.SafetensorError, KeyError) as error:  # KeyError: a type that numpy does not have
+        raise ValueError(f"{path} is damaged or no {what}: {str(error).splitlines()[0]}") from error
+    # the header is an 8-byte length and a JSON object, which safetensors has just accepted
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    if header.get("format") != _form(what) or not {"meta", "sha256"} <= set(header):
+        raise ValueError(f"{path} is damaged or no {what}: its header does not say {_form(what)}")
+    if header["sha256"] != _digest(arrays, header["meta"]):
+        raise ValueError(f"{path} is damaged: its content does not match its checksum")
+    try:
+        meta = json.loads(header["meta"])
+    except (json.JSONDecodeError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
+        raise ValueError(f"{path} is damaged or no {what}: its metadata is no JSON object")
+    return arrays, meta
+
+
+def _form(what: str) -> str:
+    return f"payoff-{what}-1"
+
+
+def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype.name} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

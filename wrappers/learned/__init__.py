@@ -1,0 +1,1 @@
+"""Rewards that were learned: frozen functions of a step, kept in files."""
