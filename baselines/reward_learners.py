@@ -16,49 +16,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from gymnasium.vector import VectorEnv
-
 import payoff
-from payoff.baselines.environments import make_vector
-from payoff.baselines.methods import Ending
+from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.specification import build, imported, parse, unknown_name
 from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
 
 __all__ = ["REWARD_LEARNERS", "Problem", "RewardLearner", "Saved", "learned", "reward_learner", "reward_path"]
-
-OnProgress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """What a reward is learned for, and where.
-
-    Attributes:
-        env_id: environment.
-        keywords: game parameters and view settings, the reward layer among them.
-        gamma: discount of whoever trains under the reward.
-        on_truncation: what that learner takes the end of a truncated episode for.
-        seed: of everything that is random.
-        checkpoint: file for the learner's own state, so that it can go on after a kill; None: it keeps none.
-        on_progress: called with (done, in all), in units of the learner's own; None: nobody asks.
-    """
-
-    env_id: str
-    keywords: Mapping[str, Any]
-    gamma: float
-    on_truncation: Ending
-    seed: int
-    checkpoint: Path | None = None
-    on_progress: OnProgress | None = None
-
-    def make(self, num_envs: int) -> VectorEnv:
-        """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
-        return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
 
 
 @runtime_checkable
@@ -99,8 +67,20 @@ class Saved:
             raise ValueError(f"path of reward learner saved cannot be read: {self.path}: {error.strerror}") from error
 
 
+def _bilevel(method: str) -> Callable[..., RewardLearner]:
+    def make(**settings: Any) -> RewardLearner:
+        from payoff.baselines.bilevel_reward import BilevelReward  # imports torch
+
+        return BilevelReward(method, settings)
+
+    return make
+
+
 # name -> what builds it from the settings of a specification
-REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {"saved": Saved}
+REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
+    "saved": Saved,
+    **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
+}
 
 
 def reward_learner(specification: str) -> RewardLearner | None:

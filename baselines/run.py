@@ -23,7 +23,7 @@ from payoff.baselines.measure import View, measure
 from payoff.baselines.pool import Report
 from payoff.baselines.result import CURVES, Result
 from payoff.baselines.results import RunConfig
-from payoff.envs.core.params import unknown_keyword
+from payoff.baselines.settings import COLUMN, NOT_HYPERPARAMETERS, trainer_arguments
 from payoff.envs.core.specification import describe, near, parse
 from payoff.extras import require
 from payoff.wrappers import RewardMethod, wrap
@@ -47,16 +47,7 @@ __all__ = [
     "view_of",
 ]
 
-TRAINERS = {name: f"payoff.baselines.{name}" for name in ("balanced_ppo", "ippo", "ppo", "sb3")}
-
-_COLUMN = "a run is told it by itself"
-_FILES = "a run keeps checkpoint and curves in its results folder; the trainer as a script takes other files"
-# Settings that are columns of their own, or say where to and not what, with why a run does not take them; the rest is
-# the row's ``hyperparameters``.
-_NOT_HYPERPARAMETERS = {
-    **dict.fromkeys(("env_id", "reward", "env_params", "seed"), _COLUMN),
-    **dict.fromkeys(("log_dir", "checkpoint", "checkpoint_every", "resume"), _FILES),
-}
+TRAINERS = {name: f"payoff.baselines.{name}" for name in ("balanced_ppo", "bilevel", "ippo", "ppo", "sb3")}
 
 
 def trainer(algo: str) -> ModuleType:
@@ -147,7 +138,7 @@ def configure(
     reward = environments.default_reward(env_id) if reward is None else describe(reward, "reward")
     env_params = dict(env_params or {})
     if "reward" in env_params:
-        raise ValueError(f"reward is no parameter, {_COLUMN}: got {env_params['reward']!r} among the parameters")
+        raise ValueError(f"reward is no parameter, {COLUMN}: got {env_params['reward']!r} among the parameters")
     if isinstance(env_params.get("partners"), str):
         if partners != "none":
             raise ValueError(f"partners are given twice: {partners!r} and {env_params['partners']!r}")
@@ -169,10 +160,10 @@ def configure(
     settings = {**(settings or {}), **own_settings, **({} if total_steps is None else {"total_steps": total_steps})}
     if whole_episodes or config.transform != "none":
         settings = {**_whole_episodes(module, env_id, env_params), **settings}
-    args = _arguments(module, algo, settings, **_own(config))
+    args = trainer_arguments(module.Args, algo, settings, **_own(config))
     _try(config, module, args)
     values = dataclasses.asdict(args)
-    hyperparameters = {name: value for name, value in values.items() if name not in _NOT_HYPERPARAMETERS}
+    hyperparameters = {name: value for name, value in values.items() if name not in NOT_HYPERPARAMETERS}
     for name, value in hyperparameters.items():
         try:
             json.dumps(value, allow_nan=False)
@@ -228,8 +219,8 @@ def compute(config: RunConfig, path: Path, report: Report) -> dict[str, Any]:
     try:
         note = _discard_damaged(path)
         module = trainer(config.algo)
-        args = _arguments(
-            module, config.algo, config.hyperparameters, **_own(config), checkpoint=str(path), resume=True
+        args = trainer_arguments(
+            module.Args, config.algo, config.hyperparameters, **_own(config), checkpoint=str(path), resume=True
         )
         reward, report = _learned(config, args, path.parent.parent, report)
         result = module.train(args, on_progress=report, **_methods(config, module, args, reward))
@@ -261,7 +252,7 @@ def compute(config: RunConfig, path: Path, report: Report) -> dict[str, Any]:
 def shortest(config: RunConfig) -> Result:
     """Train for as few steps as the trainer can, without a checkpoint: how long that takes is all it is good for."""
     module = trainer(config.algo)
-    args = _arguments(module, config.algo, {**config.hyperparameters, "total_steps": 1}, **_own(config))
+    args = trainer_arguments(module.Args, config.algo, {**config.hyperparameters, "total_steps": 1}, **_own(config))
     result: Result = module.train(args, on_progress=None, **_methods(config, module, args))
     return result
 
@@ -379,28 +370,6 @@ def _check_sizes(path: str, meta: Mapping[str, Any], found: Named) -> None:
             )
     if "obs_size" in sizes:
         environments.check_actions(env, found.env_params)
-
-
-def _arguments(module: ModuleType, algo: str, settings: Mapping[str, Any], **own: Any) -> Any:
-    """The trainer's ``Args``; what is no setting of it is a TypeError that names the nearest one."""
-    known = {f.name: f for f in dataclasses.fields(module.Args)}
-    for name in settings:
-        if name in _NOT_HYPERPARAMETERS:
-            reason = _NOT_HYPERPARAMETERS[name]
-            raise TypeError(f"trainer {algo} got an unexpected keyword argument {name!r}: {reason}")
-        if name not in known:
-            raise unknown_keyword(f"trainer {algo}", name, set(known) - set(_NOT_HYPERPARAMETERS))
-    values = {}
-    for name, value in settings.items():
-        default = known[name].default
-        if isinstance(value, list):
-            value = tuple(value)
-        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if default is not dataclasses.MISSING and default is not None and type(value) is not type(default):
-            raise TypeError(f"{name} of trainer {algo} is a {type(default).__name__}, got {value!r}")
-        values[name] = value
-    return module.Args(**values, **own)
 
 
 def _own(config: RunConfig) -> dict[str, Any]:

@@ -339,13 +339,16 @@ class TrainingRun:
         self._before = (meta["wall_seconds"], meta["cpu_seconds"])
         return tensors, meta
 
-    def record(self, steps: int, metrics: Mapping[str, float], curves: Mapping[str, float]) -> None:
+    def record(
+        self, steps: int, metrics: Mapping[str, float], curves: Mapping[str, float], *, last: bool = False
+    ) -> None:
         """An update is done: add to the curves, log, write a checkpoint where one is due, report progress.
 
         Args:
             steps: environment steps of the update.
             metrics: name -> number, logged as it is.
             curves: name -> newest value of each curve but ``step``.
+            last: whether the training ends here, before its last step.
         """
         self.step, self.update = self.step + steps, self.update + 1
         for name, value in {"step": float(self.step), **curves}.items():
@@ -355,10 +358,10 @@ class TrainingRun:
         episodes = {name if "/" in name else f"episode/{name}": value for name, value in curves.items()}
         self._log({**metrics, **speed, **episodes})
         due = self._middle and self.update % self._every == 0
-        if self._parts and (due or self.step >= self._last_step):
+        if self._parts and (due or last or self.step >= self._last_step):
             parts = {f"{name}.{key}": x for name, kept in self._parts.items() for key, x in kept.arrays().items()}
             self.save(parts, {"step": self.step, "update": self.update})
-        self.report(self.step, max(self.step, self._last_step))
+        self.report(self.step, self.step if last else max(self.step, self._last_step))
 
     def report(self, done: int, total: int) -> None:
         """Tell whoever watches how far the training is."""

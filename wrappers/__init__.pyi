@@ -29,6 +29,8 @@ from payoff.wrappers.bonus.ride import RIDE as RIDE
 from payoff.wrappers.bonus.rnd import RND as RND
 from payoff.wrappers.bonus.rnd import Distillation as Distillation
 from payoff.wrappers.bonus.state_features import one_hot as one_hot
+from payoff.wrappers.learned.blend import BlendForm as BlendForm
+from payoff.wrappers.learned.blend import RewardBlend as RewardBlend
 from payoff.wrappers.learned.reward import LearnedReward as LearnedReward
 from payoff.wrappers.learned.reward import load_reward as load_reward
 from payoff.wrappers.learned.reward import save_reward as save_reward

@@ -1,0 +1,375 @@
+"""Bi-level reward learning: a policy gradient learner, and the reward that it is told, learned on top of it.
+
+The designer wants the payoff, or whatever reward r_p the environment pays; beside it there may be an auxiliary reward
+r_a in ``info["aux"]`` that helps, or misleads. A REINFORCE learner with parameters theta climbs the return of a blend
+of both (:mod:`payoff.wrappers.learned.blend`), and the blend's numbers phi climb the return in r_p of the learner that
+comes of it, by one of the gradients of :mod:`payoff.wrappers.learned.hypergradient`:
+
+(1) theta <- theta + RMSprop(d_theta J_in)
+(2) phi   <- phi + RMSprop(dJ_out / dphi - penalties)
+
+J_in is the learner's aim under the blend, J_out its return in r_p (:mod:`payoff.baselines.bilevel_objectives`).
+
+``method`` says what is blended, how the learner's answer is estimated, and from which episodes:
+
+- ``reinforce``: nothing is learned, the reward is r_p; ``sum``: r_p + r_a. Both are there to compare with.
+- ``barfi``: f(s) + r_p + w(s) r_a with a learned discount, implicit gradient by the Neumann series, after a warm-up
+  under r_p + r_a (Gupta et al., NeurIPS 2023).
+- ``lirpg``: r_p + f(s, a), first order, on the latest episodes (Zheng, Oh and Singh, NeurIPS 2018).
+- ``bipars_mgl``, ``bipars_imgl``, ``bipars_em``: r_p + w(s, a) r_a; first order, forward, and through the policy's
+  input: there w is an input of the policy, and phi climbs J_out by that way alone (Hu et al., NeurIPS 2020).
+- ``meta_weight``: (1 - m) r_p + m r_a, first order. The idea is AMFT's weight between two losses; the sign is that of
+  (1), the published code has the other one.
+
+Its result is a policy, and the reward: :func:`learn` gives both, and the reward learners ``barfi``, ``lirpg``, ... of
+``--reward-learner`` freeze the reward for another trainer.
+
+Sources: as named, in the form of their published code (Dhawgupta/gupta2023behavior, Hwhitetooth/lirpg,
+TSYJ-He/AMFT) and of notes on it. unverified: the papers' own texts; for BiPaRS, of which no published code was found,
+also the form of the three estimators.
+
+Example: ``python -m payoff.baselines.bilevel --env-params '{"aux": "misleading"}' --learning-rate 0.001``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+from payoff.baselines.bilevel_learner import Learner, SoftmaxPolicy, drawn, policy_of
+from payoff.baselines.bilevel_objectives import Objectives
+from payoff.baselines.checkpoint import fitting
+from payoff.baselines.environments import OneSeat, longest_episode, make_vector
+from payoff.baselines.networks import threads_of_torch
+from payoff.baselines.result import Result
+from payoff.baselines.rewriting import collect_episodes, methods
+from payoff.baselines.rollout import Play
+from payoff.baselines.training import Generator, NotFiniteError, OnProgress, RunArgs, TrainingRun
+from payoff.baselines.trajectories import Trajectories
+from payoff.envs.core.params import check_integer, check_number, check_word
+from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
+from payoff.wrappers.learned.blend import BlendForm, RewardBlend
+
+__all__ = ["METHODS", "VIEW", "Args", "Learned", "learn", "load_policy", "train"]
+
+VIEW: Literal["multi", "single"] = "single"
+
+Method: TypeAlias = Literal[
+    "reinforce", "sum", "barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight"
+]
+
+_ON_POLICY = {"source": "latest", "warm_up": 0, "first_steps": 0, "inner_steps": 1, "learn_gamma": False}
+_SHAPED = {"own": "none", "aux": "action", "primary": 1.0, **_ON_POLICY}
+# what a method means, each of which a setting of the same name overrides
+METHODS: dict[str, dict[str, Any]] = {
+    "reinforce": {"own": "none", "aux": "none", "primary": 1.0, "estimator": "none", **_ON_POLICY},
+    "sum": {"own": "none", "aux": "state", "primary": 1.0, "estimator": "none", **_ON_POLICY},
+    "barfi": {
+        **{"own": "state", "aux": "state", "primary": 1.0, "learn_gamma": True, "estimator": "neumann"},
+        **{"source": "buffer", "warm_up": 155, "first_steps": 150, "inner_steps": 15},
+    },
+    "lirpg": {"own": "action", "aux": "none", "primary": 1.0, "estimator": "first_order", **_ON_POLICY},
+    "bipars_mgl": {"estimator": "first_order", **_SHAPED},
+    "bipars_imgl": {"estimator": "forward", **_SHAPED},
+    "bipars_em": {"estimator": "input", **_SHAPED},
+    "meta_weight": {"own": "none", "aux": "share", "primary": 1.0, "estimator": "first_order", **_ON_POLICY},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args(RunArgs):
+    """Settings of bi-level reward learning; those that are None are the method's (:data:`METHODS`)."""
+
+    env_id: str = "payoff/GridNav-v0"
+    """environment with a Box to observe and Discrete actions"""
+    method: Method = "barfi"
+    """what is learned, and how"""
+    total_steps: int = 100_000
+    """environment steps, after which no episode begins"""
+    episodes: int | None = None
+    """episodes, after which it ends as well; no such limit when left out"""
+    num_steps: int | None = None
+    """T, no episode may be longer; the environment's own limit when left out"""
+    gamma: float = 0.99
+    """discount of what the designer wants, and of the learner where that is not learned"""
+    features: Literal["fourier", "numbers"] = "fourier"
+    """of an observation: a Fourier basis, which needs bounds, or its numbers as they are"""
+    order: int = 3
+    """of the Fourier basis"""
+    hidden: tuple[int, ...] = ()
+    """widths of the policy's network; none: linear in the features"""
+    reward_hidden: tuple[int, ...] = ()
+    """widths of the reward's network, likewise"""
+    episodes_per_update: int = 3
+    """episodes that are played at once, between updates"""
+    learning_rate: float = 0.005
+    """of the policy"""
+    ent_coef: float = 0.25
+    """weight of the entropy bonus"""
+    reward_learning_rate: float = 0.005
+    """of the reward"""
+    gamma_learning_rate: float = 0.005
+    """of the learned discount, on the scale of its logit"""
+    reward_penalty: float = 0.0
+    """weight of half the square of the reward's numbers"""
+    gamma_penalty: float = 1.0
+    """weight of half the square of the learned discount"""
+    neumann_steps: int = 5
+    """K of the Neumann series, or conjugate gradient steps"""
+    neumann_rate: float = 5e-4
+    """step size of the Neumann series"""
+    damping: float = 0.1
+    """added to the curvature before conjugate gradients"""
+    batch_episodes: int = 1
+    """episodes of an inner step that draws from the buffer"""
+    curvature_episodes: int = 15
+    """episodes at which the answer of the learner is estimated, drawn from the buffer"""
+    buffer_episodes: int = 1000
+    """episodes that are kept; the oldest go first"""
+    own: Literal["none", "state", "action"] | None = None
+    """f, what is added to the reward: a function of the state, or of state and action"""
+    aux: Literal["none", "state", "action", "share"] | None = None
+    """w, weight of the auxiliary reward; share: one number m, r_p having 1 - m"""
+    primary: float | None = None
+    """c, weight of r_p"""
+    learn_gamma: bool | None = None
+    """whether the learner's discount is learned"""
+    estimator: Literal["none", "neumann", "conjugate", "first_order", "forward", "input"] | None = None
+    """how the learner's answer is estimated; none: the reward stays as it begins"""
+    source: Literal["latest", "buffer"] | None = None
+    """episodes of an inner step: those just played, or uniform draws from the buffer"""
+    warm_up: int | None = None
+    """episodes before the reward begins to be learned"""
+    first_steps: int | None = None
+    """inner steps at the end of the warm-up"""
+    inner_steps: int | None = None
+    """inner steps of an update"""
+    checkpoint_every: int = 20
+    """updates between checkpoints"""
+    torch_threads: int = 1
+    """threads that torch may use"""
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        super().__post_init__()
+        check_word("method", self.method, METHODS)
+        for name in ("episodes", "num_steps"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), 1)
+        counts = ("episodes_per_update", "batch_episodes", "curvature_episodes", "checkpoint_every", "torch_threads")
+        for name in counts:
+            check_integer(name, getattr(self, name), 1)
+        check_integer("buffer_episodes", self.buffer_episodes, self.episodes_per_update)
+        check_integer("order", self.order, 0)
+        check_integer("neumann_steps", self.neumann_steps, 0)
+        check_word("features", self.features, ("fourier", "numbers"))
+        for name in ("hidden", "reward_hidden"):
+            for width in getattr(self, name):
+                check_integer(name, width, 1)
+        check_number("gamma", self.gamma, 0.0, 1.0)
+        for name in ("learning_rate", "reward_learning_rate", "gamma_learning_rate", "neumann_rate"):
+            check_number(name, getattr(self, name), 0.0, open_low=True)
+        for name in ("ent_coef", "reward_penalty", "gamma_penalty", "damping"):
+            check_number(name, getattr(self, name), 0.0)
+        full = self.resolved()
+        for name, known in _WORDS.items():
+            check_word(name, getattr(full, name), known)
+        for name in ("warm_up", "first_steps"):
+            check_integer(name, getattr(full, name), 0)
+        check_integer("inner_steps", full.inner_steps, 1)
+        if full.learn_gamma and not 0.0 < self.gamma < 1.0:
+            raise ValueError(f"gamma must be between 0 and 1 where it is learned from there, got {self.gamma}")
+        if full.estimator == "input" and full.aux != "action":
+            raise ValueError(f"estimator='input' feeds w(s, a) to the policy: aux must be 'action', got {full.aux!r}")
+        if full.estimator == "conjugate" and self.neumann_steps < 1:
+            raise ValueError("neumann_steps must be at least 1 for conjugate gradients, got 0")
+        if full.estimator != "none" and full.own == full.aux == "none" and not full.learn_gamma:
+            raise ValueError(f"method {self.method} has nothing to learn: own and aux are none")
+
+    def resolved(self) -> Args:
+        """The same with the method's settings filled in."""
+        left = {name: value for name, value in METHODS[self.method].items() if getattr(self, name) is None}
+        return self if not left else _bare_replace(self, left)
+
+
+_WORDS = {
+    "own": ("none", "state", "action"),
+    "aux": ("none", "state", "action", "share"),
+    "estimator": ("none", "neumann", "conjugate", "first_order", "forward", "input"),
+    "source": ("latest", "buffer"),
+}
+
+
+def _bare_replace(args: Args, changes: Mapping[str, Any]) -> Args:
+    """:func:`dataclasses.replace` without the checks, which would go round in circles."""
+    other = object.__new__(type(args))
+    for name, value in {**vars(args), **changes}.items():
+        object.__setattr__(other, name, value)
+    return other
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A finished training.
+
+    Attributes:
+        result: policy and curves.
+        reward: the blend that the policy was told at the end.
+    """
+
+    result: Result
+    reward: RewardBlend
+
+
+def learn(
+    args: Args,
+    *,
+    wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Learned:
+    """Train a policy and its reward; see :func:`train`."""
+    full = args.resolved()
+    num_steps = args.num_steps or longest_episode(args.env_id, args.keywords())
+    if num_steps is None:
+        raise ValueError(f"{args.env_id} has no limit of steps: num_steps must say how long an episode may be")
+    made = make_vector(args.env_id, args.episodes_per_update, {"info": "full", **args.keywords()})
+    env = OneSeat(made if wrapper is None else wrapper(made), levels=False)
+    try:
+        if env.num_actions is None or env.action_size != 1:
+            raise ValueError(f"actions must be one whole number, such as actions='discrete:5', in {args.env_id}")
+        basis = basis_of(env.env.single_observation_space, args.features, args.order)
+        form = BlendForm(
+            inputs=basis.size,
+            actions=env.num_actions,
+            own=full.own or "none",
+            aux=full.aux or "none",
+            primary=1.0 if full.primary is None else full.primary,
+            learn_gamma=bool(full.learn_gamma),
+            hidden=args.reward_hidden,
+        )
+        return _learn(full, args, env, _objectives(full, form, num_steps), basis, on_progress)
+    finally:
+        env.close()
+
+
+def _objectives(full: Args, form: BlendForm, num_steps: int) -> Objectives:
+    """What resolved settings mean."""
+    return Objectives(
+        form=form,
+        num_steps=num_steps,
+        gamma=full.gamma,
+        ent_coef=full.ent_coef,
+        hidden=full.hidden,
+        fed=full.estimator == "input",
+        reward_penalty=full.reward_penalty,
+        gamma_penalty=full.gamma_penalty,
+    )
+
+
+def _learn(
+    full: Args, args: Args, env: OneSeat, objectives: Objectives, basis: Basis, on_progress: OnProgress | None
+) -> Learned:
+    own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
+    run = TrainingRun("bilevel", args, on_progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
+    with threads_of_torch(args.torch_threads), run:
+        trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
+        learner = Learner(full, objectives, basis, trajectories, own)
+        acting = Generator(of_acting)
+        play = Play(env, seed=int(of_env.generate_state(1)[0]))
+        run.about |= {
+            "form": {**vars_of(objectives.form)},
+            "order": basis.order,
+            "low": [repr(x) for x in basis.low.tolist()],
+            "high": [repr(x) for x in basis.high.tolist()],
+            **methods(None, env),
+        }
+        run.keep(**learner.parts(), acting=acting, play=play)
+        run.resume()
+        record = ("aux",) if objectives.form.aux != "none" else ()
+        while run.step < args.total_steps and (args.episodes is None or trajectories.count < args.episodes):
+            told: list[np.ndarray] = []
+
+            def act(obs: np.ndarray, told: list[np.ndarray] = told) -> np.ndarray:
+                pi = learner.probabilities(obs)
+                chosen = drawn(pi, acting.numpy)
+                told.append(np.log(np.take_along_axis(pi, chosen[..., None], axis=-1)[:, 0, 0]))
+                return chosen[..., None]
+
+            rollout = collect_episodes(env, act, objectives.num_steps, play.episodes, record=record)
+            play.obs, play.done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
+            aux = rollout.info["aux"].astype(np.float64) if record else np.zeros(rollout.valid.shape)
+            steps = int(rollout.valid.sum())
+            trajectories.add(rollout, aux.reshape(rollout.valid.shape), np.stack(told))
+            metrics = learner.improve()
+            if not (torch.isfinite(learner.theta.value).all() and torch.isfinite(learner.phi.value).all()):
+                raise NotFiniteError(run.update + 1, run.step + steps, "a number of the policy or the reward")
+            last = args.episodes is not None and trajectories.count >= args.episodes
+            curves = {**play.episodes.means(), "discount": metrics["reward/discount"]}
+            run.record(steps, metrics, curves, last=last)
+        theta, phi = learner.theta.value.numpy().copy(), learner.phi.value.numpy().copy()
+        pi = partial(_pi, objectives, theta, phi, basis)
+        reward = RewardBlend(objectives.form, basis, phi, gamma=args.gamma)
+        return Learned(run.result(SoftmaxPolicy(pi)), reward)
+
+
+def _pi(objectives: Objectives, theta: np.ndarray, phi: np.ndarray, basis: Basis, obs: np.ndarray) -> np.ndarray:
+    return policy_of(objectives, theta, phi, basis(obs))
+
+
+def vars_of(form: BlendForm) -> dict[str, Any]:
+    """Fields of a form, as JSON says them."""
+    return {name: list(x) if isinstance(x := getattr(form, name), tuple) else x for name in form.__slots__}
+
+
+def train(
+    args: Args,
+    *,
+    wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Result:
+    """Train one seat, or one controller of all seats.
+
+    Args:
+        args: settings.
+        wrapper: wraps the vector environment; what it makes of the reward is r_p.
+        on_progress: called after every update with (steps done, steps in all).
+
+    Raises:
+        payoff.baselines.training.NotFiniteError: a number of the policy or the reward is not finite.
+        KeyError: the method needs an auxiliary reward and the environment reports none.
+        ValueError: a setting that is not allowed, spaces that are not as :class:`Args` says, an episode longer than
+            ``num_steps``, or a checkpoint that is damaged or was made with other settings.
+        TypeError: an unknown keyword in ``env_params``.
+    """
+    return learn(args, wrapper=wrapper, on_progress=on_progress).result
+
+
+def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> SoftmaxPolicy:
+    """Policy of a checkpoint that :func:`train` wrote (:func:`payoff.baselines.checkpoint.load` reads it).
+
+    Raises:
+        KeyError: something is missing.
+        ValueError: it does not hold what it says, or numbers that are not finite; names what is wrong.
+    """
+    form = BlendForm(**{**meta["form"], "hidden": tuple(meta["form"]["hidden"])})
+    bounds = {name: np.array([float(x) for x in meta[name]]) for name in ("low", "high")}
+    basis = saved_basis({"order": meta["order"]}, bounds)
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in meta["args"].items()
+    }
+    objectives = _objectives(Args(**known).resolved(), form, 1)
+    theta = fitting(tensors, "theta.value", (objectives.theta_size,), np.float64)
+    phi = fitting(tensors, "phi.value", (form.size,), np.float64)
+    return SoftmaxPolicy(partial(_pi, objectives, theta, phi, basis))
+
+
+if __name__ == "__main__":
+    from payoff.baselines.script import script
+
+    script(Args, train, VIEW, __doc__)
