@@ -36,7 +36,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -85,6 +85,8 @@ METHODS: dict[str, dict[str, Any]] = {
 @dataclass(frozen=True, kw_only=True)
 class Args(RunArgs):
     """Settings of bi-level reward learning; those that are None are the method's (:data:`METHODS`)."""
+
+    on_truncation: ClassVar[Literal["terminal"]] = "terminal"  # nothing is bootstrapped: an end is an end
 
     env_id: str = "payoff/GridNav-v0"
     """environment with a Box to observe and Discrete actions"""

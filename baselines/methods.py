@@ -34,7 +34,14 @@ Builder: TypeAlias = Callable[..., Any] | str
 
 def _progress(scale: float = 1.0, *, gamma: float, on_truncation: Ending, shift: float = 0.0) -> RewardMethod:
     """Potential-based shaping by ``info["progress"]``; ``scale``: units of reward for the whole progress."""
-    potential = wrappers.from_info("progress")
+    return _potential(key="progress", scale=scale, gamma=gamma, on_truncation=on_truncation, shift=shift)
+
+
+def _potential(
+    *, key: str, scale: float = 1.0, gamma: float, on_truncation: Ending, shift: float = 0.0
+) -> RewardMethod:
+    """Potential-based shaping by any entry of ``info``, such as ``key=aux``."""
+    potential = wrappers.from_info(key)
     return wrappers.PotentialShaping(potential, gamma=gamma, on_truncation=on_truncation, scale=scale, shift=shift)
 
 
@@ -170,6 +177,7 @@ _NEUTRAL = ("neutral", "delay", "horizon")  # of ReturnNeutralBonus
 # name -> what builds it, called when it is asked for: its module is imported then
 SHAPINGS: dict[str, Builder] = {
     "progress": _progress,
+    "potential": _potential,
     "delay": "DelayReward",
     "differential": "DifferentialReward",
     "running": "RunningReward",

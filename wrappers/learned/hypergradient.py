@@ -190,7 +190,8 @@ def forward_response(inner: Objective, theta: Tensor, phi: Tensor, carried: Tens
     """
     bent, moved = jacrev(grad(inner), argnums=(0, 1))(theta, phi)
     change = moved + bent @ carried
-    return carried + (rate[:, None] if isinstance(rate, Tensor) else rate) * change
+    found: Tensor = carried + (rate[:, None] if isinstance(rate, Tensor) else rate) * change
+    return found
 
 
 def _curvature(inner: Objective, theta: Tensor, phi: Tensor, along: Tensor) -> Tensor:
