@@ -22,6 +22,7 @@ FAMILIES = {
     "bonus": "Exploration bonuses",
     "transforms": "Transforms of rewards",
     "redistribution": "Redistribution",
+    "learned": "Learned rewards",
     "multi_agent": "Several agents",
     "objectives": "Objectives beyond one Markov reward",
     "": "What all of them share",
