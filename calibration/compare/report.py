@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from payoff.calibration.compare.model import MOST_DENSE, TabularModel
 from payoff.calibration.compare.overoptimisation import Curve, over_optimisation
 from payoff.calibration.compare.regret import normalised_regret, regret_bound, span, worst_case_regret
 from payoff.calibration.compare.sampled import collect
-from payoff.calibration.compare.tabulate import tabulate
+from payoff.calibration.compare.tabulate import tabulate, tabulate_method
 from payoff.envs import registry
 from payoff.envs.core.game import Game
 from payoff.envs.core.params import check_number, check_word
 from payoff.envs.core.state import Array
 from payoff.envs.mdp import TooManyStatesError, as_mdp
+from payoff.wrappers import LearnedReward
 
 __all__ = ["Comparison", "Judged", "Plan", "compare_layers"]
 
@@ -127,37 +129,55 @@ class Plan:
 
 
 def compare_layers(
-    env_id: str, layers: Sequence[str], plan: Plan | None = None, parameters: Mapping[str, Any] | None = None
+    env_id: str,
+    layers: Sequence[str],
+    plan: Plan | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    learned: Mapping[str, LearnedReward] | None = None,
 ) -> Comparison:
     """Compare rewards of a game: exactly on the model of a tabular game of one player, else from samples.
 
     Args:
         env_id: environment id; the namespace may be left out.
-        layers: names of at least two rewards, see :mod:`payoff.calibration.compare.layers`.
+        layers: names of rewards, see :mod:`payoff.calibration.compare.layers`.
         plan: how; None: the defaults.
         parameters: keywords of the game.
+        learned: further rewards by name, which are compared on exact models; with the layers, at least two.
 
     Raises:
-        ValueError: a name, a setting or a parameter is not allowed, or the exact model is too large.
+        ValueError: a name, a setting or a parameter is not allowed, the exact model is too large, or there is none for
+            a learned reward.
         TypeError: an unknown parameter.
     """
     plan = Plan() if plan is None else plan
     env_id = registry.full_id(env_id)
-    if len(layers) < 2 or len(set(layers)) < len(layers):
-        raise ValueError(f"layers must name at least two different rewards, got {', '.join(layers) or 'none'}")
+    learned = dict(learned or {})
+    names = [*layers, *learned]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(f"layers must name at least two different rewards, got {', '.join(names) or 'none'}")
     parsed = [parse(name) for name in layers]
     game = registry.load(env_id)
     keywords = dict(parameters or {})
     params = game.params.from_keywords(env_id, keywords)
     exact = game.tabular and game.shape(params).n_agents == 1 and not plan.sampled
+    if not exact and learned:
+        raise ValueError(f"learned rewards are compared on exact models, and {env_id} is sampled")
     if not exact:
         return _sampled(env_id, parsed, plan, keywords)
     if plan.agent != 0:
         raise ValueError(f"agent must be 0: {env_id} has one player, got {plan.agent}")
-    return _exact(game, params, parsed, plan, keywords)
+    return _exact(game, params, parsed, plan, keywords, learned)
 
 
-def _exact(game: Game[Any], params: Any, layers: list[Layer], plan: Plan, keywords: dict[str, Any]) -> Comparison:
+def _exact(
+    game: Game[Any],
+    params: Any,
+    layers: list[Layer],
+    plan: Plan,
+    keywords: dict[str, Any],
+    learned: Mapping[str, LearnedReward],
+) -> Comparison:
     try:
         mdp = as_mdp(game.id, list(plan.starts), max_states=plan.max_states, **keywords)
     except TooManyStatesError as error:
@@ -171,6 +191,8 @@ def _exact(game: Game[Any], params: Any, layers: list[Layer], plan: Plan, keywor
         keys=[key for layer in layers for key in layer.keys],
     )
     rewards = {layer.name: model.align(evaluate(layer, terms, plan.gamma)) for layer in layers}
+    for name, reward in learned.items():
+        rewards[name] = model.align(tabulate_method(game, params, mdp, partial(_itself, reward)))
     payoff = model.align(terms.payoff)
     canon = plan.canon or "val"
     table = distances(list(rewards.values()), model, canon, plan.norm, weighted=plan.weighted)
@@ -189,6 +211,11 @@ def _exact(game: Game[Any], params: Any, layers: list[Layer], plan: Plan, keywor
         judged=tuple(_judge(name, r, payoff, model, plan, canon) for name, r in rewards.items()) if small else (),
         curves={name: over_optimisation(payoff, r, model) for name, r in rewards.items()} if plan.curves else {},
     )
+
+
+def _itself(reward: LearnedReward) -> LearnedReward:
+    """What remembers nothing need not be made anew."""
+    return reward
 
 
 def _judge(name: str, reward: Array, payoff: Array, model: TabularModel, plan: Plan, canon: str) -> Judged:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from payoff.calibration.compare.report import Comparison
+    from payoff.wrappers import LearnedReward
 
 __all__ = ["Compare"]
 
@@ -35,12 +36,15 @@ class Compare:
         payoff compare payoff/GridNav-v0 --layers payoff aux payoff+aux shaped:progress --params aux=misleading
         payoff compare payoff/TrustDilemma-v0 --layers private integrated cooperative --out results/trust.png
         payoff compare CliffWalk-v0 --layers payoff clipped:1 shaped:progress --canon epic --curves results/curves.svg
+        payoff compare GridNav-v0 --layers payoff payoff+aux --learned results/a/rewards/0c1f9a7be4d2853f.safetensors
     """
 
     env: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")]
     """environment id; the namespace payoff/ may be left out"""
     layers: tuple[str, ...]
-    """rewards to compare, two or more"""
+    """rewards to compare, two or more with those that are learned"""
+    learned: tuple[Path, ...] = ()
+    """files of learned rewards, such as a run with a reward learner leaves in its results folder"""
     out: Path | None = None
     """file of a heat map, .png or .svg"""
     curves: Path | None = None
@@ -91,7 +95,8 @@ class Compare:
                 seed=self.seed,
                 curves=self.curves is not None,
             )
-            found = compare_layers(self.env, self.layers, plan, assignments("params", self.params))
+            learned = {str(path): _learned(path) for path in self.learned}
+            found = compare_layers(self.env, self.layers, plan, assignments("params", self.params), learned=learned)
         self._draw(found)
         _print(found, self.epsilon, console())
         for path in (self.out, self.curves):
@@ -108,6 +113,15 @@ class Compare:
             with user_errors():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(figure.encode(draw(found), path.suffix[1:].lower()))
+
+
+def _learned(path: Path) -> LearnedReward:
+    from payoff.wrappers import load_reward
+
+    try:
+        return load_reward(path)
+    except OSError as error:
+        raise ValueError(f"learned must be files of rewards: {path}: {error.strerror}") from error
 
 
 def _check_figure(option: str, path: Path | None) -> None:

@@ -16,6 +16,8 @@ from payoff.calibration import (
 )
 from payoff.calibration.compare import figure
 from payoff.envs import registry
+from payoff.wrappers import BlendForm, RewardBlend
+from payoff.wrappers.learned.basis import ScaledNumbers
 
 CLIFF = ("payoff/CliffWalk-v0", ("payoff", "shaped:progress", "clipped:1", "2*payoff"))
 SMALL = {"height": 3, "width": 4}
@@ -161,3 +163,18 @@ def test_the_bound_is_that_of_the_canonical_form_where_it_has_one(canon, bounded
     judged = compare_layers(CLIFF[0], ("payoff", "clipped:1"), Plan(gamma=0.9, canon=canon), SMALL).judged[1]
     expected = regret_bound(mdp.reward, np.clip(mdp.reward, -1.0, 1.0), model, bounded_by).constant
     assert judged.bound == pytest.approx(expected / span(mdp.reward, model).width, rel=1e-9)
+
+
+def test_learned_rewards_are_compared_by_what_they_pay(tmp_path):
+    """Payoff plus half the auxiliary reward as a learned blend is payoff+0.5*aux, and judged as that."""
+    params = {"aux": "misleading", "noise": 0.2}
+    form = BlendForm(inputs=3, actions=4, own="none", aux="state")
+    basis = ScaledNumbers(np.zeros(2), np.ones(2))
+    blend = RewardBlend(form, basis, np.array([0.0, 0.0, 0.5]), gamma=0.9)
+    layers = ("payoff", "payoff+0.5*aux", "payoff+aux")
+    found = compare_layers("GridNav-v0", layers, Plan(gamma=0.9), params, learned={"blend": blend})
+    assert found.names == (*layers, "blend") and found.table[1, 3] < 1e-7 < found.table[0, 3]
+    np.testing.assert_allclose(found.table[3, :3], found.table[1, :3], atol=1e-9)
+    assert found.judged[3].regret == pytest.approx(found.judged[1].regret, abs=1e-9)
+    with pytest.raises(ValueError, match="learned rewards are compared on exact models, and payoff/GridNav-v0 is"):
+        compare_layers("GridNav-v0", layers, Plan(gamma=0.9, sampled=True), params, learned={"blend": blend})
