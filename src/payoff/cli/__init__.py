@@ -1,4 +1,4 @@
-"""The command line: ``payoff list | info | train | ablate | evaluate | compare``.
+"""The command line: ``payoff list | info | train | ablate | evaluate | reward | compare``.
 
 Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
 Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
@@ -42,6 +42,7 @@ COMMANDS = {
     "train": ("payoff.cli.training:Train", "train one policy and evaluate it in payoffs"),
     "ablate": ("payoff.cli.ablating:Ablate", "the same games with different rewards: figures, tables, report"),
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
+    "reward": ("payoff.cli.rewards:ShowReward", "a learned reward: what its file holds, and a picture"),
     "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }
 
