@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.func import grad
 
 from payoff.baselines.bilevel_objectives import Objectives
+from payoff.baselines.bilevel_settings import Args
 from payoff.baselines.checkpoint import ArrayError, fitting
 from payoff.baselines.training import Generator
 from payoff.baselines.trajectories import Batch, Trajectories
@@ -23,9 +24,6 @@ from payoff.wrappers.learned.hypergradient import (
     forward_response,
     unrolled_hypergradient,
 )
-
-if TYPE_CHECKING:
-    from payoff.baselines.bilevel import Args
 
 __all__ = ["Ascent", "Learner", "SoftmaxPolicy", "drawn", "policy_of"]
 
