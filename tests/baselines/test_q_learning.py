@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import payoff
-from payoff.baselines.q_learning import Args, train
+from payoff.baselines.q_learning import Args, QLearners, train
 from payoff.baselines.tabular import States
 from payoff.envs.theory.tabular import q_values, value_iteration
 from payoff.wrappers import PotentialShaping, RewardMethod, from_table, wrap
@@ -368,3 +368,12 @@ def test_what_does_not_fit_is_refused():
         train(args, batch(Line, 2), q_init=lambda obs, info: np.full(len(obs), np.nan))
     with pytest.raises(ValueError, match="look_ahead cannot be combined"):
         train(Args(total_steps=100, bsrs_eta=0.1), batch(Line, 2), look_ahead=lambda o, a: np.zeros(len(a)))
+
+
+def test_values_that_rounding_tells_apart_are_equally_good():
+    """Of values of a million, 1e-7 is rounding and 1e-3 is not: half of the draws take either of the first two."""
+    copies = 2000
+    table = np.array([[1e6, 1e6 - 1e-7, 1e6 - 1e-3]])
+    learners = QLearners(Args(epsilon=0.0, final_epsilon=0.0), copies, 3, table, None)
+    counts = np.bincount(learners.act(np.zeros(copies, dtype=np.int64), 0.5), minlength=3)
+    assert counts[2] == 0 and abs(counts[0] - copies / 2) < 4.0 * np.sqrt(copies / 4)
