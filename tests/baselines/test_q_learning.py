@@ -377,3 +377,19 @@ def test_values_that_rounding_tells_apart_are_equally_good():
     learners = QLearners(Args(epsilon=0.0, final_epsilon=0.0), copies, 3, table, None)
     counts = np.bincount(learners.act(np.zeros(copies, dtype=np.int64), 0.5), minlength=3)
     assert counts[2] == 0 and abs(counts[0] - copies / 2) < 4.0 * np.sqrt(copies / 4)
+
+
+def test_tables_grow_behind_what_they_hold():
+    """Values and potentials of the states that were known stay where they are, and new ones begin at 0."""
+    learners = QLearners(Args(pies_weight=0.5), 2, 3, 0.0, None)
+    learners.admit(np.array([0, 1]), 2, np.zeros((2, 1)), {})
+    rng = np.random.default_rng(0)
+    for table in (learners.q, learners.phi):
+        table[...] = rng.random(table.shape)
+    known = learners.q.copy(), learners.phi.copy()
+    states = known[0].shape[1]
+    learners.admit(np.array([states, 0]), states + 1, np.zeros((2, 1)), {})
+    for table, before in zip((learners.q, learners.phi), known, strict=True):
+        assert table.shape[1] > states and table.shape[2] == 3
+        np.testing.assert_array_equal(table[:, :states], before)
+        assert not table[:, states:].any()
