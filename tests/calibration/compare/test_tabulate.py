@@ -11,6 +11,7 @@ from payoff.calibration import TabularModel, distance, tabulate, tabulate_method
 from payoff.envs import registry
 from payoff.envs.mdp import canonical
 from payoff.game import jit
+from payoff.rewards import of_payoffs
 from payoff.wrappers import DelayReward, PotentialShaping, from_info, wrap
 
 GAMMA = 0.95
@@ -133,6 +134,20 @@ def test_a_method_with_memory_is_seen_on_its_first_step():
     paid = tabulate_method(game, params, mdp, DelayReward)
     ends = mdp.terminal[mdp.next_state] & ~mdp.terminal[:, None, None]
     np.testing.assert_array_equal(paid, np.where(ends, mdp.reward, 0.0))
+
+
+@of_payoffs
+def tripled(payoffs):
+    return 3.0 * payoffs
+
+
+def test_layers_are_told_from_the_payoff():
+    """A layer of another package that pays three times the payoff."""
+    game, params, mdp = made(*SMALL)
+    name = f"{__name__}:tripled"
+    terms = tabulate(game, params, mdp, layers=[name])
+    np.testing.assert_allclose(terms.rewards[name], 3.0 * terms.payoff, atol=1e-12)
+    assert np.abs(terms.payoff).max() > 0.0
 
 
 def test_what_cannot_be_tabulated_is_refused():
