@@ -163,9 +163,10 @@ def test_what_cannot_be_tabulated_is_refused():
     other = registry.load("payoff/KeyRoom-v0")
     with pytest.raises(ValueError, match="is no model of payoff/KeyRoom-v0"):
         tabulate(other, other.params(), mdp)
-    trust = registry.load("payoff/TrustDilemma-v0")
-    with pytest.raises(ValueError, match="is no tabular game of one player"):
-        tabulate(trust, trust.params(), mdp)
+    for name in ("TrustDilemma", "Congestion", "Minesweeper"):  # two seats, many seats, no list of states
+        other = registry.load(f"payoff/{name}-v0")
+        with pytest.raises(ValueError, match=f"payoff/{name}-v0 is no tabular game of one player"):
+            tabulate(other, other.params(), mdp)
 
 
 @jit
