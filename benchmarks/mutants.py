@@ -148,6 +148,8 @@ def live(node: ast.AST) -> Iterator[ast.AST]:
         if name in ("annotation", "returns", "decorator_list") or isinstance(value, ast.Raise | ast.Assert):
             continue
         for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.UnaryOp) and isinstance(node, ast.Call) and "reshape" in ast.unparse(node.func):
+                continue  # numpy takes any negative length for -1
             if isinstance(child, ast.AST) and not idle(child):
                 yield child
                 yield from live(child)

@@ -127,3 +127,19 @@ def test_texts_none_functions_and_classes():
 def test_what_cannot_be_written_down_is_refused_with_the_way_out(thing):
     with pytest.raises(ValueError, match=r"bonus: .* cannot be written down.*name that: package\.module:Name"):
         describe(thing, "bonus")
+
+
+@dataclass(frozen=True)
+class Says:
+    """An object that is made with a word."""
+
+    word: str
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [("plain", "plain"), ("two words", "two words"), ("a,b", '"a,b"'), ("1", '"1"'), ("", '""'), ("true", '"true"')],
+)
+def test_words_are_quoted_where_they_would_be_read_otherwise(word, written):
+    assert describe(Says(word), "thing") == f"{__name__}:Says:word={written}"
+    assert imported(parse(f"{__name__}:Says:word={written}"), lambda x: isinstance(x, Says), "it") == Says(word)

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import payoff
-from payoff.baselines.q_learning import Args, train
+from payoff.baselines.q_learning import Args, QLearners, train
 from payoff.baselines.tabular import States
 from payoff.envs.theory.tabular import q_values, value_iteration
 from payoff.wrappers import PotentialShaping, RewardMethod, from_table, wrap
@@ -368,3 +368,28 @@ def test_what_does_not_fit_is_refused():
         train(args, batch(Line, 2), q_init=lambda obs, info: np.full(len(obs), np.nan))
     with pytest.raises(ValueError, match="look_ahead cannot be combined"):
         train(Args(total_steps=100, bsrs_eta=0.1), batch(Line, 2), look_ahead=lambda o, a: np.zeros(len(a)))
+
+
+def test_values_that_rounding_tells_apart_are_equally_good():
+    """Of values of a million, 1e-7 is rounding and 1e-3 is not: half of the draws take either of the first two."""
+    copies = 2000
+    table = np.array([[1e6, 1e6 - 1e-7, 1e6 - 1e-3]])
+    learners = QLearners(Args(epsilon=0.0, final_epsilon=0.0), copies, 3, table, None)
+    counts = np.bincount(learners.act(np.zeros(copies, dtype=np.int64), 0.5), minlength=3)
+    assert counts[2] == 0 and abs(counts[0] - copies / 2) < 4.0 * np.sqrt(copies / 4)
+
+
+def test_tables_grow_behind_what_they_hold():
+    """Values and potentials of the states that were known stay where they are, and new ones begin at 0."""
+    learners = QLearners(Args(pies_weight=0.5), 2, 3, 0.0, None)
+    learners.admit(np.array([0, 1]), 2, np.zeros((2, 1)), {})
+    rng = np.random.default_rng(0)
+    for table in (learners.q, learners.phi):
+        table[...] = rng.random(table.shape)
+    known = learners.q.copy(), learners.phi.copy()
+    states = known[0].shape[1]
+    learners.admit(np.array([states, 0]), states + 1, np.zeros((2, 1)), {})
+    for table, before in zip((learners.q, learners.phi), known, strict=True):
+        assert table.shape[1] > states and table.shape[2] == 3
+        np.testing.assert_array_equal(table[:, :states], before)
+        assert not table[:, states:].any()

@@ -168,3 +168,8 @@ def test_rewards_as_vectors():
         MultiObjective(gym.make("CartPole-v1"))
     with pytest.raises(AttributeError, match="payoff/TrustDilemma-v0 reports no reward_vector"):
         _ = gym.make(TRUST).unwrapped.reward_vector_space
+
+
+def test_a_batch_is_one_copy_unless_more_are_asked_for():
+    assert payoff.multi_agent_vec("payoff/TrustDilemma-v0").num_envs == 1
+    assert gym.make_vec("payoff/TrustDilemma-v0", vectorization_mode="vector_entry_point").num_envs == 1

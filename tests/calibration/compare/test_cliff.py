@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from payoff.calibration import action_gaps, policy_cliff, returns, soft_optimal
+from payoff.calibration import TabularModel, action_gaps, policy_cliff, returns, soft_optimal
 from payoff.calibration.compare.regret import optimal_policy
 
 
@@ -80,3 +80,15 @@ def test_bad_arguments_are_refused(bandit):
     ):
         with pytest.raises(ValueError, match=text):
             policy_cliff(r, model, **keywords)
+
+
+def test_terminal_states_are_no_part_of_the_visits():
+    """One choice, 1 against 0.5, and the end: every visit is to the choice, however alike actions are at the end."""
+    following = np.zeros((2, 2, 2))
+    following[:, :, 1] = 1.0
+    model = TabularModel.from_arrays(following, 0.9, initial=[1.0, 0.0], terminal=[False, True])
+    reward = np.zeros((2, 2, 2))
+    reward[0, :, 1] = 1.0, 0.5
+    assert policy_cliff(reward, model, 0.01, temperature=1.0, tries=0).open_share == 0.0  # 0.2 is below the gap
+    wide = policy_cliff(reward, model, 0.3, temperature=1.0, tries=0)  # 6.0 is above it, and -0.3 and +0.3 turn it
+    assert (wide.open_share, wide.moved_share) == (1.0, 1.0) and wide.lost == pytest.approx(0.5, abs=1e-12)

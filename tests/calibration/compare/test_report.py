@@ -74,7 +74,7 @@ def test_curves_of_equivalent_rewards_coincide(exact):
 
 
 def test_sampled_comparison_has_a_floor(sampled):
-    assert sampled.env_id == "payoff/TrustDilemma-v0" and sampled.canon == "val_potential"
+    assert sampled.env_id == "payoff/TrustDilemma-v0" and sampled.canon == "val_potential" and not sampled.weighted
     assert sampled.table[0, 2] < 1e-9 and sampled.table[0, 1] > max(sampled.floor)
     assert sampled.floor[2] == pytest.approx(sampled.floor[0], abs=1e-9)
     assert sampled.judged == () and sampled.flat == ()

@@ -10,6 +10,8 @@ import payoff
 from payoff.calibration import TabularModel, distance, tabulate, tabulate_method
 from payoff.envs import registry
 from payoff.envs.mdp import canonical
+from payoff.game import jit
+from payoff.rewards import of_payoffs
 from payoff.wrappers import DelayReward, PotentialShaping, from_info, wrap
 
 GAMMA = 0.95
@@ -134,6 +136,20 @@ def test_a_method_with_memory_is_seen_on_its_first_step():
     np.testing.assert_array_equal(paid, np.where(ends, mdp.reward, 0.0))
 
 
+@of_payoffs
+def tripled(payoffs):
+    return 3.0 * payoffs
+
+
+def test_layers_are_told_from_the_payoff():
+    """A layer of another package that pays three times the payoff."""
+    game, params, mdp = made(*SMALL)
+    name = f"{__name__}:tripled"
+    terms = tabulate(game, params, mdp, layers=[name])
+    np.testing.assert_allclose(terms.rewards[name], 3.0 * terms.payoff, atol=1e-12)
+    assert np.abs(terms.payoff).max() > 0.0
+
+
 def test_what_cannot_be_tabulated_is_refused():
     game, params, mdp = made(*SMALL)
     with pytest.raises(ValueError, match="reports no number 'trust' of a state; it reports: progress"):
@@ -147,14 +163,21 @@ def test_what_cannot_be_tabulated_is_refused():
     other = registry.load("payoff/KeyRoom-v0")
     with pytest.raises(ValueError, match="is no model of payoff/KeyRoom-v0"):
         tabulate(other, other.params(), mdp)
-    trust = registry.load("payoff/TrustDilemma-v0")
-    with pytest.raises(ValueError, match="is no tabular game of one player"):
-        tabulate(trust, trust.params(), mdp)
+    for name in ("TrustDilemma", "Congestion", "Minesweeper"):  # two seats, many seats, no list of states
+        other = registry.load(f"payoff/{name}-v0")
+        with pytest.raises(ValueError, match=f"payoff/{name}-v0 is no tabular game of one player"):
+            tabulate(other, other.params(), mdp)
+
+
+@jit
+def thousandth_of_the_event(p, s):
+    """Small, so that nothing but equality passes for the same."""
+    return 0.001 * s.event
 
 
 def test_an_entry_that_the_state_does_not_decide_is_no_potential():
     """The caption's event says how a state was reached, and is no part of it."""
     game, params, mdp = made(*SMALL)
-    telling = dataclasses.replace(game, info={**game.info, "event": "event"})
+    telling = dataclasses.replace(game, info={**game.info, "event": thousandth_of_the_event})
     with pytest.raises(ValueError, match=r"info\['event'\] of payoff/CliffWalk-v0 is no function of the state"):
         tabulate(telling, params, mdp, keys=["event"])
