@@ -20,7 +20,9 @@ from payoff.wrappers.rows import Array
 __all__ = ["KINDS", "LearnedReward", "load_reward", "save_reward"]
 
 # kind -> where its class is; a class of another package is its own kind, "package.module:Name"
-KINDS = {"RewardBlend": "payoff.wrappers.learned.blend:RewardBlend"}
+KINDS: dict[str, str] = {
+    "RewardBlend": "payoff.wrappers.learned.blend:RewardBlend",
+}
 
 
 class LearnedReward(RewardMethod):
