@@ -76,10 +76,20 @@ def _bilevel(method: str) -> Callable[..., RewardLearner]:
     return make
 
 
+def _exprd(
+    *, states: int = 10, longest: int = 32, l1: float = 1e-4, limit: float = 10.0, fines: bool = True
+) -> RewardLearner:
+    """A teacher's sparse reward; see :class:`payoff.baselines.teachers.Explicable`."""
+    from payoff.baselines.teachers import Explicable
+
+    return Explicable(states=states, longest=longest, l1=l1, limit=limit, fines=fines)
+
+
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,
     **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
+    "exprd": _exprd,
 }
 
 

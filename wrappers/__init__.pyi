@@ -31,9 +31,13 @@ from payoff.wrappers.bonus.rnd import Distillation as Distillation
 from payoff.wrappers.bonus.state_features import one_hot as one_hot
 from payoff.wrappers.learned.blend import BlendForm as BlendForm
 from payoff.wrappers.learned.blend import RewardBlend as RewardBlend
+from payoff.wrappers.learned.exprd import ExplicableDesign as ExplicableDesign
+from payoff.wrappers.learned.exprd import explicable_reward as explicable_reward
 from payoff.wrappers.learned.reward import LearnedReward as LearnedReward
 from payoff.wrappers.learned.reward import load_reward as load_reward
 from payoff.wrappers.learned.reward import save_reward as save_reward
+from payoff.wrappers.learned.table import TableReward as TableReward
+from payoff.wrappers.learned.teacher import Teacher as Teacher
 from payoff.wrappers.multi_agent.counterfactual import CounterfactualPotential as CounterfactualPotential
 from payoff.wrappers.multi_agent.difference import DifferenceReward as DifferenceReward
 from payoff.wrappers.multi_agent.drip import DRiP as DRiP

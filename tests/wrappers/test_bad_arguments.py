@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import payoff.wrappers as w
+from payoff.envs.mdp import MDP
 from payoff.wrappers import Count, DynamicsModel, Edge, GuidanceReward, Labels, Schedule, WeightedSum
 
 
@@ -19,6 +20,14 @@ GAMMA = {"gamma": 0.9, "on_truncation": "terminal"}
 MACHINE = w.reward_machine([Edge("a", "k", "b", 1.0)], initial="a", terminal=["b"])
 LABELS = Labels({"k": lambda t: t.reward > 0})
 TEAM = {"utility": zero, "counterfactual": zero}
+BANDIT = MDP(
+    states=np.zeros((1, 1)),
+    next_state=np.zeros((1, 2, 1), dtype=int),
+    probability=np.ones((1, 2, 1)),
+    reward=np.array([[[0.0], [1.0]]]),
+    initial=np.ones(1),
+    terminal=np.zeros(1, dtype=bool),
+)
 TABLES = {
     "symbols": ("k",),
     "states": ("a",),
@@ -99,6 +108,8 @@ VALID = {
     "SoftFactor": {"signal": "s"},
     "StepFeatures": {},
     "StepwiseProgress": {"decomposition": GuidanceReward()},
+    "TableReward": {"obs": np.zeros((1, 1)), "table": np.zeros((1, 2))},
+    "Teacher": {"mdp": BANDIT, "obs": np.zeros((1, 1)), "gamma": 0.9},
     "TeamSpirit": {"teams": [0, 0, 1]},
     "Thresholded": {"thresholds": [1.0], "weights": [1.0]},
     "TrustWeighted": {"signal": "s", "schedule": Schedule("constant"), "threshold": 0.5},
@@ -109,6 +120,7 @@ VALID = {
     "VectorReward": {"function": WeightedSum([1.0, 1.0]), "size": 2},
     "WeightedChecks": {},
     "WeightedSum": {"weights": [1.0, 2.0]},
+    "explicable_reward": {"teacher": w.Teacher(BANDIT, np.zeros((1, 1)), 0.9)},
     "from_info": {"key": "k"},
     "from_table": {"values": [1.0, 2.0]},
     "from_value": {"value": zero},
@@ -145,7 +157,7 @@ VALID = {
 ELSEWHERE = {
     *("BatchInfo", "Bonus", "EpisodeBatch", "RewardMethod", "RewardTransform", "RowMethod", "Team", "Transition"),
     *("MultiAgentVecRewardWrapper", "MultiObjective", "ParallelRewardWrapper", "RewardWrapper", "VectorRewardWrapper"),
-    "WrapperSnapshot",
+    *("ExplicableDesign", "WrapperSnapshot"),
     *("augment", "branch_advantages", "crm_transitions", "from_simulation", "simulate", "total_payoff", "wrap"),
     *("total_reward", "table_values", "truth_probability", "RolloutValues", "caption_is", "Product", "Sum"),
 }

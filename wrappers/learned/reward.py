@@ -22,6 +22,7 @@ __all__ = ["KINDS", "LearnedReward", "load_reward", "save_reward"]
 # kind -> where its class is; a class of another package is its own kind, "package.module:Name"
 KINDS: dict[str, str] = {
     "RewardBlend": "payoff.wrappers.learned.blend:RewardBlend",
+    "TableReward": "payoff.wrappers.learned.table:TableReward",
 }
 
 

@@ -1,0 +1,120 @@
+"""Reward learners that are teachers: they solve the game first, and then say what its learners should be paid.
+
+- ``exprd``: a sparse reward for learners from scratch (:mod:`payoff.wrappers.learned.exprd`).
+
+A teacher needs a tabular game of one player whose observation tells its states apart, and the discount of the learner,
+below 1. The model is that of the game's payoffs: whatever reward layer is chosen, the designed reward takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gymnasium.vector import VectorEnv
+
+from payoff.baselines.environments import is_outside
+from payoff.envs.core.params import check_flag, check_integer, check_number
+from payoff.wrappers import RewardMethod, Teacher, explicable_reward
+
+__all__ = ["Explicable", "Taught"]
+
+STARTS = 100  # seeds of the starts from which the model is found
+
+
+class Taught(Protocol):
+    """What a teacher needs of a :class:`payoff.baselines.reward_learners.Problem`."""
+
+    @property
+    def env_id(self) -> str:
+        """Environment."""
+        ...
+
+    @property
+    def gamma(self) -> float:
+        """Discount of the learner."""
+        ...
+
+    @property
+    def on_progress(self) -> Callable[[int, int], None] | None:
+        """Called with (done, in all)."""
+        ...
+
+    def make(self, num_envs: int) -> VectorEnv:
+        """The environment."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explicable:
+    """EXPRD.
+
+    Attributes:
+        states: paid states beside those in which the game pays.
+        longest: largest h; the h are 1, 4, 8, 16 and 32, as far as they are not larger, and this one.
+        l1: price of a unit of reward.
+        limit: largest reward, in units of the payoff.
+        fines: pay nothing above 0 but where the game does.
+    """
+
+    states: int = 10
+    longest: int = 32
+    l1: float = 1e-4
+    limit: float = 10.0
+    fines: bool = True
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("states", self.states, 0)
+        check_integer("longest", self.longest, 1, 10_000)
+        check_number("l1", self.l1, 0.0)
+        check_number("limit", self.limit, 0.0, open_low=True)
+        check_flag("fines", self.fines)
+
+    def check(self, problem: Taught) -> None:
+        """Raise ValueError where the game is not tabular, has several players, or the discount is not below 1."""
+        check_problem(problem)
+
+    def learn(self, problem: Taught) -> RewardMethod:
+        """The designed reward, a :class:`payoff.wrappers.TableReward`.
+
+        Raises:
+            ValueError: no such model, nothing to teach, or a program without a solution.
+        """
+        teacher = teacher_of(problem)
+        horizons = sorted({*(h for h in (1, 4, 8, 16, 32) if h <= self.longest), self.longest})
+        design = explicable_reward(
+            teacher,
+            states=self.states,
+            horizons=horizons,
+            l1=self.l1,
+            limit=self.limit,
+            fines=self.fines,
+            on_progress=problem.on_progress,
+        )
+        return design.method(teacher)
+
+
+def check_problem(problem: Taught) -> None:
+    """Raise ValueError unless the problem is one for a teacher."""
+    check_number("gamma", problem.gamma, 0.0, 1.0, open_low=True, open_high=True)
+    if is_outside(problem.env_id):
+        raise ValueError(f"a teacher needs a game of this package, whose model is known, got {problem.env_id}")
+    env = problem.make(1)
+    try:
+        unwrapped: Any = env.unwrapped
+        game, params = unwrapped.engine.game, unwrapped.engine.rows[0]
+        if not game.tabular or game.shape(params).n_agents != 1:
+            raise ValueError(f"a teacher needs a tabular game of one player, which {problem.env_id} is not")
+    finally:
+        env.close()
+
+
+def teacher_of(problem: Taught) -> Teacher:
+    """The teacher of a problem; its model is found from :data:`STARTS` starts."""
+    env = problem.make(1)
+    try:
+        return Teacher.of(env, problem.gamma, range(STARTS))
+    finally:
+        env.close()
