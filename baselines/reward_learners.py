@@ -85,11 +85,27 @@ def _exprd(
     return Explicable(states=states, longest=longest, l1=l1, limit=limit, fines=fines)
 
 
+def _expadard(
+    *,
+    every: int = 5,
+    memory: int = 10,
+    l1: float = 1e-5,
+    limit: float = 10.0,
+    fines: bool = True,
+    per_row: bool = False,
+) -> RewardLearner:
+    """A teacher's reward that follows its learner; see :class:`payoff.baselines.teachers.Adaptive`."""
+    from payoff.baselines.teachers import Adaptive
+
+    return Adaptive(every=every, memory=memory, l1=l1, limit=limit, fines=fines, per_row=per_row)
+
+
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,
     **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
     "exprd": _exprd,
+    "expadard": _expadard,
 }
 
 

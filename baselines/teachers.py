@@ -1,6 +1,7 @@
 """Reward learners that are teachers: they solve the game first, and then say what its learners should be paid.
 
-- ``exprd``: a sparse reward for learners from scratch (:mod:`payoff.wrappers.learned.exprd`).
+- ``exprd``: a sparse reward for learners from scratch (:mod:`payoff.wrappers.learned.exprd`);
+- ``expadard``: a reward that is designed anew while its learner learns (:mod:`payoff.wrappers.learned.expadard`).
 
 A teacher needs a tabular game of one player whose observation tells its states apart, and the discount of the learner,
 below 1. The model is that of the game's payoffs: whatever reward layer is chosen, the designed reward takes its place.
@@ -16,9 +17,9 @@ from gymnasium.vector import VectorEnv
 
 from payoff.baselines.environments import is_outside
 from payoff.envs.core.params import check_flag, check_integer, check_number
-from payoff.wrappers import RewardMethod, Teacher, explicable_reward
+from payoff.wrappers import AdaptiveTeacher, InformativeProgram, RewardMethod, Teacher, explicable_reward
 
-__all__ = ["Explicable", "Taught"]
+__all__ = ["Adaptive", "Explicable", "Taught"]
 
 STARTS = 100  # seeds of the starts from which the model is found
 
@@ -94,6 +95,49 @@ class Explicable:
             on_progress=problem.on_progress,
         )
         return design.method(teacher)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive:
+    """EXPADARD; the reward goes on changing while the policy trains, and is part of the training's checkpoint.
+
+    Attributes:
+        every: finished episodes between designs.
+        memory: latest episodes that the learner's policy is counted in.
+        l1: price of a unit of reward.
+        limit: largest reward, in units of the payoff.
+        fines: pay nothing above 0 but where the game does.
+        per_row: each copy of the environment has a learner of its own.
+    """
+
+    every: int = 5
+    memory: int = 10
+    l1: float = 1e-5
+    limit: float = 10.0
+    fines: bool = True
+    per_row: bool = False
+
+    def __post_init__(self) -> None:
+        """Check ranges (ValueError)."""
+        check_integer("every", self.every, 1)
+        check_integer("memory", self.memory, 1, 10_000)
+        check_number("l1", self.l1, 0.0)
+        check_number("limit", self.limit, 0.0, open_low=True)
+        check_flag("fines", self.fines)
+        check_flag("per_row", self.per_row)
+
+    def check(self, problem: Taught) -> None:
+        """Raise ValueError where the game is not tabular, has several players, or the discount is not below 1."""
+        check_problem(problem)
+
+    def learn(self, problem: Taught) -> RewardMethod:
+        """The teacher around the environment; it has not seen its learner yet.
+
+        Raises:
+            ValueError: no such model, or nothing to teach.
+        """
+        program = InformativeProgram(teacher_of(problem), limit=self.limit, l1=self.l1, fines=self.fines)
+        return AdaptiveTeacher(program, every=self.every, memory=self.memory, per_row=self.per_row)
 
 
 def check_problem(problem: Taught) -> None:

@@ -31,6 +31,8 @@ from payoff.wrappers.bonus.rnd import Distillation as Distillation
 from payoff.wrappers.bonus.state_features import one_hot as one_hot
 from payoff.wrappers.learned.blend import BlendForm as BlendForm
 from payoff.wrappers.learned.blend import RewardBlend as RewardBlend
+from payoff.wrappers.learned.expadard import AdaptiveTeacher as AdaptiveTeacher
+from payoff.wrappers.learned.expadard import InformativeProgram as InformativeProgram
 from payoff.wrappers.learned.exprd import ExplicableDesign as ExplicableDesign
 from payoff.wrappers.learned.exprd import explicable_reward as explicable_reward
 from payoff.wrappers.learned.reward import LearnedReward as LearnedReward

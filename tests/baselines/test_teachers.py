@@ -31,24 +31,25 @@ def test_exprd_keeps_a_file_and_finds_it_again(tmp_path):
     assert not told
 
 
-def test_exprd_trains_a_policy(tmp_path):
+@pytest.mark.parametrize("learner", ["exprd:states=1", "expadard:every=2"])
+def test_a_policy_trains(learner, tmp_path):
     config = run.configure(
         algo="ppo:gamma=0.9",
         env_id="payoff/Chain-v0",
         reward=None,
         seed=1,
         env_params=CHAIN,
-        reward_learner="exprd:states=1",
+        reward_learner=learner,
         settings={"num_envs": 4, "num_steps": 8},
         total_steps=64,
         evaluation_episodes=2,
     )
     row = run.execute(config, tmp_path, lambda done, total: None)
     assert row["status"] == "ok", row["message"]
-    assert len(list((tmp_path / "rewards").glob("*.safetensors"))) == 1
+    assert len(list((tmp_path / "rewards").glob("*.safetensors"))) == (1 if learner.startswith("exprd") else 0)
 
 
-@pytest.mark.parametrize("name", ["exprd"])
+@pytest.mark.parametrize("name", ["exprd", "expadard"])
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -68,6 +69,8 @@ def test_problems_without_a_model_are_refused(name, changes, message):
     [
         ("exprd:states=-1", ValueError, "states must be an integer"),
         ("exprd:longest=0", ValueError, "longest must be an integer in 1"),
+        ("expadard:every=0", ValueError, "every must be an integer"),
+        ("expadard:everyy=1", TypeError, "did you mean 'every'"),
         ("exprd:state=1", TypeError, "did you mean 'states'"),
         ("exprd:limit=0", ValueError, "limit must be a number"),
     ],
@@ -75,3 +78,45 @@ def test_problems_without_a_model_are_refused(name, changes, message):
 def test_bad_settings_are_refused(text, error, message):
     with pytest.raises(error, match=message):
         reward_learner(text)
+
+
+def test_training_under_a_teacher_resumes_to_the_same_numbers(tmp_path):
+    """One training in one go, and one that is cut in two: the same weights, so the same rewards."""
+    from payoff.baselines import checkpoint, ppo
+    from payoff.wrappers import wrap
+
+    def train(steps, path, resume):
+        method = learned("expadard:every=2", problem())
+        args = ppo.Args(
+            env_id="payoff/Chain-v0",
+            env_params=CHAIN,
+            gamma=0.9,
+            seed=5,
+            num_envs=2,
+            num_steps=8,
+            total_steps=steps,
+            checkpoint=str(path),
+            resume=resume,
+        )
+        ppo.train(args, wrapper=lambda env: wrap(env, method))
+        return checkpoint.load(path)[0]
+
+    whole = train(96, tmp_path / "whole.safetensors", False)
+    stopped = tmp_path / "cut.safetensors"
+
+    class Cut(Exception):
+        pass
+
+    def stop(done, total):
+        if done >= 48:
+            raise Cut
+
+    method = learned("expadard:every=2", problem())
+    given = {"env_id": "payoff/Chain-v0", "env_params": CHAIN, "gamma": 0.9, "seed": 5, "num_envs": 2, "num_steps": 8}
+    args = ppo.Args(**given, total_steps=96, checkpoint=str(stopped), checkpoint_every=1, resume=False)
+    with pytest.raises(Cut):
+        ppo.train(args, wrapper=lambda env: wrap(env, method), on_progress=stop)
+    again = train(96, stopped, True)
+    assert whole.keys() == again.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], again[name], err_msg=name)

@@ -38,7 +38,9 @@ TABLES = {
     "final": np.zeros(1),
     "edge": np.full((1, 2), -1),
 }
+TEACHER = w.Teacher(BANDIT, np.zeros((1, 1)), 0.9)
 VALID = {
+    "AdaptiveTeacher": {"program": w.InformativeProgram(TEACHER)},
     "AnnealedReward": {"signal": "progress", "schedule": Schedule("constant")},
     "BeBold": {},
     "BonusLearning": {},
@@ -73,6 +75,7 @@ VALID = {
     "ICM": {"model": DynamicsModel(num_actions=3)},
     "ImplicitStepRewards": {"num_actions": 3},
     "InformationGain": {"probability": "p"},
+    "InformativeProgram": {"teacher": TEACHER},
     "KinestheticPotential": {"parts": [PHI, PHI]},
     "KinestheticReward": {"parts": ["a", "b"]},
     "Labels": {"events": {"k": zero}},
@@ -120,7 +123,7 @@ VALID = {
     "VectorReward": {"function": WeightedSum([1.0, 1.0]), "size": 2},
     "WeightedChecks": {},
     "WeightedSum": {"weights": [1.0, 2.0]},
-    "explicable_reward": {"teacher": w.Teacher(BANDIT, np.zeros((1, 1)), 0.9)},
+    "explicable_reward": {"teacher": TEACHER},
     "from_info": {"key": "k"},
     "from_table": {"values": [1.0, 2.0]},
     "from_value": {"value": zero},
