@@ -30,7 +30,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -41,10 +41,12 @@ from payoff.baselines.environments import make_vector
 from payoff.baselines.training import JsonObject, NotFiniteError, OnProgress
 from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.wrappers.learned.basis import FourierBasis
+from payoff.wrappers.learned.watching import hand_over
 
 __all__ = [
     "Args",
     "Minibatch",
+    "ObservationFeatures",
     "ReinforceResult",
     "entropy_gradient",
     "log_policy",
@@ -90,6 +92,10 @@ class Args:
     """episodes that are kept to draw from; the oldest go first"""
     padded_steps: int = 51
     """T, what sums over an episode are divided by; no episode may be longer"""
+    features: Literal["fourier", "observation"] = "fourier"
+    """x of (1), or the observation itself: where that is one-hot, the policy is a table"""
+    optimiser: Literal["rmsprop", "sgd"] = "rmsprop"
+    """(6), or W <- W + lr g"""
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
@@ -105,6 +111,57 @@ class Args:
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
         check_number("ent_coef", self.ent_coef, 0.0)
         check_word("batch_from", self.batch_from, ("latest", "buffer"))
+        check_word("features", self.features, ("fourier", "observation"))
+        check_word("optimiser", self.optimiser, ("rmsprop", "sgd"))
+
+
+class FourierBasis:
+    """Coupled cosine features of a bounded observation, equation (1).
+
+    Args:
+        low, high: ``(O,)`` bounds of the observation.
+        order: highest multiple of half a wave along each axis.
+
+    Attributes:
+        multiples: ``(F - 1, O)`` the vectors c_k, the last axis fastest; the last feature is the bias.
+        size: F.
+
+    Raises:
+        ValueError: a bound that is not finite, an empty interval, or too many features.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray, order: int) -> None:
+        self.low, self.high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        if self.low.ndim != 1 or self.low.shape != self.high.shape or not (self.high > self.low).all():
+            raise ValueError(f"low and high must be vectors with low < high, got {low} and {high}")
+        if not np.isfinite(self.high - self.low).all():
+            raise ValueError(f"a Fourier basis needs finite bounds of the observation, got {low} to {high}")
+        self.size = (order + 1) ** self.low.size + 1
+        if self.size > MOST_FEATURES:
+            raise ValueError(f"order {order} in {self.low.size} numbers makes over {MOST_FEATURES} features: lower it")
+        self.multiples = np.indices((order + 1,) * self.low.size).reshape(self.low.size, -1).T.astype(np.float64)
+
+    def __call__(self, obs: np.ndarray) -> np.ndarray:
+        """Features ``(..., F)`` of observations ``(..., O)``."""
+        unit = (np.asarray(obs, dtype=np.float64) - self.low) / (self.high - self.low)
+        features = np.ones((*unit.shape[:-1], self.size))
+        features[..., :-1] = np.cos(np.pi * (unit[..., None, :] * self.multiples).sum(axis=-1))
+        return features
+
+
+class ObservationFeatures:
+    """The observation itself as features; arguments, ``size`` and the call as of :class:`FourierBasis`."""
+
+    def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
+        self.low, self.high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        self.size = self.low.size
+
+    def __call__(self, obs: np.ndarray) -> np.ndarray:
+        """Features ``(..., O)`` of observations ``(..., O)``."""
+        return np.asarray(obs, dtype=np.float64)
+
+
+Basis: TypeAlias = FourierBasis | ObservationFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +273,7 @@ class EpisodeBuffer:
         number = self.finished[rows, None] - 1 - np.arange(n)
         return np.where(number >= 0, number % self.mask.shape[1], -1)
 
-    def take(self, rows: np.ndarray, places: np.ndarray, basis: FourierBasis) -> Minibatch:
+    def take(self, rows: np.ndarray, places: np.ndarray, basis: Basis) -> Minibatch:
         """Episodes at ``places`` ``(R, n)`` of the learners ``rows``, of which none is running."""
         at = rows[:, None], places
         mask = self.mask[at] & (places >= 0)[..., None]
@@ -226,7 +283,7 @@ class EpisodeBuffer:
 class ReinforceLearners:
     """Weights, optimiser, episodes and random numbers of B learners that never meet."""
 
-    def __init__(self, args: Args, basis: FourierBasis, num_actions: int) -> None:
+    def __init__(self, args: Args, basis: Basis, num_actions: int) -> None:
         self.args, self.basis = args, basis
         self.weights = np.zeros((len(args.seeds), basis.size, num_actions))
         self.square = np.zeros_like(self.weights)
@@ -255,8 +312,16 @@ class ReinforceLearners:
                 places = np.stack([self._picking[b].integers(known[b], size=args.batch_episodes) for b in rows])
             batch = buffer.take(rows, places, self.basis)
             gradient = policy_gradient(self.weights[rows], batch, gamma=args.gamma, ent_coef=args.ent_coef)
+            if args.optimiser == "sgd":
+                self.weights[rows] += args.learning_rate * gradient
+                continue
             new = rmsprop(self.weights[rows], self.square[rows], gradient, args.learning_rate)
             self.weights[rows], self.square[rows] = new
+
+    def probabilities(self, obs: np.ndarray) -> np.ndarray:
+        """How likely each learner takes each action ``(B, K, A)`` where it observes ``obs`` ``(K, O)``."""
+        features = self.basis(obs)
+        return np.exp(log_policy(self.weights, np.broadcast_to(features, (len(self.weights), *features.shape))))
 
 
 @dataclass(frozen=True)
@@ -274,7 +339,7 @@ class ReinforceResult:
     """
 
     weights: np.ndarray
-    basis: FourierBasis
+    basis: Basis
     true_return: np.ndarray
     told_return: np.ndarray
     length: np.ndarray
@@ -286,6 +351,8 @@ def train(
     args: Args, *, wrap: Callable[[VectorEnv], VectorEnv] = lambda env: env, on_progress: OnProgress | None = None
 ) -> ReinforceResult:
     """Train one learner for each seed.
+
+    Methods around the environment that watch the policies of their rows are handed those of the learners.
 
     Args:
         args: settings.
@@ -300,21 +367,24 @@ def train(
     started = time.process_time()
     env = wrap(make_vector(args.env_id, len(args.seeds), args.env_params))
     try:
-        learners = ReinforceLearners(args, *_shape(env, args.order))
+        learners = ReinforceLearners(args, *_shape(env, args))
+        hand_over(env, learners.probabilities)
         sums = _play(env, learners, on_progress)
     finally:
         env.close()
     return ReinforceResult(learners.weights, learners.basis, *sums, time.process_time() - started, args)
 
 
-def _shape(env: VectorEnv, order: int) -> tuple[FourierBasis, int]:
-    """Basis of the observation and number of actions."""
+def _shape(env: VectorEnv, args: Args) -> tuple[Basis, int]:
+    """Features of the observation and number of actions."""
     seen, choices = env.single_observation_space, env.single_action_space
     if not isinstance(seen, gym.spaces.Box) or len(seen.shape) != 1:
         raise ValueError(f"the observation space must be a Box of one axis, got {seen}")
     if not isinstance(choices, gym.spaces.Discrete) or choices.start != 0:
         raise ValueError(f"the action space must be Discrete from 0 on, got {choices}")
-    return FourierBasis(seen.low, seen.high, order), int(choices.n)
+    if args.features == "observation":
+        return ObservationFeatures(seen.low, seen.high), int(choices.n)
+    return FourierBasis(seen.low, seen.high, args.order), int(choices.n)
 
 
 def _play(

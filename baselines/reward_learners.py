@@ -100,12 +100,30 @@ def _expadard(
     return Adaptive(every=every, memory=memory, l1=l1, limit=limit, fines=fines, per_row=per_row)
 
 
+def _explors(
+    *,
+    rate: float = 0.01,
+    value_rate: float = 0.01,
+    bonus: float = 1.0,
+    largest_bonus: float = 1.0,
+    every: int = 5,
+    memory: int = 10,
+    clip: float = 0.0,
+    per_row: bool = False,
+) -> RewardLearner:
+    """A learner that shapes its own reward; see :class:`payoff.baselines.self_shaping.SelfShaping`."""
+    from payoff.baselines.self_shaping import SelfShaping
+
+    return SelfShaping(rate, value_rate, bonus, largest_bonus, every, memory, clip, per_row)
+
+
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,
     **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
     "exprd": _exprd,
     "expadard": _expadard,
+    "explors": _explors,
 }
 
 

@@ -33,6 +33,7 @@ from payoff.wrappers.learned.blend import BlendForm as BlendForm
 from payoff.wrappers.learned.blend import RewardBlend as RewardBlend
 from payoff.wrappers.learned.expadard import AdaptiveTeacher as AdaptiveTeacher
 from payoff.wrappers.learned.expadard import InformativeProgram as InformativeProgram
+from payoff.wrappers.learned.explors import ExplorationGuided as ExplorationGuided
 from payoff.wrappers.learned.exprd import ExplicableDesign as ExplicableDesign
 from payoff.wrappers.learned.exprd import explicable_reward as explicable_reward
 from payoff.wrappers.learned.reward import LearnedReward as LearnedReward

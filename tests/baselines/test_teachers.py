@@ -31,7 +31,7 @@ def test_exprd_keeps_a_file_and_finds_it_again(tmp_path):
     assert not told
 
 
-@pytest.mark.parametrize("learner", ["exprd:states=1", "expadard:every=2"])
+@pytest.mark.parametrize("learner", ["exprd:states=1", "expadard:every=2", "explors"])
 def test_a_policy_trains(learner, tmp_path):
     config = run.configure(
         algo="ppo:gamma=0.9",
@@ -72,6 +72,9 @@ def test_problems_without_a_model_are_refused(name, changes, message):
         ("expadard:every=0", ValueError, "every must be an integer"),
         ("expadard:everyy=1", TypeError, "did you mean 'every'"),
         ("exprd:state=1", TypeError, "did you mean 'states'"),
+        ("explors:every=0", ValueError, "every must be an integer"),
+        ("explors:clip=-1", ValueError, "clip must be a number"),
+        ("explors:bonu=1", TypeError, "did you mean 'bonus'"),
         ("exprd:limit=0", ValueError, "limit must be a number"),
     ],
 )
@@ -80,13 +83,19 @@ def test_bad_settings_are_refused(text, error, message):
         reward_learner(text)
 
 
-def test_training_under_a_teacher_resumes_to_the_same_numbers(tmp_path):
+def test_explors_needs_whole_number_actions():
+    with pytest.raises(ValueError, match="explors needs actions that are whole numbers"):
+        reward_learner("explors").check(problem(env_id="payoff/TrustDilemma-v0", keywords={}))
+
+
+@pytest.mark.parametrize("learner", ["expadard:every=2", "explors"])
+def test_training_resumes_to_the_same_numbers(learner, tmp_path):
     """One training in one go, and one that is cut in two: the same weights, so the same rewards."""
     from payoff.baselines import checkpoint, ppo
     from payoff.wrappers import wrap
 
     def train(steps, path, resume):
-        method = learned("expadard:every=2", problem())
+        method = learned(learner, problem())
         args = ppo.Args(
             env_id="payoff/Chain-v0",
             env_params=CHAIN,
@@ -111,7 +120,7 @@ def test_training_under_a_teacher_resumes_to_the_same_numbers(tmp_path):
         if done >= 48:
             raise Cut
 
-    method = learned("expadard:every=2", problem())
+    method = learned(learner, problem())
     given = {"env_id": "payoff/Chain-v0", "env_params": CHAIN, "gamma": 0.9, "seed": 5, "num_envs": 2, "num_steps": 8}
     args = ppo.Args(**given, total_steps=96, checkpoint=str(stopped), checkpoint_every=1, resume=False)
     with pytest.raises(Cut):

@@ -65,6 +65,7 @@ VALID = {
     "E3B": {},
     "Edge": {"source": "a", "guard": "k", "target": "b"},
     "EpisodeLearning": {},
+    "ExplorationGuided": {"num_actions": 2, "gamma": 0.9},
     "FineGrainedReward": {"weights": [1.0, 2.0], "segments": ["step", "episode"]},
     "FirstVisit": {},
     "FlipReward": {"rate": 0.1, "per": "step", "seed": 0},

@@ -28,22 +28,19 @@ ours: a reward that nothing speaks for would be any corner of the bounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
-from payoff.wrappers.arguments import as_array, check_callable, check_mapping, check_names, reals, state_array
+from payoff.wrappers.arguments import as_array, check_callable, check_mapping, check_names, state_array
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.learned.table import action_numbers
 from payoff.wrappers.learned.teacher import Teacher, check_limit, check_teacher, solve_linear
+from payoff.wrappers.learned.watching import LearnerPolicy, checked_policy
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
-__all__ = ["AdaptiveTeacher", "InformativeProgram", "LearnerPolicy", "checked_policy"]
-
-LearnerPolicy: TypeAlias = Callable[[Array], Array]
-"""Function from observations ``(K, ...)`` to the learner's action probabilities ``(K, A)``."""
+__all__ = ["AdaptiveTeacher", "InformativeProgram"]
 
 
 class InformativeProgram:
@@ -119,12 +116,12 @@ class AdaptiveTeacher(RewardMethod):
         every: finished episodes between designs.
         memory: latest episodes that the learner's policy is counted in.
         per_row: each row has a learner, and a reward, of its own; else all rows together are one learner.
-        policy: the learner's own policy, a function from observations ``(K, ...)`` to probabilities ``(K, A)``, in
-            place of (2); for one learner.
+        policy: the learner's own policy, in place of (2); see
+            :data:`payoff.wrappers.learned.watching.LearnerPolicy`.
 
     Raises:
         TypeError: ``program`` is no InformativeProgram, or ``policy`` cannot be called.
-        ValueError: another argument out of its range, or both ``policy`` and ``per_row``.
+        ValueError: another argument out of its range.
     """
 
     def __init__(
@@ -143,8 +140,6 @@ class AdaptiveTeacher(RewardMethod):
         check_flag("per_row", per_row)
         if policy is not None:
             check_callable("policy", policy, "(K, ...) -> (K, A)")
-            if per_row:
-                raise ValueError("policy is that of one learner: per_row must be False with it")
         self.program, self.every, self.episodes, self.per_row, self.policy = program, every, memory, per_row, policy
         self.states = program.teacher.states
         self.memory: dict[str, Array] = {}
@@ -168,7 +163,9 @@ class AdaptiveTeacher(RewardMethod):
         """Rows that begin forget the episode before; a batch of another size begins anew."""
         if not self.memory or len(self.memory["running"]) != mask.size:
             memory = self.blank(mask.size)
-            memory["table"][:] = self._design(memory["recent"][0])
+            first = range(len(memory["table"])) if self.policy is not None else [0]  # nothing seen: all are alike
+            for g in first:
+                memory["table"][g:] = self._design(memory["recent"][g], g, mask.size)
             self.memory = memory
             return
         self.memory["running"] = np.where(mask[:, None, None], 0, self.memory["running"])
@@ -210,17 +207,19 @@ class AdaptiveTeacher(RewardMethod):
             if found["finished"][g] % self.every == 0:
                 due.add(g)
         for g in sorted(due):
-            found["table"][g] = self._design(found["recent"][g])
+            found["table"][g] = self._design(found["recent"][g], g, len(group))
         return found
 
-    def _design(self, recent: Array) -> Array:
-        """Reward ``(K, A)`` for a learner of which this was seen ``(memory, K, A)``."""
+    def _design(self, recent: Array, g: int, rows: int) -> Array:
+        """Reward ``(K, A)`` for the learner of group ``g`` among so many rows: what it did is ``(memory, K, A)``."""
         teacher = self.program.teacher
         if self.policy is None:
             counts = recent.sum(axis=0) + 1.0  # (2)
             own = counts / counts.sum(axis=1, keepdims=True)
         else:
-            own = checked_policy(self.policy, self.states.obs, teacher.n_actions)
+            groups = (rows,) if self.per_row else ()
+            own = checked_policy(self.policy, self.states.obs, (*groups, len(self.states), teacher.n_actions))
+            own = own[g] if groups else own
         policy = np.full(teacher.reward.shape, 1.0 / teacher.n_actions)
         policy[teacher.running] = own
         return self.program.solve(policy)[teacher.running]
@@ -246,18 +245,3 @@ class AdaptiveTeacher(RewardMethod):
             self.memory = found
 
         return take_over
-
-
-def checked_policy(policy: LearnerPolicy, obs: Array, n_actions: int) -> Array:
-    """Probabilities ``(K, A)`` that a learner's policy gives for observations ``(K, ...)``.
-
-    Raises:
-        ValueError: it gave something else.
-    """
-    found = reals("what policy returns", policy(obs))
-    if found.shape != (len(obs), n_actions):
-        raise ValueError(f"policy must return probabilities ({len(obs)}, {n_actions}), got {found.shape}")
-    if not (found >= 0.0).all() or not np.allclose(found.sum(axis=1), 1.0, rtol=0.0, atol=1e-5):
-        raise ValueError("policy must return probabilities: not negative, and each row summing to 1")
-    normalised: Array = found / found.sum(axis=1, keepdims=True)
-    return normalised

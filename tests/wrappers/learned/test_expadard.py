@@ -177,6 +177,11 @@ def test_a_program_that_fails_changes_nothing(corridor):
         method(step(corridor, [0, 1], [1, 1]))
 
 
-def test_both_policy_and_rows_are_refused(corridor):
-    with pytest.raises(ValueError, match="per_row must be False"):
-        AdaptiveTeacher(InformativeProgram(corridor), policy=lambda obs: obs, per_row=True)
+def test_policies_of_rows_are_told_apart(corridor):
+    """One learner that mostly goes right, and one that mostly goes left: each has the design that is its own."""
+    program = InformativeProgram(corridor)
+    ways = np.array([[0.1, 0.9], [0.9, 0.1]])
+    policy = lambda obs: np.repeat(ways[:, None], len(obs), axis=1)  # noqa: E731
+    method = started(AdaptiveTeacher(program, per_row=True, policy=policy), 2)
+    for row in range(2):
+        assert method.memory["table"][row].tolist() == program.solve(np.tile(ways[row], (4, 1))).tolist()
