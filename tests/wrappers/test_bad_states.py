@@ -37,6 +37,7 @@ METHODS = {
     "rnd": paid(lambda: w.RND(model(w.Distillation))),
     "icm": paid(lambda: w.ICM(model(w.DynamicsModel, num_actions=3))),
     "noveld": paid(lambda: w.NovelD(model(w.Distillation))),
+    "self-shaping": lambda: w.ExplorationGuided(3, gamma=0.9),
 }
 TRANSFORMS = {
     "linear": lambda: w.LinearDecomposition(w.StepFeatures(3)),
