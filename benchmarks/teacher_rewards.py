@@ -4,8 +4,9 @@
 
 Tabular Q-learning as in the study, learning rate 0.5, epsilon 0.1, discount 0.95, each seed with a learner of its own,
 on FourRooms and on LineKey (length 16, two keys). The potential is the teacher's value V*, with gamma the learner's.
-EXPADARD watches each learner by itself. EXPRD with both signs is the design as published; the others pay nothing above
-0 but where the game does.
+EXPADARD watches each learner by itself. EXPRD with both signs is the published design in all states; the others pay
+nothing above 0 but where the game does. The learners of an arm play in one batch, whose draws begin with the first
+seed.
 
 A learner is done when the mean undiscounted payoff of a stretch of ten episodes, exploration included, first reaches
 nine tenths of what the game's best policy earns with the same exploration. Writes a figure and prints a table.
@@ -52,9 +53,9 @@ class Args:
 
     seeds: str = SEEDS
     """seeds: a number, 1 to that, or seeds as in 3,7,9 or 1-5"""
-    episodes: int = 1000
+    episodes: int = 1200
     """episodes of a learner"""
-    adaptive_episodes: int = 100
+    adaptive_episodes: int = 60
     """the same under EXPADARD, which solves a program for each learner after every fifth"""
     out: Path = Path("results/teacher_rewards.png")
     """figure"""
@@ -69,11 +70,11 @@ def arms(teacher: Teacher) -> dict[str, Callable[[], RewardMethod | None]]:
         return np.where(running, value[teacher.states.number(obs, running, "potential")], 0.0)
 
     few, every = explicable_reward(teacher), explicable_reward(teacher, states=teacher.mdp.n_states)
-    both = explicable_reward(teacher, fines=False)
+    both = explicable_reward(teacher, states=teacher.mdp.n_states, fines=False)
     return {
         "original": lambda: None,
         "potential V*": lambda: PotentialShaping(potential, gamma=GAMMA, on_truncation="bootstrap"),
-        "EXPRD, both signs": lambda: both.method(teacher),
+        "EXPRD, all, both signs": lambda: both.method(teacher),
         "EXPRD, 10 states": lambda: few.method(teacher),
         "EXPRD, all states": lambda: every.method(teacher),
         "EXPADARD": lambda: AdaptiveTeacher(InformativeProgram(teacher), per_row=True),
