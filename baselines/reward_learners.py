@@ -117,6 +117,23 @@ def _explors(
     return SelfShaping(rate, value_rate, bonus, largest_bonus, every, memory, clip, per_row)
 
 
+def _preferences_of_segments(
+    *,
+    model: str = "regret",
+    by: str = "regret",
+    pairs: int = 1000,
+    length: int = 3,
+    scale: float = 1.0,
+    flip: float = 0.0,
+    gamma: float = 0.999,
+    past_the_end: bool = True,
+) -> RewardLearner:
+    """See :class:`payoff.baselines.linear_preferences.LinearPreferences`."""
+    from payoff.baselines.linear_preferences import LinearPreferences
+
+    return LinearPreferences(model, by, pairs, length, scale, flip, gamma, past_the_end)
+
+
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,
@@ -124,6 +141,7 @@ REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "exprd": _exprd,
     "expadard": _expadard,
     "explors": _explors,
+    "linear_preferences": _preferences_of_segments,
 }
 
 

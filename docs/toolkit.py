@@ -25,6 +25,7 @@ FAMILIES = {
     "learned": "Learned rewards",
     "multi_agent": "Several agents",
     "objectives": "Objectives beyond one Markov reward",
+    "preference": "Rewards from preferences",
     "": "What all of them share",
 }
 

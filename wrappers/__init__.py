@@ -12,7 +12,8 @@ A :class:`RewardTransform` rewrites the rewards of finished episodes; trainers t
 - ``bonus``: exploration bonuses and how they combine;
 - ``redistribution``: delayed rewards, return decomposition, process rewards;
 - ``multi_agent``: difference rewards and counterfactual potentials;
-- ``objectives``: reward machines, temporal logic, vectors of rewards, functions of the return.
+- ``objectives``: reward machines, temporal logic, vectors of rewards, functions of the return;
+- ``learned``, ``preference``: finished learned rewards; rewards from comparisons of segments.
 
 Names are imported on first use, and stated in one place, ``__init__.pyi``; importing this package imports neither
 numba, torch nor PettingZoo.

@@ -36,6 +36,7 @@ from payoff.wrappers.learned.expadard import InformativeProgram as InformativePr
 from payoff.wrappers.learned.explors import ExplorationGuided as ExplorationGuided
 from payoff.wrappers.learned.exprd import ExplicableDesign as ExplicableDesign
 from payoff.wrappers.learned.exprd import explicable_reward as explicable_reward
+from payoff.wrappers.learned.linear_reward import LinearReward as LinearReward
 from payoff.wrappers.learned.reward import LearnedReward as LearnedReward
 from payoff.wrappers.learned.reward import load_reward as load_reward
 from payoff.wrappers.learned.reward import save_reward as save_reward
@@ -85,6 +86,19 @@ from payoff.wrappers.potential.shaping import from_info as from_info
 from payoff.wrappers.potential.shaping import from_table as from_table
 from payoff.wrappers.potential.shaping import from_value as from_value
 from payoff.wrappers.potential.shaping import jitted as jitted
+from payoff.wrappers.preference.annotators import Answers as Answers
+from payoff.wrappers.preference.annotators import OptimalValues as OptimalValues
+from payoff.wrappers.preference.annotators import SimulatedAnnotator as SimulatedAnnotator
+from payoff.wrappers.preference.annotators import judge as judge
+from payoff.wrappers.preference.feature_task import FeatureTask as FeatureTask
+from payoff.wrappers.preference.feature_task import feature_task as feature_task
+from payoff.wrappers.preference.linear_preference import LinearFit as LinearFit
+from payoff.wrappers.preference.linear_preference import PolicyLibrary as PolicyLibrary
+from payoff.wrappers.preference.linear_preference import fit_partial_return as fit_partial_return
+from payoff.wrappers.preference.linear_preference import fit_regret as fit_regret
+from payoff.wrappers.preference.linear_preference import policy_library as policy_library
+from payoff.wrappers.preference.segments import Segments as Segments
+from payoff.wrappers.preference.segments import draw_pairs as draw_pairs
 from payoff.wrappers.redistribution.base import EpisodeBatch as EpisodeBatch
 from payoff.wrappers.redistribution.base import RewardTransform as RewardTransform
 from payoff.wrappers.redistribution.credit import NormalisedCredit as NormalisedCredit

@@ -23,6 +23,7 @@ __all__ = ["KINDS", "LearnedReward", "load_reward", "save_reward"]
 KINDS: dict[str, str] = {
     "RewardBlend": "payoff.wrappers.learned.blend:RewardBlend",
     "TableReward": "payoff.wrappers.learned.table:TableReward",
+    "LinearReward": "payoff.wrappers.learned.linear_reward:LinearReward",
 }
 
 
