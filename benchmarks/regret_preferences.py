@@ -103,8 +103,15 @@ def draw(args: Args, found: dict[bool, dict[str, np.ndarray]]) -> None:
         for name, (colour, line, mark) in LOOKS.items():
             shown = np.maximum(found[past][name], FLOOR)
             axes.plot(args.pairs, shown.T, color=colour, linestyle=line, linewidth=0.6, alpha=0.35)
-            axes.plot(args.pairs, np.median(shown, axis=0), color=colour, linestyle=line, marker=mark, linewidth=2.2,
-                      label=f"learner of {name}")
+            axes.plot(
+                args.pairs,
+                np.median(shown, axis=0),
+                color=colour,
+                linestyle=line,
+                marker=mark,
+                linewidth=2.2,
+                label=f"learner of {name}",
+            )
         axes.axhline(NEAR_OPTIMAL, color="#999999", linewidth=0.8, linestyle=":")
         axes.set(title=title, xlabel="preferences", xscale="log", ylim=(FLOOR - 0.05, 1.05))
         axes.grid(color="#e6e6e6", linewidth=0.7)
@@ -122,7 +129,7 @@ def draw(args: Args, found: dict[bool, dict[str, np.ndarray]]) -> None:
 
 def main(args: Args) -> None:
     """Every board, table and figure."""
-    console, started = Console(), time.process_time()
+    console, started = Console(width=140), time.process_time()
     console.print(describe())
     seeds = seeds_of(args.seeds)
     found: dict[bool, dict[str, np.ndarray]] = {}
