@@ -6,11 +6,11 @@
 A simulated annotator, who judges by regret with the noise of the logistic model, compares pairs of segments of three
 steps of random play. Two learners are given the same answers: one takes them for comparisons of partial returns, the
 other for comparisons of regret (:mod:`payoff.wrappers.preference.linear_preference`). Both learn weights of the six
-features of a step. Scaled return: payoff of the policy that is optimal under the learned weights, 1 for the best policy
+features of a step. Scaled return: payoff of the policy that is optimal under the learned weights, 1 for the best one
 and 0 for random play; above 0.9 is called near-optimal.
 
-Each seed is a board of its own, drawn as in the generator of Knox et al. (arXiv 2206.02231): sizes, shares of things and
-weights from its lists, placed as Delivery-v0 places them.
+Each seed is a board of its own, drawn as in the generator of Knox et al. (arXiv 2206.02231): sizes, shares of things
+and weights from its lists, placed as Delivery-v0 places them.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ from payoff.wrappers.learned.explors import ExplorationGuided as ExplorationGuid
 from payoff.wrappers.learned.exprd import ExplicableDesign as ExplicableDesign
 from payoff.wrappers.learned.exprd import explicable_reward as explicable_reward
 from payoff.wrappers.learned.linear_reward import LinearReward as LinearReward
+from payoff.wrappers.learned.network_reward import NetworkReward as NetworkReward
 from payoff.wrappers.learned.reward import LearnedReward as LearnedReward
 from payoff.wrappers.learned.reward import load_reward as load_reward
 from payoff.wrappers.learned.reward import save_reward as save_reward
@@ -90,6 +91,10 @@ from payoff.wrappers.preference.annotators import Answers as Answers
 from payoff.wrappers.preference.annotators import OptimalValues as OptimalValues
 from payoff.wrappers.preference.annotators import SimulatedAnnotator as SimulatedAnnotator
 from payoff.wrappers.preference.annotators import judge as judge
+from payoff.wrappers.preference.bradley_terry import PreferenceLearning as PreferenceLearning
+from payoff.wrappers.preference.bradley_terry import RewardEnsemble as RewardEnsemble
+from payoff.wrappers.preference.cleaning import Cleaning as Cleaning
+from payoff.wrappers.preference.cleaning import preference_strength as preference_strength
 from payoff.wrappers.preference.feature_task import FeatureTask as FeatureTask
 from payoff.wrappers.preference.feature_task import feature_task as feature_task
 from payoff.wrappers.preference.linear_preference import LinearFit as LinearFit

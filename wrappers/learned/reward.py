@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "RewardBlend": "payoff.wrappers.learned.blend:RewardBlend",
     "TableReward": "payoff.wrappers.learned.table:TableReward",
     "LinearReward": "payoff.wrappers.learned.linear_reward:LinearReward",
+    "NetworkReward": "payoff.wrappers.learned.network_reward:NetworkReward",
 }
 
 

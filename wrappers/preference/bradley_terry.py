@@ -239,7 +239,7 @@ class RewardEnsemble:
 
     @property
     def reliability(self) -> Array:
-        """beta of (1) for each annotator, ``(K,)``, of geometric mean 1."""
+        """The beta of (1) for each annotator, ``(K,)``, of geometric mean 1."""
         with torch.no_grad():
             found: Array = self._reliability().numpy()
         return found

@@ -173,8 +173,8 @@ class FeatureTask:
         for _ in range(1000):
             found = self._play(count, length, rng)
             if not past_the_end:
-                found = found.take(found.valid.all(axis=1))
-            parts.append(found.take(np.arange(len(found), dtype=np.int64)[: count - kept]))
+                found = found.take(np.flatnonzero(found.valid.all(axis=1)))
+            parts.append(found.take(np.arange(len(found))[: count - kept]))
             kept += len(parts[-1])
             if kept == count:
                 break
