@@ -134,6 +134,38 @@ def _preferences_of_segments(
     return LinearPreferences(model, by, pairs, length, scale, flip, gamma, past_the_end)
 
 
+def _preferences(
+    *, file: str, epochs: int = 100, members: int = 3, learning_rate: float = 1e-3, clean: str = "none"
+) -> RewardLearner:
+    """See :class:`payoff.baselines.preference_learners.FilePreferences`."""
+    from payoff.baselines.preference_learners import FilePreferences
+
+    return FilePreferences(file, epochs, members, learning_rate, clean)
+
+
+def _preference(
+    *,
+    by: str = "partial_return",
+    scale: float = 1.0,
+    flip: float = 0.0,
+    length: int = 10,
+    ask_every: int = 2000,
+    questions: int = 20,
+    budget: int = 0,
+    choose: str = "random",
+    epochs: int = 10,
+    members: int = 3,
+    learning_rate: float = 1e-3,
+    clean: str = "none",
+    gamma: float = 0.99,
+) -> RewardLearner:
+    """See :class:`payoff.baselines.preference_learners.OnlinePreferences`."""
+    from payoff.baselines.preference_learners import OnlinePreferences
+
+    schedule = (length, ask_every, questions, budget, choose)
+    return OnlinePreferences(by, scale, flip, *schedule, epochs, members, learning_rate, clean, gamma)
+
+
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,
@@ -142,6 +174,8 @@ REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "expadard": _expadard,
     "explors": _explors,
     "linear_preferences": _preferences_of_segments,
+    "preferences": _preferences,
+    "preference": _preference,
 }
 
 

@@ -19,7 +19,7 @@ from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import flat
 from payoff.wrappers.rows import Array
 
-__all__ = ["SegmentRecorder", "Segments", "draw_pairs"]
+__all__ = ["SegmentRecorder", "Segments", "draw_pairs", "joined"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
