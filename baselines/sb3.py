@@ -14,7 +14,7 @@ Example: ``python -m payoff.baselines.sb3 --env-id payoff/TrustDilemma-v0 --rewa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ from payoff.baselines.environments import OneSeat, make_vector, shares
 from payoff.baselines.evaluation import evaluate, score, yardsticks
 from payoff.baselines.networks import largest
 from payoff.baselines.result import CURVES, Result
-from payoff.baselines.rewriting import entry
+from payoff.baselines.rewriting import entry, info_level
 from payoff.baselines.rollout import Episodes
 from payoff.baselines.sb3_transform import RewardTransformCallback
 from payoff.baselines.training import NotFiniteError, OnProgress, RunArgs, TrainingRun, curve_of
@@ -279,6 +279,7 @@ def make_sb3(
     seed: int = 1,
     env_kwargs: Mapping[str, Any] | None = None,
     norm_reward: bool = True,
+    wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
     **settings: Any,
 ) -> PPO:
     """A Stable-Baselines3 PPO model on one of our ids, ready for ``learn``.
@@ -289,6 +290,7 @@ def make_sb3(
         seed: seed of everything.
         env_kwargs: game parameters and view settings, ``reward``, ``agent``, ``partners`` and ``control`` among them.
         norm_reward: divide rewards by the running deviation of their discounted sum.
+        wrapper: wraps the vector environment, as in ``lambda env: payoff.wrappers.wrap(env, method)``.
         **settings: keywords of ``stable_baselines3.PPO`` that differ from those of :class:`Args`.
 
     Raises:
@@ -297,7 +299,8 @@ def make_sb3(
     """
     keywords = {"info": "minimal", **(env_kwargs or {})}
     levels = str(keywords.get("actions")).startswith("discrete:")
-    env = NativeVecEnv(make_vector(env_id, num_envs, keywords, autoreset_mode=AutoresetMode.SAME_STEP), levels=levels)
+    env = make_vector(env_id, num_envs, keywords, autoreset_mode=AutoresetMode.SAME_STEP)
+    native = NativeVecEnv(env if wrapper is None else wrapper(env), levels=levels)
     default = Args()
     ours = {
         "n_steps": default.n_steps,
@@ -310,16 +313,22 @@ def make_sb3(
         "device": "cpu",
     }
     chosen = {**ours, **settings}
-    scaled = VecNormalize(env, norm_obs=False, norm_reward=norm_reward, gamma=chosen["gamma"], clip_reward=np.inf)
+    scaled = VecNormalize(native, norm_obs=False, norm_reward=norm_reward, gamma=chosen["gamma"], clip_reward=np.inf)
     return PPO("MlpPolicy", scaled, seed=seed, **chosen)
 
 
-def train(args: Args, *, on_progress: OnProgress | None = None) -> Result:
+def train(
+    args: Args,
+    *,
+    on_progress: OnProgress | None = None,
+    wrapper: Callable[[VectorEnv], VectorEnv] | None = None,
+) -> Result:
     """Train one seat, or one controller of all seats.
 
     Args:
         args: settings.
         on_progress: called after every rollout with (steps done, steps in all).
+        wrapper: wraps the vector environment; see :func:`payoff.baselines.ppo.train`.
 
     Raises:
         payoff.baselines.training.NotFiniteError: a weight is not finite.
@@ -332,7 +341,8 @@ def train(args: Args, *, on_progress: OnProgress | None = None) -> Result:
         args.env_id,
         num_envs=args.num_envs,
         seed=args.seed,
-        env_kwargs=args.keywords(),
+        env_kwargs={"info": info_level(None, wrapper), **args.keywords()},
+        wrapper=wrapper,
         n_steps=args.n_steps,
         batch_size=args.batch_size,
         n_epochs=args.n_epochs,

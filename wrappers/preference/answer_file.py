@@ -5,8 +5,9 @@
 
     {"answer": 1, "annotator": "me", "first": 3, "second": 8, "seed": 0}
 
-``answer`` is 1 where the first segment is preferred, 0 where the second is, 0.5 where they are equally good, "skip" where
-the annotator does not say. Lines are only ever added; a last line that was cut off in the middle counts as not written.
+``answer`` is 1 where the first segment is preferred, 0 where the second is, 0.5 where they are equally good, "skip"
+where the annotator does not say. Lines are only ever added; a last line that was cut off in the middle counts as not
+written.
 """
 
 from __future__ import annotations

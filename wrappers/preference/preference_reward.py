@@ -1,8 +1,8 @@
 """A reward that learns from preferences while an agent trains under it.
 
-The agent plays; its play is cut into segments; every so many steps an annotator is asked about pairs of recent ones; the
-ensemble of :mod:`payoff.wrappers.preference.bradley_terry` learns from all answers so far; from then on the agent is paid
-what the ensemble says. Before the first round of learning it is paid nothing.
+The agent plays; its play is cut into segments; every so many steps an annotator is asked about pairs of them; the
+ensemble of :mod:`payoff.wrappers.preference.bradley_terry` learns from all answers so far; from then on the agent is
+paid what the ensemble says. Before the first round of learning it is paid nothing.
 
 The reward is scaled so that its steps in the segments in memory have a root mean square of 1. It has no offset, so that
 an end goes on being worth 0.
@@ -279,4 +279,3 @@ def _paid(
         return NetworkReward.build(settings, {name: as_array(array) for name, array in arrays.items()})
     except (KeyError, ValueError) as error:
         raise ValueError(f"{kind}: paid: {error}") from error
-

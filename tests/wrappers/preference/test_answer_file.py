@@ -35,7 +35,13 @@ def test_answers_come_back_as_they_were_given(path):
     assert found.annotator.tolist() == [0, 1, 0, 1] and found.names == ("ann", "bob")
     assert found.about == {"env_id": "payoff/Delivery-v0"}
     np.testing.assert_array_equal(found.segments.obs, some().obs)
-    assert json.loads(path.read_text().splitlines()[1]) == {"answer": 1, "annotator": "ann", "first": 0, "second": 1, "seed": 7}
+    assert json.loads(path.read_text().splitlines()[1]) == {
+        "answer": 1,
+        "annotator": "ann",
+        "first": 0,
+        "second": 1,
+        "seed": 7,
+    }
 
 
 def test_a_line_that_a_kill_cut_off_counts_as_not_written(path):
@@ -54,7 +60,7 @@ def test_a_line_that_a_kill_cut_off_counts_as_not_written(path):
 def test_what_is_no_answer_is_refused_and_nothing_is_written(path):
     before = path.read_bytes()
     for answer in (2, True, "left", None, 0.7):
-        with pytest.raises(ValueError, match="answer must be one of 0, 0.5, 1 and 'skip'"):
+        with pytest.raises(ValueError, match=r"answer must be one of 0, 0\.5, 1 and 'skip'"):
             append_answer(path, 0, 1, answer)
     with pytest.raises(ValueError, match="first must be an integer at least 0, got -1"):
         append_answer(path, -1, 1, 1)
