@@ -1,4 +1,5 @@
 """The command line: ``payoff list | info | train | ablate | evaluate | reward | compare``.
+"""The command line: ``payoff list | info | train | ablate | evaluate | prefer | compare``.
 
 Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
 Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
@@ -43,6 +44,7 @@ COMMANDS = {
     "ablate": ("payoff.cli.ablating:Ablate", "the same games with different rewards: figures, tables, report"),
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
     "reward": ("payoff.cli.rewards:ShowReward", "a learned reward: what its file holds, and a picture"),
+    "prefer": ("payoff.cli.preferring:Prefer", "which of two stretches of play is better? a person says"),
     "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }
 
