@@ -70,7 +70,8 @@ class Questions:
     def pairs(self) -> list[tuple[int, int]]:
         """Numbers of the two segments of each question; more questions begin with the same ones."""
         rng = np.random.default_rng([self.seed, 3])
-        return [tuple(int(x[0]) for x in draw_pairs(self.segments, 1, rng)) for _ in range(self.questions)]  # type: ignore[misc]
+        drawn = (draw_pairs(self.segments, 1, rng) for _ in range(self.questions))
+        return [(int(first[0]), int(second[0])) for first, second in drawn]
 
 
 @dataclass(frozen=True)
