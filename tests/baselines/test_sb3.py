@@ -14,6 +14,7 @@ from payoff.baselines.environments import make_vector
 from payoff.baselines.evaluation import evaluate
 from payoff.baselines.run import load_checkpoint
 from payoff.baselines.training import NotFiniteError
+from payoff.wrappers import LinearReward, wrap
 
 TRUST, KEYS = "payoff/TrustDilemma-v0", "payoff/KeyRoom-v0"
 SMALL = {"num_envs": 8, "n_steps": 32, "batch_size": 64}
@@ -137,3 +138,22 @@ def test_a_weight_that_is_not_finite_stops_the_training():
     args = sb3.Args(total_steps=512, learning_rate=float("nan"), **SMALL)
     with pytest.raises((NotFiniteError, ValueError)):
         sb3.train(args)
+
+
+def test_a_wrapper_changes_what_is_learned_from_and_not_the_payoffs():
+    """Only steps on road, the first feature of Delivery, are paid: each is 1, or 0 on brick and at ends."""
+    reward = LinearReward([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    small = {"num_envs": 3, "n_steps": 32, "batch_size": 96}
+    model = sb3.make_sb3(
+        "payoff/Delivery-v0", env_kwargs={"info": "full"}, wrapper=lambda env: wrap(env, reward), **small
+    )
+    native = model.get_env().unwrapped
+    native.reset()
+    for t in range(60):
+        native.step_async(np.full(3, t % 4))
+        _, paid, done, infos = native.step_wait()
+        assert set(paid) <= {0.0, 1.0}
+        assert all(("terminal_observation" in infos[b]) == done[b] for b in range(3))
+    welfare, told, _, steps = native.episodes.running
+    assert (welfare[steps > 0] <= 0.0).all() and (told >= 0.0).all()  # no step but a delivery pays more than 0
+    assert steps.max() > 0 and (welfare != told)[steps > 0].all()
