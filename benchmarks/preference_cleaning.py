@@ -112,6 +112,8 @@ def draw(args: Args, found: dict[str, np.ndarray]) -> None:
     for name, (colour, line) in LOOKS.items():
         draw_curves(axes, np.array(args.answers), found[name], colour=colour, line=line, label=name)
     axes.set(xscale="log", xlabel="answers", ylabel="unseen pairs in the true order")
+    axes.set_xticks(args.answers, labels=[str(n) for n in args.answers])
+    axes.minorticks_off()
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
