@@ -32,7 +32,6 @@ class Prefer:
         payoff prefer payoff/Delivery-v0 --out answers.jsonl
         payoff prefer Delivery-v0 --out answers.jsonl --policy results/one/checkpoints/5d1f0c9a3b7e2468.safetensors
         payoff prefer CartPole-v1 --out cart.jsonl --length 40 --questions 20 --screen terminal
-        payoff train --algo ppo --env Delivery-v0 --out results/mine --reward-learner preferences:file=answers.jsonl
     """
 
     env: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")]
