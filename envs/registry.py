@@ -70,6 +70,7 @@ GAMES = {
     "payoff/Curling-v0": "payoff.envs.sparse.curling:V0",
     "payoff/RouteDrive-v0": "payoff.envs.sparse.route_drive:V0",
     "payoff/CarBall-v0": "payoff.envs.sparse.car_ball:V0",
+    "payoff/TwoUsers-v0": "payoff.envs.sparse.two_users:V0",
     "payoff/Congestion-v0": "payoff.envs.social.congestion:V0",
 }
 
