@@ -71,6 +71,7 @@ GAMES = {
     "payoff/RouteDrive-v0": "payoff.envs.sparse.route_drive:V0",
     "payoff/CarBall-v0": "payoff.envs.sparse.car_ball:V0",
     "payoff/TwoUsers-v0": "payoff.envs.sparse.two_users:V0",
+    "payoff/TrafficGrid-v0": "payoff.envs.sparse.traffic_grid:V0",
     "payoff/Congestion-v0": "payoff.envs.social.congestion:V0",
 }
 
