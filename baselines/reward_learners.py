@@ -179,6 +179,27 @@ REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
 }
 
 
+def _heron(
+    *,
+    ranking: Any,
+    margin: float = 0.5,
+    segment: int = 1,
+    warmup: int = 1000,
+    learn_every: int = 400,
+    centre: bool = True,
+    random_steps: int = 0,
+) -> RewardLearner:
+    """A ranking of quantities; see :mod:`payoff.baselines.heron`."""
+    from payoff.baselines.heron import Heron
+
+    settings: dict[str, Any] = {"segment": segment, "warmup": warmup, "learn_every": learn_every}
+    return Heron(ranking=ranking, margin=margin, centre=centre, random_steps=random_steps, **settings)
+
+
+# name -> what builds it from the settings of a specification
+REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {"saved": Saved, "heron": _heron}
+
+
 def reward_learner(specification: str) -> RewardLearner | None:
     """The reward learner of a specification; None for ``none``.
 

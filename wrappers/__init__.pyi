@@ -110,6 +110,13 @@ from payoff.wrappers.preference.linear_preference import policy_library as polic
 from payoff.wrappers.preference.preference_reward import PreferenceReward as PreferenceReward
 from payoff.wrappers.preference.segments import Segments as Segments
 from payoff.wrappers.preference.segments import draw_pairs as draw_pairs
+from payoff.wrappers.preference.comparison import NetworkSettings as NetworkSettings
+from payoff.wrappers.preference.hierarchy import Factor as Factor
+from payoff.wrappers.preference.hierarchy import HierarchicalPreferenceReward as HierarchicalPreferenceReward
+from payoff.wrappers.preference.hierarchy import HierarchyLearning as HierarchyLearning
+from payoff.wrappers.preference.hierarchy import compare_ranked as compare_ranked
+from payoff.wrappers.preference.step_network import StepInputs as StepInputs
+from payoff.wrappers.preference.step_network import StepNetwork as StepNetwork
 from payoff.wrappers.redistribution.base import EpisodeBatch as EpisodeBatch
 from payoff.wrappers.redistribution.base import RewardTransform as RewardTransform
 from payoff.wrappers.redistribution.credit import NormalisedCredit as NormalisedCredit

@@ -194,6 +194,7 @@ class Listed:
         flag: report booleans, True where the number is not 0, instead of numbers.
         low: smallest value of a number.
         high: largest value.
+        names: of its numbers, where they have names.
     """
 
     of: Any
@@ -201,6 +202,7 @@ class Listed:
     flag: bool = False
     low: float = -math.inf
     high: float = math.inf
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -418,7 +418,7 @@ V0 = Game(
         tabular=True,
     ),
     sight=Sight(look, plan, tuple(SETTINGS)),
-    info={"reward_vector": Listed(feature, len(FEATURES), low=0.0, high=1.0), "caption": EVENT},
+    info={"reward_vector": Listed(feature, len(FEATURES), low=0.0, high=1.0, names=FEATURES), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "exact",

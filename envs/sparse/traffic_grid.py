@@ -392,7 +392,7 @@ V0 = Game(
         alike=("rows", "columns"),
     ),
     sight=numbers(look, names),
-    info={"reward_vector": Listed(feature, len(FEATURES), low=0.0), "caption": EVENT},
+    info={"reward_vector": Listed(feature, len(FEATURES), low=0.0, names=FEATURES), "caption": EVENT},
     draw=draw,
     theory=Theory(
         "reference",

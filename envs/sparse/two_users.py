@@ -248,7 +248,7 @@ V0 = Game(
         )
     ),
     info={
-        "reward_vector": Listed(feature, len(FEATURES), low=0.0, high=1.0),
+        "reward_vector": Listed(feature, len(FEATURES), low=0.0, high=1.0, names=FEATURES),
         "progress": progress,
         "caption": EVENT,
     },

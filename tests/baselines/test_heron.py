@@ -1,0 +1,83 @@
+"""Reward learner heron: rankings as text, and a training under it."""
+
+import numpy as np
+import pytest
+
+from payoff.baselines import run
+from payoff.baselines.reward_learners import Problem, learned
+from payoff.wrappers import HierarchicalPreferenceReward, StepNetwork, wrap
+
+TRAFFIC = "payoff/TrafficGrid-v0"
+
+
+def problem(env_id=TRAFFIC, **keywords):
+    return Problem(env_id=env_id, keywords=keywords, gamma=0.99, on_truncation="bootstrap", seed=3)
+
+
+def test_a_ranking_is_read():
+    method = learned('heron:ranking=["-queue","+throughput 0","-effort","+end 0.25"],margin=0.4', problem())
+    assert isinstance(method, HierarchicalPreferenceReward)
+    assert [(f.sign, f.margin, f.index) for f in method.factors] == [
+        (-1, 0.4, 0),
+        (1, 0.0, 3),
+        (-1, 0.4, None),
+        (1, 0.25, None),
+    ]
+
+
+def test_entries_of_other_environments():
+    method = learned('heron:ranking=["+end 0","-effort"],segment=1', problem("MountainCarContinuous-v0"))
+    env = wrap(problem("MountainCarContinuous-v0").make(2), method)
+    env.reset(seed=0)
+    env.step(np.array([[0.5], [-1.0]]))
+    np.testing.assert_allclose(method.state_dict()["items.factors"], [[0.0, 0.25], [0.0, 1.0]])
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("specification", "message"),
+    [
+        ('heron:ranking=["queue"]', r"an entry is \+name or -name and perhaps a margin, got 'queue'"),
+        ('heron:ranking=["-queue -1"]', "an entry is"),
+        ('heron:ranking=["-que"]', r"has no 'que' \(did you mean 'queue'\?\)"),
+        ("heron:ranking=[]", "ranking must be a list"),
+        ('heron:ranking=["-effort"],random_steps=100', "effort is no entry of info, so random_steps must be 0"),
+        ('heron:ranking=["-queue"],margin=-1', "margin must be a number"),
+        ('heron:ranking=["-queue"],segment=0', "segment must be an integer at least 1, got 0"),
+    ],
+)
+def test_bad_rankings_are_refused_before_anything_runs(specification, message):
+    with pytest.raises(ValueError, match=message):
+        learned(specification, problem())
+
+
+def test_learned_from_random_play_it_is_finished_and_follows_the_ranking():
+    seen = []
+    asked = Problem(**{**vars(problem()), "on_progress": lambda done, total: seen.append((done, total))})
+    reward = learned('heron:ranking=["-queue"],margin=0.1,random_steps=4000', asked)
+    assert isinstance(reward, StepNetwork) and seen[-1] == (4000, 4000)
+    env = wrap(problem().make(8), reward)
+    env.reset(seed=9)
+    draws, queues, paid = np.random.default_rng(0), [], []
+    for _ in range(50):
+        _, r, _, _, info = env.step(draws.integers(0, 16, 8))
+        queues.append(info["reward_vector"][:, 0])
+        paid.append(r)
+    assert np.corrcoef(np.ravel(queues), np.ravel(paid))[0, 1] < -0.9  # the fewer cars, the more is paid
+    env.close()
+
+
+def test_a_run_under_it_is_a_row_like_any_other(tmp_path):
+    config = run.configure(
+        algo="ppo",
+        env_id=TRAFFIC,
+        reward=None,
+        seed=1,
+        reward_learner='heron:ranking=["-queue","-wait"],warmup=300',
+        settings={"num_envs": 4, "num_steps": 100, "hidden": (16,)},
+        total_steps=1200,
+        evaluation_episodes=2,
+    )
+    row = run.execute(config, tmp_path, lambda done, total: None)
+    assert row["status"] == "ok", row["message"]
+    assert row["reward_learner"].startswith("heron:") and not list(tmp_path.glob("rewards/*"))
