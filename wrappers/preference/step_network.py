@@ -3,6 +3,12 @@
 With x the numbers of a step, (mean, deviation) those of the steps it was learned from, and f the network,
 
 (1) reward = (f(clip((x - mean) / deviation, -5, 5)) - shift) / scale
+
+or, against values v_1, ..., v_M of f at other steps, the chance of being preferred to one of them,
+
+(2) reward = mean over m of sigmoid(f(...) - v_m)
+
+which lies in [0, 1], however large f has become: comparisons leave the size of f open.
 """
 
 from __future__ import annotations
@@ -89,6 +95,7 @@ class StepNetwork(LearnedReward):
             gives one.
         shift: value of f that pays 0.
         scale: difference in f that pays 1, above 0.
+        against: values v of (2), ``(M,)``; None: (1) is paid.
 
     Raises:
         ValueError: shapes that do not fit, or a number that is not allowed.
@@ -103,6 +110,7 @@ class StepNetwork(LearnedReward):
         *,
         shift: float = 0.0,
         scale: float = 1.0,
+        against: Array | None = None,
     ) -> None:
         check_number("shift", shift, -np.inf)
         check_number("scale", scale, 0.0, open_low=True)
@@ -119,6 +127,12 @@ class StepNetwork(LearnedReward):
             raise ValueError(f"layers must lead from {sizes[0]} numbers to one, got weights of the shapes {shapes}")
         if not all(np.isfinite(x).all() for x in (self.mean, *(x for layer in self.layers for x in layer))):
             raise ValueError("mean and layers must hold finite numbers")
+        self.against = None if against is None else reals("against", against).astype(np.float64)
+        if self.against is not None:
+            if self.against.ndim != 1 or not self.against.size or not np.isfinite(self.against).all():
+                raise ValueError(f"against must be finite numbers (M,), got {self.against!r}")
+            if (shift, scale) != (0.0, 1.0):
+                raise ValueError(f"shift and scale have no part in (2), got {shift} and {scale}")
 
     def __call__(self, t: Transition) -> Array:
         """Rewards ``(R,)``.
@@ -126,7 +140,11 @@ class StepNetwork(LearnedReward):
         Raises:
             ValueError: another number of inputs than it has.
         """
-        return (self.value(self.inputs(t)) - self.shift) / self.scale
+        value = self.value(self.inputs(t))
+        if self.against is None:
+            return (value - self.shift) / self.scale
+        chances: Array = 0.5 + 0.5 * np.tanh(0.5 * (value[:, None] - self.against))  # sigmoid, without overflow
+        return chances.mean(axis=1)
 
     def value(self, numbers: Array) -> Array:
         """Value of f for inputs ``(..., I)``."""
@@ -153,7 +171,7 @@ class StepNetwork(LearnedReward):
         found = {"mean": self.mean, "deviation": self.deviation}
         for at, (weight, bias) in enumerate(self.layers):
             found |= {f"{at}.weight": weight, f"{at}.bias": bias}
-        return found
+        return found if self.against is None else {**found, "against": self.against}
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
@@ -167,4 +185,5 @@ class StepNetwork(LearnedReward):
             layers,
             shift=settings["shift"],
             scale=settings["scale"],
+            against=arrays.get("against"),
         )
