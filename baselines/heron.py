@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from payoff.baselines import environments
+from payoff.baselines.random_play import random_actions
 from payoff.envs import registry
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.envs.core.specification import near
@@ -125,7 +126,7 @@ class Heron:
         draws = np.random.default_rng(problem.seed)
         env.reset(seed=problem.seed)
         for step in range(-(-self.random_steps // COPIES)):
-            env.step(_random(env.single_action_space, COPIES, draws))
+            env.step(random_actions(env.single_action_space, COPIES, draws))
             if problem.on_progress is not None:
                 problem.on_progress(min((step + 1) * COPIES, self.random_steps), self.random_steps)
         env.close()
@@ -177,12 +178,3 @@ def _known(problem: Any) -> tuple[list[str], list[str]]:
         return entries, []
     listed = registry.load(problem.env_id).info.get("reward_vector")
     return entries, list(getattr(listed, "names", ()))
-
-
-def _random(space: Any, copies: int, draws: np.random.Generator) -> Array:
-    """Uniformly random actions of an action space."""
-    if hasattr(space, "n"):
-        return draws.integers(0, space.n, copies)
-    if hasattr(space, "nvec"):
-        return draws.integers(0, space.nvec, (copies, len(space.nvec)))
-    return draws.uniform(space.low, space.high, (copies, *space.shape)).astype(space.dtype)

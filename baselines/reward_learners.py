@@ -196,8 +196,34 @@ def _heron(
     return Heron(ranking=ranking, margin=margin, centre=centre, random_steps=random_steps, **settings)
 
 
+def _vpl(
+    *,
+    user: int = 0,
+    users: Any = None,
+    answers: int = 16,
+    active: bool = False,
+    sets: int = 500,
+    comparisons: int = 16,
+    epochs: int = 40,
+    latent: int = 2,
+    beta: float = 1.0,
+    win_rates: bool = True,
+) -> RewardLearner:
+    """Answers of several users; see :mod:`payoff.baselines.vpl`."""
+    from payoff.baselines.vpl import Vpl
+
+    settings: dict[str, Any] = {"sets": sets, "comparisons": comparisons, "epochs": epochs, "latent": latent}
+    asked: dict[str, Any] = {"user": user, "users": users, "answers": answers, "active": active}
+    return Vpl(beta=beta, win_rates=win_rates, **asked, **settings)
+
+
 # name -> what builds it from the settings of a specification
-REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {"saved": Saved, "heron": _heron}
+REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
+    "saved": Saved,
+    "heron": _heron,
+    "vpl": _vpl,
+    "cooper": _cooper,
+}
 
 
 def reward_learner(specification: str) -> RewardLearner | None:

@@ -117,6 +117,9 @@ from payoff.wrappers.preference.hierarchy import HierarchyLearning as HierarchyL
 from payoff.wrappers.preference.hierarchy import compare_ranked as compare_ranked
 from payoff.wrappers.preference.step_network import StepInputs as StepInputs
 from payoff.wrappers.preference.step_network import StepNetwork as StepNetwork
+from payoff.wrappers.preference.variational import VariationalPreferences as VariationalPreferences
+from payoff.wrappers.preference.variational import VariationalSettings as VariationalSettings
+from payoff.wrappers.preference.variational import adjusted_rand_index as adjusted_rand_index
 from payoff.wrappers.redistribution.base import EpisodeBatch as EpisodeBatch
 from payoff.wrappers.redistribution.base import RewardTransform as RewardTransform
 from payoff.wrappers.redistribution.credit import NormalisedCredit as NormalisedCredit

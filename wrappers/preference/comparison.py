@@ -26,7 +26,7 @@ from payoff.wrappers.preference.step_network import LEAST, LIMIT, StepInputs, St
 from payoff.wrappers.redistribution.learned import grad, mlp
 from payoff.wrappers.rows import Array
 
-__all__ = ["Comparer", "Fitting", "NetworkSettings"]
+__all__ = ["Comparer", "Fitting", "NetworkSettings", "checked_state", "part_of", "whitening"]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -23,9 +23,10 @@ traded for what, so say which margins were used.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -178,6 +179,8 @@ class HierarchicalPreferenceReward(RewardMethod):
         ValueError: there are no factors.
     """
 
+    sees_factors: ClassVar[bool] = True  # whether the network does
+
     def __init__(
         self,
         factors: Sequence[Factor],
@@ -221,7 +224,9 @@ class HierarchicalPreferenceReward(RewardMethod):
                 that is not finite.
         """
         factors = np.stack([factor(t) for factor in self.factors], axis=1)
-        numbers = np.concatenate([self.inputs(t), factors], axis=1)
+        numbers = self.inputs(t)
+        if self.sees_factors:
+            numbers = np.concatenate([numbers, factors], axis=1)
         if self._items and numbers.shape[1] != self._items["numbers"].shape[2]:
             raise ValueError(f"a step must have {self._items['numbers'].shape[2]} numbers, got {numbers.shape[1]}")
         paid = np.zeros(len(t.reward))
@@ -268,6 +273,10 @@ class HierarchicalPreferenceReward(RewardMethod):
 
     # -- learning ------------------------------------------------------------------------------------------------
 
+    def answers(self, first: Array, second: Array, margins: Array) -> Array:
+        """What is said of pairs of items with these factors ``(P, n)``: ``(P,)`` as :func:`compare_ranked` says it."""
+        return compare_ranked(first, second, self.signs, margins)
+
     def _is_due(self) -> bool:
         return self._since >= (self.learning.warmup if self.net is None else self.learning.learn_every)
 
@@ -285,7 +294,7 @@ class HierarchicalPreferenceReward(RewardMethod):
         for _ in range(learning.minibatches):
             drawn = draws.choice(len(items["factors"]), size=size, replace=False)
             z = items["factors"][drawn]
-            answers = compare_ranked(z[ahead], z[behind], self.signs, margins)
+            answers = self.answers(z[ahead], z[behind], margins)
             told = np.flatnonzero(answers)
             answered += told.size
             if told.size:
@@ -311,8 +320,8 @@ class HierarchicalPreferenceReward(RewardMethod):
         """
         if self.net is None:
             raise ValueError(f"nothing is learned before {self.learning.warmup} items have been seen")
-        names = []
-        for factor in self.factors:
+        names: list[str] = []
+        for factor in self.factors if self.sees_factors else ():
             if not isinstance(factor.of, str):
                 raise ValueError(f"a factor must be an entry of info to be kept in a file, got {factor.of!r}")
             names.append(factor.of if factor.index is None else f"{factor.of}[{factor.index}]")
@@ -336,7 +345,8 @@ class HierarchicalPreferenceReward(RewardMethod):
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
         """See :meth:`payoff.wrappers.RewardMethod.read_state`."""
         kind, length, n = type(self).__name__, self.learning.segment, len(self.factors)
-        other = HierarchicalPreferenceReward(self.factors, inputs=self.inputs, learning=self.learning)
+        other = copy.copy(self)
+        HierarchicalPreferenceReward.__init__(other, self.factors, inputs=self.inputs, learning=self.learning)
         if not state:
             return lambda: self._take(other)
         parts = {prefix: part_of(state, prefix) for prefix in ("rows.", "items.", "net.")}

@@ -144,7 +144,8 @@ class StepNetwork(LearnedReward):
         if self.against is None:
             return (value - self.shift) / self.scale
         chances: Array = 0.5 + 0.5 * np.tanh(0.5 * (value[:, None] - self.against))  # sigmoid, without overflow
-        return chances.mean(axis=1)
+        rate: Array = chances.mean(axis=1)
+        return rate
 
     def value(self, numbers: Array) -> Array:
         """Value of f for inputs ``(..., I)``."""
