@@ -1,6 +1,7 @@
-"""Reward learner ``heron``: a reward from a ranking of quantities, learned while the agent trains under it.
+r"""Reward learner ``heron``: a reward from a ranking of quantities, learned while the agent trains under it.
 
-    payoff train payoff/TrafficGrid-v0 --algo ppo --reward-learner 'heron:ranking=["-queue","-wait","-stops"]'
+    payoff train --algo ppo --env TrafficGrid-v0 --out results/heron \
+        --reward-learner 'heron:ranking=["-queue","-wait","-stops"]'
 
 An entry of the ranking is a sign, a name and perhaps a margin of its own: ``"-queue"``, ``"+end 0"``. A name is
 

@@ -1,6 +1,6 @@
 """Reward learner ``vpl``: the reward of one user, from a few answers of that user and many of others.
 
-    payoff train payoff/TwoUsers-v0 --env-param user=1 --algo ppo --reward-learner vpl:user=1
+    payoff train --algo ppo --env TwoUsers-v0 --params user=1 --reward-learner vpl:user=1 --out results/vpl
 
 The users are simulated. Each weighs the entries of ``info["reward_vector"]`` in a way of its own, and of two steps
 prefers the one with the larger weighted sum. Random play gives the steps. First many annotation sets are answered, each
