@@ -217,6 +217,20 @@ def _vpl(
     return Vpl(beta=beta, win_rates=win_rates, **asked, **settings)
 
 
+def _cooper(
+    *,
+    score: str = "aux",
+    share: float = 1.0,
+    verify: bool = True,
+    warmup: int = 1000,
+    learn_every: int = 1000,
+) -> RewardLearner:
+    """A proxy and its verifier; see :mod:`payoff.baselines.cooper`."""
+    from payoff.baselines.cooper import Cooper
+
+    return Cooper(score=score, share=share, verify=verify, warmup=warmup, learn_every=learn_every)
+
+
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,

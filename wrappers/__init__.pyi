@@ -111,6 +111,7 @@ from payoff.wrappers.preference.preference_reward import PreferenceReward as Pre
 from payoff.wrappers.preference.segments import Segments as Segments
 from payoff.wrappers.preference.segments import draw_pairs as draw_pairs
 from payoff.wrappers.preference.comparison import NetworkSettings as NetworkSettings
+from payoff.wrappers.preference.cooper import VerifiedProxyReward as VerifiedProxyReward
 from payoff.wrappers.preference.hierarchy import Factor as Factor
 from payoff.wrappers.preference.hierarchy import HierarchicalPreferenceReward as HierarchicalPreferenceReward
 from payoff.wrappers.preference.hierarchy import HierarchyLearning as HierarchyLearning
