@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from payoff.baselines import run
+from payoff.baselines import ppo, run
 from payoff.baselines.reward_learners import Problem, learned
 from payoff.wrappers import HierarchicalPreferenceReward, StepNetwork, wrap
 
 TRAFFIC = "payoff/TrafficGrid-v0"
+
+
+class KilledError(Exception):
+    pass
 
 
 def problem(env_id=TRAFFIC, **keywords):
@@ -81,3 +85,26 @@ def test_a_run_under_it_is_a_row_like_any_other(tmp_path):
     row = run.execute(config, tmp_path, lambda done, total: None)
     assert row["status"] == "ok", row["message"]
     assert row["reward_learner"].startswith("heron:") and not list(tmp_path.glob("rewards/*"))
+
+
+def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path):
+    """The reward learns while the agent trains: its memory and network are part of the checkpoint."""
+    small = {"num_envs": 4, "num_steps": 50, "hidden": (16,), "checkpoint_every": 2, "total_steps": 1400}
+
+    def trained(checkpoint, on_progress=None):
+        method = learned('heron:ranking=["-queue","-wait"],warmup=300,learn_every=150', problem())
+        args = ppo.Args(env_id=TRAFFIC, seed=3, checkpoint=checkpoint, **small)
+        return ppo.train(args, on_progress=on_progress, wrapper=lambda env: wrap(env, method))
+
+    def kill(done, total):
+        if done == 1000:
+            raise KilledError
+
+    whole = trained(None)
+    with pytest.raises(KilledError):
+        trained(str(tmp_path / "state"), kill)
+    resumed = trained(str(tmp_path / "state"))
+    for name in whole.curve:
+        assert resumed.curve[name].tobytes() == whole.curve[name].tobytes()
+    for one, other in zip(whole.policy.net.parameters(), resumed.policy.net.parameters(), strict=True):
+        assert one.detach().numpy().tobytes() == other.detach().numpy().tobytes()
