@@ -115,40 +115,6 @@ class Args:
         check_word("optimiser", self.optimiser, ("rmsprop", "sgd"))
 
 
-class FourierBasis:
-    """Coupled cosine features of a bounded observation, equation (1).
-
-    Args:
-        low, high: ``(O,)`` bounds of the observation.
-        order: highest multiple of half a wave along each axis.
-
-    Attributes:
-        multiples: ``(F - 1, O)`` the vectors c_k, the last axis fastest; the last feature is the bias.
-        size: F.
-
-    Raises:
-        ValueError: a bound that is not finite, an empty interval, or too many features.
-    """
-
-    def __init__(self, low: np.ndarray, high: np.ndarray, order: int) -> None:
-        self.low, self.high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-        if self.low.ndim != 1 or self.low.shape != self.high.shape or not (self.high > self.low).all():
-            raise ValueError(f"low and high must be vectors with low < high, got {low} and {high}")
-        if not np.isfinite(self.high - self.low).all():
-            raise ValueError(f"a Fourier basis needs finite bounds of the observation, got {low} to {high}")
-        self.size = (order + 1) ** self.low.size + 1
-        if self.size > MOST_FEATURES:
-            raise ValueError(f"order {order} in {self.low.size} numbers makes over {MOST_FEATURES} features: lower it")
-        self.multiples = np.indices((order + 1,) * self.low.size).reshape(self.low.size, -1).T.astype(np.float64)
-
-    def __call__(self, obs: np.ndarray) -> np.ndarray:
-        """Features ``(..., F)`` of observations ``(..., O)``."""
-        unit = (np.asarray(obs, dtype=np.float64) - self.low) / (self.high - self.low)
-        features = np.ones((*unit.shape[:-1], self.size))
-        features[..., :-1] = np.cos(np.pi * (unit[..., None, :] * self.multiples).sum(axis=-1))
-        return features
-
-
 class ObservationFeatures:
     """The observation itself as features; arguments, ``size`` and the call as of :class:`FourierBasis`."""
 

@@ -166,19 +166,6 @@ def _preference(
     return OnlinePreferences(by, scale, flip, *schedule, epochs, members, learning_rate, clean, gamma)
 
 
-# name -> what builds it from the settings of a specification
-REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
-    "saved": Saved,
-    **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
-    "exprd": _exprd,
-    "expadard": _expadard,
-    "explors": _explors,
-    "linear_preferences": _preferences_of_segments,
-    "preferences": _preferences,
-    "preference": _preference,
-}
-
-
 def _heron(
     *,
     ranking: Any,
@@ -234,6 +221,13 @@ def _cooper(
 # name -> what builds it from the settings of a specification
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
     "saved": Saved,
+    **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
+    "exprd": _exprd,
+    "expadard": _expadard,
+    "explors": _explors,
+    "linear_preferences": _preferences_of_segments,
+    "preferences": _preferences,
+    "preference": _preference,
     "heron": _heron,
     "vpl": _vpl,
     "cooper": _cooper,

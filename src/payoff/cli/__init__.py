@@ -1,5 +1,4 @@
-"""The command line: ``payoff list | info | train | ablate | evaluate | reward | compare``.
-"""The command line: ``payoff list | info | train | ablate | evaluate | prefer | compare``.
+"""The command line: ``payoff list | info | train | ablate | evaluate | prefer | reward | compare``.
 
 Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
 Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
