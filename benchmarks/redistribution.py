@@ -39,7 +39,7 @@ from payoff.baselines.rewriting import collect_episodes
 from payoff.baselines.rollout import Episodes
 from payoff.wrappers import DelayReward, wrap
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
-from payoff.wrappers.redistribution.learned import EpisodeLearning
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning
 from payoff.wrappers.redistribution.rd import LinearDecomposition
 from payoff.wrappers.redistribution.rudder import Rudder
 

@@ -30,7 +30,7 @@ from payoff.envs.core.params import check_flag, check_integer, check_number, che
 from payoff.wrappers.arguments import check_sequence, state_array
 from payoff.wrappers.base import Transition
 from payoff.wrappers.learned.basis import Basis, saved_basis
-from payoff.wrappers.learned.reward import LearnedReward
+from payoff.wrappers.learned.frozen import LearnedReward
 from payoff.wrappers.rows import Array
 
 __all__ = ["BlendForm", "RewardBlend", "head", "head_size", "head_start", "layers"]

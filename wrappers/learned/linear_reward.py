@@ -9,7 +9,7 @@ import numpy as np
 
 from payoff.wrappers.arguments import numbers, reals
 from payoff.wrappers.base import Transition
-from payoff.wrappers.learned.reward import LearnedReward
+from payoff.wrappers.learned.frozen import LearnedReward
 from payoff.wrappers.rows import Array
 
 __all__ = ["LinearReward"]

@@ -18,7 +18,7 @@ from payoff.envs.core.params import check_flag
 from payoff.wrappers.arguments import as_array, reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.keys import observation_key, row_keys
-from payoff.wrappers.learned.reward import LearnedReward
+from payoff.wrappers.learned.frozen import LearnedReward
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["StateTable", "TableReward", "action_numbers"]

@@ -33,7 +33,7 @@ from payoff.wrappers.bonus.bonus_model import Whitening
 from payoff.wrappers.learned.network_reward import NetworkReward, step_inputs
 from payoff.wrappers.preference.linear_preference import checked_answers
 from payoff.wrappers.preference.segments import Segments
-from payoff.wrappers.redistribution.learned import grad
+from payoff.wrappers.redistribution.episode_learning import grad
 from payoff.wrappers.rows import Array
 
 __all__ = ["PreferenceLearning", "RewardEnsemble"]

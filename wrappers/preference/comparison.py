@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import check_names, check_sequence, state_array
 from payoff.wrappers.preference.step_network import LEAST, LIMIT, StepInputs, StepNetwork
-from payoff.wrappers.redistribution.learned import grad, mlp
+from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
 
 __all__ = ["Comparer", "Fitting", "NetworkSettings", "checked_state", "part_of", "whitening"]

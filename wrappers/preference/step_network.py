@@ -22,7 +22,7 @@ from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import flat
-from payoff.wrappers.learned.reward import LearnedReward
+from payoff.wrappers.learned.frozen import LearnedReward
 from payoff.wrappers.rows import Array
 
 __all__ = ["LEAST", "LIMIT", "StepInputs", "StepNetwork"]

@@ -41,7 +41,7 @@ from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import reals
 from payoff.wrappers.preference.comparison import Fitting, NetworkSettings, whitening
 from payoff.wrappers.preference.step_network import LIMIT, StepInputs, StepNetwork
-from payoff.wrappers.redistribution.learned import grad, mlp
+from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
 
 __all__ = ["VariationalPreferences", "VariationalSettings", "adjusted_rand_index", "annealed", "information_gain"]

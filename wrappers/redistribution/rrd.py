@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer
-from payoff.wrappers.redistribution.learned import EpisodeLearning, LearnedDecomposition, mlp
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, LearnedDecomposition, mlp
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction
 from payoff.wrappers.rows import Array
 
@@ -41,7 +41,7 @@ class NetworkDecomposition(LearnedDecomposition):
         subset: K of (2), 2 or more; None: all steps, (1). In an episode of fewer than K steps they are drawn with
             replacement.
         unbiased: take (4) off.
-        learning: see :class:`payoff.wrappers.redistribution.learned.EpisodeLearning`.
+        learning: see :class:`payoff.wrappers.redistribution.episode_learning.EpisodeLearning`.
         residual: spread what the r^ of a finished episode lack of its return evenly over its steps.
 
     Raises:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from payoff.envs.core.params import check_number
-from payoff.wrappers.redistribution.learned import EpisodeLearning, LearnedDecomposition, mlp
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, LearnedDecomposition, mlp
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction
 from payoff.wrappers.rows import Array
 
@@ -42,8 +42,8 @@ class Rudder(LearnedDecomposition):
         features: inputs x, from R steps (obs, actions, next_obs) to ``(R, F)``; the paper uses the action one-hot and
             the change of the state.
         aux: weight of the predictions before the last one, at least 0.
-        learning: see :class:`payoff.wrappers.redistribution.learned.EpisodeLearning`; the last of ``hidden`` is the
-            number of memory cells, the others are layers between x and z.
+        learning: see :class:`payoff.wrappers.redistribution.episode_learning.EpisodeLearning`; the last of ``hidden``
+            is the number of memory cells, the others are layers between x and z.
         residual: whether to correct (5).
 
     Raises:

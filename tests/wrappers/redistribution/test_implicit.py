@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from payoff.wrappers.redistribution.base import EpisodeBatch
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning
 from payoff.wrappers.redistribution.implicit import ImplicitStepRewards, implicit_rewards
-from payoff.wrappers.redistribution.learned import EpisodeLearning
 
 QUICK = EpisodeLearning(hidden=(6,), gradient_steps=3)
 DEPTH, WIDTH, BETA = 4, 3, 0.05

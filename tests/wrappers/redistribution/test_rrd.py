@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from payoff.wrappers.redistribution.base import return_error
-from payoff.wrappers.redistribution.learned import EpisodeLearning
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning
 from payoff.wrappers.redistribution.rrd import NetworkDecomposition, sampled_loss
 from payoff.wrappers.redistribution.step_features import StepFeatures
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from payoff.wrappers.redistribution.base import EpisodeBatch, return_error
-from payoff.wrappers.redistribution.learned import EpisodeLearning
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning
 from payoff.wrappers.redistribution.rudder import Rudder, prediction_loss
 from payoff.wrappers.redistribution.step_features import StepFeatures, evaluated_steps
 
