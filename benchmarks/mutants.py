@@ -251,7 +251,10 @@ def commands(mutant: Mutant, reach: Reach | None) -> Iterator[list[str]]:
     if own:
         yield own
     if reach is not None and (tests := reach.tests(mutant)):
-        yield tests
+        places = TESTS[mutant.area]
+        yield sorted(
+            tests, key=lambda t: next((k for k, place in enumerate(places) if t.startswith(place)), len(places))
+        )
         if files := sorted({t.partition("::")[0] for t in tests} - set(own)):  # what a fixture did for one test
             yield files
         return

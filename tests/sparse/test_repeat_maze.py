@@ -99,6 +99,19 @@ def test_optimum_is_the_sum_over_ages_of_the_goal(size, rho):
     assert optimum(params, row)[0] == pytest.approx(total, abs=1e-12)
 
 
+@pytest.mark.parametrize(("rho", "far"), [(0.5, 1), (1.0, 4)])
+def test_a_goal_out_of_reach_is_a_step_away_where_it_may_move(rho, far):
+    """One step is left and the goal is farther: then comes another inner episode, whose goal may be next to its start.
+
+    Where goals stay it is as far from the middle as it is: 4 steps, in a corner of 5 x 5.
+    """
+    params = RepeatMazeParams(structure=rho)
+    row, layout = start_row(structure=rho), GAME.shape(params).layout
+    for name, value in {"goal": 0, "used": params.steps - 1, "found": 1}.items():
+        row[layout.column(name)] = value
+    assert optimum(params, row)[1] == 1 + far
+
+
 def test_value_stated_on_the_page():
     assert optimum(RepeatMazeParams(), start_row())[0] == pytest.approx(8.622, abs=5e-4)
     assert "8.622 in all" in GAME.doc

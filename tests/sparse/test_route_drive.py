@@ -294,6 +294,10 @@ def test_vehicles_keep_their_distance():
     for _ in range(10):
         env.step(np.zeros(2))
     assert row[AT["vehicle"] + 1] == pytest.approx(141.0)
+    row[AT["vehicle"] + 1 : AT["vehicle"] + 3] = 145.0, 150.0  # nearer than they keep: it stands, and does not go back
+    for _ in range(3):
+        env.step(np.zeros(2))
+    assert row[AT["vehicle"] + 1] == 145.0
 
 
 def test_only_finishing_pays_under_finish():
