@@ -12,7 +12,7 @@ import pytest
 
 import payoff
 from payoff.cli import main
-from payoff.envs import registry
+from payoff.envs import certifying, registry
 from payoff.envs.certificate import SCHEMA, Certificate, Equilibrium, Estimate, certificate, check
 from payoff.envs.certifying import certify, random_play
 from payoff.envs.mdp import as_mdp, canonical
@@ -365,3 +365,10 @@ def test_standard_error_counts_repeated_starts():
     steps = np.array([game.optimum(env.engine.rows[0], row)[1] for row in env.engine.state])
     assert level.horizon_to_reward.mean == pytest.approx(steps.mean())
     assert level.horizon_to_reward.standard_error == pytest.approx(steps.std(ddof=1) / math.sqrt(50))
+
+
+def test_standard_error_of_a_share_counts_one_success_more():
+    """None of 99: that of one of 100, sqrt(0.01 * 0.99 / 99) = 0.01; 3 of 9: that of 4 of 10."""
+    none, some = certifying._share(0, 99), certifying._share(3, 9)
+    assert (none.mean, none.standard_error) == (0.0, pytest.approx(0.01, rel=1e-12))
+    assert (some.mean, some.standard_error) == (pytest.approx(1 / 3), pytest.approx(math.sqrt(0.24 / 9), rel=1e-12))
