@@ -12,6 +12,7 @@ from payoff.baselines.environments import is_outside
 from payoff.envs import registry
 from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.envs.core.specification import imported, parse
+from payoff.files import check_digest, digest_of
 from payoff.wrappers import (
     Cleaning,
     NetworkReward,
@@ -21,6 +22,7 @@ from payoff.wrappers import (
     preference_strength,
     read_preferences,
 )
+from payoff.wrappers.arguments import check_text
 
 if TYPE_CHECKING:
     from payoff.wrappers import PreferenceReward
@@ -47,6 +49,7 @@ class FilePreferences:
         learning_rate: of Adam.
         clean: ``none``; ``flip`` answers that the ensemble is against; ``soften`` weak ones; ``all`` of these and
             margins. Cleaning learns twice: from the answers as they are, and again from the cleaned ones.
+        sha256: digest that the file must have; "": any.
 
     Raises:
         ValueError: a field is out of its range.
@@ -57,13 +60,19 @@ class FilePreferences:
     members: int = 3
     learning_rate: float = 1e-3
     clean: str = "none"
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError)."""
+        check_text("file", self.file)
         check_integer("epochs", self.epochs, 1, 100_000)
         check_integer("members", self.members, 1, 100)
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
         check_word("clean", self.clean, _CLEANINGS)
+
+    def digest(self) -> str:
+        """Of the answers, which say what the segments are; see :func:`payoff.files.digest_of`."""
+        return digest_of("file of preferences", self.file)
 
     def read(self) -> Preferences:
         """The answers.
@@ -82,6 +91,7 @@ class FilePreferences:
         Raises:
             ValueError: the file is of no use: unreadable, of another environment, or without a single preference.
         """
+        check_digest(self.file, self.sha256)
         found = self.read()
         env_id = found.about.get("env_id")
         if env_id not in (None, problem.env_id):

@@ -7,6 +7,9 @@ The grammar is that of :mod:`payoff.envs.core.specification`: a name of :data:`R
 - ``learn(problem)``, slow: a :class:`payoff.wrappers.RewardMethod`, which goes around the environment before shaping
   and bonus do.
 
+One that reads a file has a field ``sha256`` and a method ``digest()``: a run writes down which content it was given, so
+that another content is another run.
+
 A frozen one (:class:`payoff.wrappers.LearnedReward`) is kept in the results folder, under ``rewards/``; runs that ask
 for the same reward find it there.
 """
@@ -24,9 +27,11 @@ from typing import Any, Protocol, runtime_checkable
 import payoff
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.specification import build, imported, parse, unknown_name
+from payoff.files import check_digest, digest_of
 from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
+from payoff.wrappers.arguments import check_text
 
-__all__ = ["REWARD_LEARNERS", "Problem", "RewardLearner", "Saved", "learned", "reward_learner", "reward_path"]
+__all__ = ["REWARD_LEARNERS", "Problem", "RewardLearner", "Saved", "learned", "pinned", "reward_learner", "reward_path"]
 
 
 @runtime_checkable
@@ -42,18 +47,39 @@ class RewardLearner(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsFile(Protocol):
+    """A reward learner that learns from a file."""
+
+    sha256: str
+
+    def digest(self) -> str:
+        """Of what the file holds."""
+        ...
+
+
 @dataclass(frozen=True)
 class Saved:
     """A reward that was learned before: the file of :func:`payoff.wrappers.save_reward`."""
 
     path: str
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the field (ValueError)."""
+        check_text("path", self.path)
+
+    def digest(self) -> str:
+        """Of what the file holds; see :func:`payoff.files.digest_of`."""
+        return digest_of("path of reward learner saved", self.path)
 
     def check(self, problem: Problem) -> None:
         """Read the file.
 
         Raises:
-            ValueError: there is none, or it cannot be used.
+            ValueError: there is none, it cannot be used, or it holds something else than it did.
         """
+        check_digest(self.path, self.sha256)
         self._load()
 
     def learn(self, problem: Problem) -> LearnedReward:
@@ -135,12 +161,18 @@ def _preferences_of_segments(
 
 
 def _preferences(
-    *, file: str, epochs: int = 100, members: int = 3, learning_rate: float = 1e-3, clean: str = "none"
+    *,
+    file: str,
+    epochs: int = 100,
+    members: int = 3,
+    learning_rate: float = 1e-3,
+    clean: str = "none",
+    sha256: str = "",
 ) -> RewardLearner:
     """See :class:`payoff.baselines.preference_learners.FilePreferences`."""
     from payoff.baselines.preference_learners import FilePreferences
 
-    return FilePreferences(file, epochs, members, learning_rate, clean)
+    return FilePreferences(file, epochs, members, learning_rate, clean, sha256)
 
 
 def _preference(
@@ -257,6 +289,19 @@ def reward_learner(specification: str) -> RewardLearner | None:
 
 def _learns(thing: Any) -> bool:
     return isinstance(thing, RewardLearner) and not isinstance(thing, type)
+
+
+def pinned(specification: str) -> str:
+    """The specification with the digest of the file that it names, where it names one.
+
+    Raises:
+        ValueError: as :func:`reward_learner`, or the file cannot be read.
+        TypeError: as :func:`reward_learner`.
+    """
+    learner = reward_learner(specification)
+    if not isinstance(learner, ReadsFile) or learner.sha256:
+        return specification
+    return f"{specification}{',' if '=' in specification else ':'}sha256={learner.digest()}"
 
 
 def reward_path(out: Path, specification: str, problem: Problem) -> Path:

@@ -152,7 +152,7 @@ def configure(
         bonus=describe(bonus, "bonus"),
         transform=describe(transform, "transform"),
         partners=describe(partners, "partners"),
-        reward_learner=describe(reward_learner, "reward_learner"),
+        reward_learner=reward_learners.pinned(describe(reward_learner, "reward_learner")),
         env_params=env_params,
         evaluation_episodes=evaluation_episodes,
     )

@@ -20,6 +20,7 @@ __all__ = [
     "check_mapping",
     "check_names",
     "check_sequence",
+    "check_text",
     "flags",
     "numbers",
     "real",
@@ -54,6 +55,12 @@ def check_callable(name: str, value: Any, form: str) -> None:
     """Raise TypeError unless ``value`` can be called; ``form`` says how it would be."""
     if not callable(value):
         raise TypeError(f"{name} must be a function {form}, got {shown(value)}")
+
+
+def check_text(name: str, value: Any) -> None:
+    """Raise TypeError unless ``value`` is a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, got {shown(value)}")
 
 
 def check_sequence(name: str, value: Any, of: str) -> None:

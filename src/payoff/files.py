@@ -19,7 +19,7 @@ import numpy as np
 
 from payoff.extras import require
 
-__all__ = ["load_arrays", "new_beside", "save_arrays", "write_atomically"]
+__all__ = ["check_digest", "digest_of", "load_arrays", "new_beside", "save_arrays", "write_atomically"]
 
 _KINDS = "biuf"  # bool, signed and unsigned integers, floats
 
@@ -116,6 +116,28 @@ def load_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, np.n
     if not isinstance(meta, dict):
         raise ValueError(f"{path} is damaged or no {what}: its metadata is no JSON object")
     return arrays, meta
+
+
+def digest_of(what: str, path: str | os.PathLike[str]) -> str:
+    """Short text that stands for what a file holds: a letter and the first 16 hexadecimal digits of its SHA-256.
+
+    Args:
+        what: the file is, for errors.
+        path: the file.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return f"h{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"  # the letter: digits alone are a number
+    except (OSError, ValueError) as error:  # ValueError: no path may have a null byte
+        raise ValueError(f"{what} cannot be read: {path}: {getattr(error, 'strerror', error)}") from error
+
+
+def check_digest(path: str | os.PathLike[str], wanted: str) -> None:
+    """Raise ValueError where a file holds something else than :func:`digest_of` said; ``""`` is any content."""
+    if wanted and (found := digest_of("file", path)) != wanted:
+        raise ValueError(f"{path} has changed: its digest is {found}, and sha256 says {wanted}")
 
 
 def _form(what: str) -> str:

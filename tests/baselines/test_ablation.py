@@ -270,7 +270,7 @@ def test_first_seeds_come_first_and_ids_may_leave_the_namespace_out():
         ),
         ({"bonus": ["cuont"]}, ValueError, r"unknown bonus 'cuont' \(did you mean 'count'\?\); known: none,"),
         ({"transform": ["irc"]}, ValueError, r"unknown transform 'irc' \(did you mean 'ircr'\?\); known: none,"),
-        ({"bonus": ["count"]}, ValueError, "takes no wrapper: shaping and bonus must be none"),
+        ({"bonus": ["count"]}, ValueError, "takes no wrapper: shaping, bonus and reward_learner must be none"),
         ({"transform": ["ircr"]}, ValueError, "takes no transform: transform must be none"),
         ({"partners": ["random"]}, ValueError, "partners must be none with .*fake_trainer.* got 'random'"),
         ({"algo": [FAKE, FAKE]}, ValueError, "named twice"),

@@ -373,3 +373,11 @@ def test_numbers_that_are_not_finite_end_a_training(tmp_path, line):
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         learn(Args(**{"order": 1, **settings}))
+
+
+def test_rows_that_are_not_active_are_not_read():
+    form = BlendForm(inputs=3, actions=2)
+    reward = RewardBlend(form, ScaledNumbers(np.zeros(2), np.ones(2)), np.ones(form.size), gamma=0.9)
+    seen, action, one = np.array([[0.5, 0.5], [np.nan, 7.0]]), np.array([0, -1]), np.ones(2)
+    step = dataclasses.replace(transition(seen, action, one, one), active=np.array([True, False]))
+    assert reward(step)[0] == pytest.approx(3.0)  # f = 1, r_p = 1, w r_a = 1 in the middle

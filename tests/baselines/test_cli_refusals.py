@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 import payoff
+from payoff import files
 from payoff.baselines import checkpoint, results, run
 from payoff.baselines.ablation import Ablation, ablate
 from payoff.baselines.pool import Event
@@ -332,7 +333,7 @@ def test_a_forged_checkpoint_is_refused_and_says_why(capsys, tmp_path, trained, 
 def test_metadata_that_is_no_object(tmp_path, trained, monkeypatch):
     tensors, _ = checkpoint.load(trained)
     path = tmp_path / "x.safetensors"
-    monkeypatch.setattr(checkpoint.json, "dumps", lambda *_, **__: "[1]")
+    monkeypatch.setattr(files.json, "dumps", lambda *_, **__: "[1]")
     checkpoint.save(path, tensors, {})
     monkeypatch.undo()
     with pytest.raises(ValueError, match="its metadata is no JSON object"):

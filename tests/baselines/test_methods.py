@@ -93,6 +93,7 @@ NEEDS = {  # what has no default
     "flip": "rate=0.1,per=step",
     "unflip": "rate=0.1,per=step",
     "team_spirit": "teams=[0,1]",
+    "potential": "key=progress",
     "implicit": "",
     "information": "probability=p",
     "clip_delta": "scores=s",

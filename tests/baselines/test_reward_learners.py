@@ -12,6 +12,7 @@ from payoff.baselines import bilevel_reward, read_results, reward_learners, run
 from payoff.baselines.ablation import Ablation
 from payoff.baselines.reward_learners import Saved, learned, reward_learner, reward_path
 from payoff.baselines.reward_problem import Problem
+from payoff.files import load_arrays, save_arrays
 from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
 from tests.baselines.commands import call, refused
 
@@ -230,8 +231,6 @@ def test_what_cannot_be_learned_is_refused_before_anything_runs(specification, c
 def test_files_of_unknown_kinds(tmp_path):
     save_reward(tmp_path / "x", Constant(1.0))
     assert float(load_reward(tmp_path / "x").number) == 1.0
-    from payoff.files import load_arrays, save_arrays
-
     arrays, meta = load_arrays(tmp_path / "x", "reward")
     for kind, message in (
         ("RewardBlnd", "did you mean 'RewardBlend'"),
@@ -248,3 +247,22 @@ def test_files_of_unknown_kinds(tmp_path):
     with pytest.raises(TypeError, match="reward must be a LearnedReward, got Counting"):
         save_reward(tmp_path / "y", Counting())
     assert reward_learners.REWARD_LEARNERS.keys() >= {"saved", "barfi", "lirpg", "meta_weight"}
+
+
+def test_another_content_of_a_file_is_another_run(tmp_path):
+    """The run writes down what the file held: a file that has changed is another run, and an old one is refused."""
+    path = tmp_path / "reward.safetensors"
+    save_reward(path, Constant(1.0))
+    first = configured(reward_learner=f"saved:path={path}")
+    save_reward(path, Constant(2.0))
+    second = configured(reward_learner=f"saved:path={path}")
+    assert first.reward_learner != second.reward_learner and first.run_id != second.run_id
+    assert float(learned(second.reward_learner, problem(), tmp_path / "out").number) == 2.0
+    with pytest.raises(ValueError, match=r"has changed: its digest is h[0-9a-f]{16}, and sha256 says h[0-9a-f]{16}"):
+        learned(first.reward_learner, problem(), tmp_path / "out")
+
+
+def test_a_class_that_builds_nothing_is_no_reward(tmp_path):
+    save_arrays(tmp_path / "x", {}, {"kind": "payoff.wrappers.learned.frozen:LearnedReward", "settings": {}}, "reward")
+    with pytest.raises(ValueError, match="which is not known"):
+        load_reward(tmp_path / "x")

@@ -40,6 +40,12 @@ TABLES = {
 }
 TEACHER = w.Teacher(BANDIT, np.zeros((1, 1)), 0.9)
 VALID = {
+    "BlendForm": {"inputs": 5, "actions": 3},
+    "Cleaning": {},
+    "HierarchyLearning": {},
+    "NetworkSettings": {},
+    "PreferenceLearning": {},
+    "VariationalSettings": {},
     "AdaptiveTeacher": {"program": w.InformativeProgram(TEACHER)},
     "AnnealedReward": {"signal": "progress", "schedule": Schedule("constant")},
     "BeBold": {},
@@ -162,6 +168,13 @@ ELSEWHERE = {
     *("BatchInfo", "Bonus", "EpisodeBatch", "RewardMethod", "RewardTransform", "RowMethod", "Team", "Transition"),
     *("MultiAgentVecRewardWrapper", "MultiObjective", "ParallelRewardWrapper", "RewardWrapper", "VectorRewardWrapper"),
     *("ExplicableDesign", "WrapperSnapshot"),
+    # learned rewards and preferences: tests/wrappers/learned and tests/wrappers/preference
+    *("LearnedReward", "LinearReward", "NetworkReward", "RewardBlend", "StepNetwork", "load_reward", "save_reward"),
+    *("Answers", "Factor", "FeatureTask", "HierarchicalPreferenceReward", "LinearFit", "OptimalValues"),
+    *("PolicyLibrary", "PreferenceReward", "Preferences", "RewardEnsemble", "Segments", "SimulatedAnnotator"),
+    *("StepInputs", "VariationalPreferences", "VerifiedProxyReward", "adjusted_rand_index", "append_answer"),
+    *("begin_answers", "compare_ranked", "draw_pairs", "feature_task", "fit_partial_return", "fit_regret", "judge"),
+    *("observed_values", "policy_library", "preference_strength", "read_preferences"),
     *("augment", "branch_advantages", "crm_transitions", "from_simulation", "simulate", "total_payoff", "wrap"),
     *("total_reward", "table_values", "truth_probability", "RolloutValues", "caption_is", "Product", "Sum"),
 }

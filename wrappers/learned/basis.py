@@ -94,6 +94,8 @@ class ScaledNumbers:
             raise ValueError(
                 f"low and high must be vectors of one size, got shapes {self.low.shape}, {self.high.shape}"
             )
+        if np.isnan(self.low).any() or np.isnan(self.high).any():
+            raise ValueError(f"low and high must be numbers, got {low} and {high}")
         with np.errstate(over="ignore", invalid="ignore"):
             span = self.high - self.low
             bounded = np.isfinite(span) & (span > 0.0)

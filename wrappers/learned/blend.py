@@ -27,7 +27,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
-from payoff.wrappers.arguments import check_sequence, state_array
+from payoff.wrappers.arguments import check_mapping, check_sequence, state_array
 from payoff.wrappers.base import Transition
 from payoff.wrappers.learned.basis import Basis, saved_basis
 from payoff.wrappers.learned.frozen import LearnedReward
@@ -159,6 +159,8 @@ class RewardBlend(LearnedReward):
             raise ValueError(f"the basis must have {form.inputs} features, got {basis.size}")
         check_number("gamma", gamma, 0.0, 1.0)
         self.form, self.basis = form, basis
+        if np.shape(phi) != (form.size,):
+            raise ValueError(f"phi must have shape ({form.size},), got {np.shape(phi)}")
         self.phi = state_array("RewardBlend", "phi", phi, np.zeros(form.size))
         self.gamma = float(_logistic(self.phi[-1])) if form.learn_gamma else gamma
 
@@ -193,7 +195,9 @@ class RewardBlend(LearnedReward):
 
     def __call__(self, t: Transition) -> Array:
         """New rewards ``(R,)``."""
-        own, weight = self.parts(t.obs, t.action)
+        rows, active = len(t.reward), t.active[:, None]  # rows that are not hold placeholders, which may be anything
+        obs, action = np.asarray(t.obs).reshape(rows, -1), np.asarray(t.action).reshape(rows, -1)
+        own, weight = self.parts(np.where(active, obs, 0.0), np.where(active, action, 0))
         if self.form.aux == "none":
             return own + self.form.primary * t.reward
         aux = np.where(t.active, np.asarray(t.info["aux"], dtype=np.float64).reshape(-1), 0.0)
@@ -214,9 +218,12 @@ class RewardBlend(LearnedReward):
     @classmethod
     def build(cls, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         """See :class:`LearnedReward`."""
-        form = BlendForm(**{**settings["form"], "hidden": tuple(settings["form"]["hidden"])})
+        given = settings["form"]
+        check_mapping("form", given, "settings")
+        check_sequence("hidden", given["hidden"], "whole numbers")
+        form = BlendForm(**{**given, "hidden": tuple(given["hidden"])})
         return cls(form, saved_basis(settings, arrays), arrays["phi"], gamma=settings["gamma"])
 
 
 def _logistic(x: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-x)))
+    return float(0.5 + 0.5 * np.tanh(0.5 * x))  # the same, without an overflow

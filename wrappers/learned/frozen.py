@@ -91,7 +91,7 @@ def load_reward(path: str | os.PathLike[str]) -> LearnedReward:
     if kind in KINDS:
         importlib.import_module(module)
     found = getattr(sys.modules.get(module), name, None) if name else None
-    if not (isinstance(found, type) and issubclass(found, LearnedReward)):
+    if not (isinstance(found, type) and issubclass(found, LearnedReward)) or found.build == LearnedReward.build:
         hint = f"; import {module} first" if name and module not in sys.modules else near(kind, KINDS)
         raise ValueError(f"{path} is a reward of the kind {kind!r}, which is not known{hint}")
     try:

@@ -78,6 +78,8 @@ class NetworkReward(LearnedReward):
         self.weights = [_finite(f"weights[{i}]", w, 3) for i, w in enumerate(weights)]
         self.biases = [_finite(f"biases[{i}]", b, 2) for i, b in enumerate(biases)]
         self.mean, self.deviation = _finite("mean", mean, 1), _finite("deviation", deviation, 1)
+        if num_actions is not None and num_actions > self.mean.size:
+            raise ValueError(f"num_actions must be at most the {self.mean.size} inputs, got {num_actions}")
         self.scale, self.num_actions = float(scale), num_actions
         members, size = (self.weights[0].shape[0], self.mean.size) if self.weights else (0, 0)
         for i, weight in enumerate(self.weights):
@@ -107,7 +109,7 @@ class NetworkReward(LearnedReward):
 
     def __call__(self, t: Transition) -> Array:
         """Rewards ``(R,)``."""
-        obs = flat(t.obs)
+        obs = np.where(t.active[:, None], flat(t.obs), 0.0)
         actions = np.asarray(t.action, dtype=np.float64).reshape(len(obs), -1)
         actions = np.where(t.active[:, None], actions, 0.0)  # placeholders may be anything
         paid: Array = self.scale * self.members(step_inputs(obs, actions, self.num_actions)).mean(axis=0)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Invariance", "Teacher", "check_limit", "check_teacher", "solve_linear"]
 
+MOST_STATES = 3000  # full matrices of a few hundred megabytes
 SAME = 1e-9  # values nearer than this, relative to their size, are equally good
 SLACK = 1e-6  # share of a gap that rounding may take, so that the game's own payoff is never just outside
 
@@ -93,6 +94,8 @@ class Teacher:
         seen = as_array(obs)
         if seen.ndim < 2 or len(seen) != mdp.n_states:
             raise ValueError(f"obs must be an observation of each of {mdp.n_states} states, got shape {seen.shape}")
+        if mdp.n_states > MOST_STATES:
+            raise ValueError(f"a teacher can plan {MOST_STATES:,} states, and the game has {mdp.n_states:,}")
         self.mdp, self.gamma = mdp, gamma
         self.transition, self.reward = mdp.dense()
         self.reward[mdp.terminal] = 0.0

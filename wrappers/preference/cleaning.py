@@ -78,7 +78,7 @@ class Cleaning:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError)."""
-        if self.flip_below != np.inf:
+        if not (isinstance(self.flip_below, float) and self.flip_below == np.inf):
             check_number("flip_below", self.flip_below, 0.0)
         check_number("soften_within", self.soften_within, 0.0)
         check_number("softness", self.softness, 0.0, 0.5)

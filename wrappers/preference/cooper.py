@@ -97,6 +97,8 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
             KeyError: ``info`` lacks ``payoff``, ``progress`` or the score.
             ValueError: a number that is not finite, or no two steps of the warm-up that differ in their score.
         """
+        if self._progress.size != t.reward.size:
+            raise ValueError(f"{self._progress.size} rows have begun, got {t.reward.size}: reset comes first")
         progress = np.where(t.active, reals("progress", t.info["progress"]).astype(np.float64), self._progress)
         paid = reals("payoff", t.info["payoff"]).reshape(len(t.reward), -1)[:, 0] > 0.0
         draws = np.random.default_rng([self.learning.network.seed, 4, self._asked])
@@ -123,7 +125,7 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
     def state_dict(self) -> dict[str, Array]:
         """Beside that of the class it extends, progress and calls."""
         found = super().state_dict()
-        if found:
+        if found or self._progress.size:  # rows that have begun and made no step yet
             found |= {"progress": self._progress.copy(), "asked": np.array(self._asked)}
         return found
 

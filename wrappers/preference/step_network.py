@@ -119,14 +119,19 @@ class StepNetwork(LearnedReward):
             reals(name, x).astype(np.float64) for name, x in (("mean", mean), ("deviation", deviation))
         )
         self.layers = [tuple(reals("layers", x).astype(np.float64) for x in layer) for layer in layers]
+        for i, layer in enumerate(self.layers):
+            if len(layer) != 2 or layer[0].ndim != 2 or layer[1].ndim != 1:
+                raise ValueError(f"layers[{i}] must be a matrix and a vector, got shapes {[x.shape for x in layer]}")
         sizes = [self.mean.size, *(len(bias) for _, bias in self.layers)]
         shapes = [weight.shape for weight, _ in self.layers]
         if self.mean.ndim != 1 or self.deviation.shape != self.mean.shape or not (self.deviation > 0.0).all():
             raise ValueError(f"deviation must be {self.mean.size} numbers above 0, got {self.deviation}")
         if not shapes or shapes != list(zip(sizes[1:], sizes, strict=False)) or sizes[-1] != 1:
             raise ValueError(f"layers must lead from {sizes[0]} numbers to one, got weights of the shapes {shapes}")
-        if not all(np.isfinite(x).all() for x in (self.mean, *(x for layer in self.layers for x in layer))):
-            raise ValueError("mean and layers must hold finite numbers")
+        if not all(
+            np.isfinite(x).all() for x in (self.mean, self.deviation, *(x for layer in self.layers for x in layer))
+        ):
+            raise ValueError("mean, deviation and layers must hold finite numbers")
         self.against = None if against is None else reals("against", against).astype(np.float64)
         if self.against is not None:
             if self.against.ndim != 1 or not self.against.size or not np.isfinite(self.against).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import sys
 import zlib
@@ -68,7 +69,10 @@ def read_script(path: Path) -> list[Key]:
         ValueError: a line that is no key.
         OSError: the file cannot be read.
     """
-    words = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        words = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be a text in UTF-8: {error}") from error
     for number, word in enumerate(words, start=1):
         if word and word not in _WORDS:
             raise ValueError(f"{path}, line {number}: must be one of {', '.join(KEYS)}, got {word!r}")
@@ -163,7 +167,8 @@ class Terminal:
     def close(self) -> None:
         """Remove the pictures."""
         for path in self.files:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # whatever stands in the way was named when the picture was written
+                path.unlink(missing_ok=True)
 
 
 def _at(frames: Frames, tick: int) -> np.ndarray:
