@@ -146,3 +146,15 @@ def test_before_the_first_reset():
     for call in (lambda: env.step(np.array([1.0])), env.state):
         with pytest.raises(ResetNeeded, match="call reset"):
             call()
+
+
+def test_rewards_of_an_episode_begin_at_nothing():
+    """Before anybody has moved, and after the first of two moves: no round is over yet."""
+    env = payoff.aec_env(TRUST)
+    env.reset(seed=1)
+    nothing = dict.fromkeys(env.possible_agents, 0.0)
+    assert env.rewards == nothing
+    env.step(np.array([50.0], dtype=np.float32))
+    assert env.rewards == nothing
+    env.step(np.array([50.0], dtype=np.float32))
+    assert all(value > 0.0 for value in env.rewards.values())
