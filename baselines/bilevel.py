@@ -34,7 +34,7 @@ Example: ``python -m payoff.baselines.bilevel --env-params '{"aux": "misleading"
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -130,7 +130,7 @@ def _learn(
         acting = Generator(of_acting)
         play = Play(env, seed=int(of_env.generate_state(1)[0]))
         run.about |= {
-            "form": {**vars_of(objectives.form)},
+            "form": asdict(objectives.form),
             "order": basis.order,
             "low": [repr(x) for x in basis.low.tolist()],
             "high": [repr(x) for x in basis.high.tolist()],
@@ -167,11 +167,6 @@ def _learn(
 
 def _pi(objectives: Objectives, theta: np.ndarray, phi: np.ndarray, basis: Basis, obs: np.ndarray) -> np.ndarray:
     return policy_of(objectives, theta, phi, basis(obs))
-
-
-def vars_of(form: BlendForm) -> dict[str, Any]:
-    """Fields of a form, as JSON says them."""
-    return {name: list(x) if isinstance(x := getattr(form, name), tuple) else x for name in form.__slots__}
 
 
 def train(

@@ -6,16 +6,16 @@
 The second keeps the proxy as it was at first.
 
 The method is :class:`payoff.wrappers.VerifiedProxyReward`. A ``problem`` is a
-:class:`payoff.baselines.reward_learners.Problem`.
+:class:`payoff.baselines.reward_problem.Problem`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers import HierarchyLearning, NetworkSettings, RewardMethod, StepInputs, VerifiedProxyReward
 
@@ -60,7 +60,7 @@ class Cooper:
             network=NetworkSettings(hidden=(32, 32), learning_rate=3e-3, seed=seed),
         )
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """Look at what the environment reports.
 
         Raises:
@@ -72,10 +72,10 @@ class Cooper:
         finally:
             env.close()
         for name in (self.score, "progress", "payoff"):
-            if np.shape(info.get(name)) not in ((1,), (1, 1)):
+            if np.shape(info.get(name, ())) not in ((1,), (1, 1)):
                 raise ValueError(f"cooper needs one number {name} in info for each step, and {problem.env_id} has none")
 
-    def learn(self, problem: Any) -> RewardMethod:
+    def learn(self, problem: Problem) -> RewardMethod:
         """The method, which learns while the agent trains."""
         env = problem.make(1)
         num_actions = getattr(env.single_action_space, "n", None)

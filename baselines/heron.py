@@ -1,7 +1,7 @@
 r"""Reward learner ``heron``: a reward from a ranking of quantities, learned while the agent trains under it.
 
     payoff train --algo ppo --env TrafficGrid-v0 --out results/heron \
-        --reward-learner 'heron:ranking=["-queue","-wait","-stops"]'
+        --reward-learner 'heron:ranking=["-queue","-wait","-switches"]'
 
 An entry of the ranking is a sign, a name and perhaps a margin of its own: ``"-queue"``, ``"+end 0"``. A name is
 
@@ -11,7 +11,7 @@ An entry of the ranking is a sign, a name and perhaps a margin of its own: ``"-q
   what the reward layer pays.
 
 The method is :class:`payoff.wrappers.HierarchicalPreferenceReward`. A ``problem`` is a
-:class:`payoff.baselines.reward_learners.Problem`.
+:class:`payoff.baselines.reward_problem.Problem`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 
 from payoff.baselines import environments
 from payoff.baselines.random_play import random_actions
+from payoff.baselines.reward_problem import Problem
 from payoff.envs import registry
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.envs.core.specification import near
@@ -110,7 +111,7 @@ class Heron:
             network=NetworkSettings(seed=seed),
         )
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """Look every name up in the environment.
 
         Raises:
@@ -118,7 +119,7 @@ class Heron:
         """
         self._factors(problem)
 
-    def learn(self, problem: Any) -> RewardMethod:
+    def learn(self, problem: Problem) -> RewardMethod:
         """The method, or the finished reward of random play."""
         method = HierarchicalPreferenceReward(self._factors(problem), learning=self._learning(problem.seed))
         if not self.random_steps:
@@ -133,7 +134,7 @@ class Heron:
         env.close()
         return method.frozen()
 
-    def _factors(self, problem: Any) -> list[Factor]:
+    def _factors(self, problem: Problem) -> list[Factor]:
         entries, names = _known(problem)
         found = []
         for text in self.ranking:
@@ -167,7 +168,7 @@ def _parsed(text: str, margin: float) -> tuple[int, str, float]:
     return (1 if text.strip()[0] == "+" else -1), name, number
 
 
-def _known(problem: Any) -> tuple[list[str], list[str]]:
+def _known(problem: Problem) -> tuple[list[str], list[str]]:
     """Entries of ``info`` that are numbers, and names of the places of ``reward_vector``."""
     env = problem.make(1)
     try:

@@ -8,11 +8,11 @@ that the largest weight is 1 in size: preferences that an annotator with an unkn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from payoff.baselines.environments import is_outside
+from payoff.baselines.reward_problem import Problem
 from payoff.envs import registry
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
 from payoff.wrappers import FeatureTask, LinearReward, SimulatedAnnotator, feature_task
@@ -61,7 +61,7 @@ class LinearPreferences:
         check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
         check_flag("past_the_end", self.past_the_end)
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """See :class:`payoff.baselines.reward_learners.RewardLearner`.
 
         Raises:
@@ -75,13 +75,13 @@ class LinearPreferences:
                 f"linear_preferences needs a tabular game that reports info['reward_vector'], got {problem.env_id}"
             )
 
-    def task(self, problem: Any) -> FeatureTask:
+    def task(self, problem: Problem) -> FeatureTask:
         """The game of the problem; where boards are drawn, that of its seed."""
         names = registry.load(problem.env_id).params.names()
         own = {name: value for name, value in problem.keywords.items() if name in names}
         return feature_task(problem.env_id, gamma=self.gamma, start=problem.seed, **own)
 
-    def learn(self, problem: Any) -> LinearReward:
+    def learn(self, problem: Problem) -> LinearReward:
         """Ask, fit, and scale the weights.
 
         Raises:

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from payoff.baselines.environments import is_outside
+from payoff.baselines.reward_problem import Problem
 from payoff.envs import registry
 from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.envs.core.specification import imported, parse
@@ -85,7 +86,7 @@ class FilePreferences:
         except OSError as error:
             raise ValueError(f"file of preferences cannot be read: {self.file}: {error.strerror}") from error
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """See :class:`payoff.baselines.reward_learners.RewardLearner`.
 
         Raises:
@@ -100,7 +101,7 @@ class FilePreferences:
         if not told.size or (told == 0.5).all():
             raise ValueError(f"no preferences: {self.file} has {len(found)} answers, and none prefers a segment")
 
-    def learn(self, problem: Any) -> NetworkReward:
+    def learn(self, problem: Problem) -> NetworkReward:
         """Train an ensemble, and freeze it.
 
         Raises:
@@ -187,7 +188,7 @@ class OnlinePreferences:
         check_word("clean", self.clean, _CLEANINGS)
         check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """See :class:`payoff.baselines.reward_learners.RewardLearner`.
 
         Raises:
@@ -200,7 +201,7 @@ class OnlinePreferences:
             if not tabular:
                 raise ValueError(f"by={self.by} needs the values of a tabular game of Payoff, got {problem.env_id}")
 
-    def _annotator(self, problem: Any) -> Any:
+    def _annotator(self, problem: Problem) -> Any:
         if ":" in self.by:
             return imported(parse(self.by, "by"), lambda thing: hasattr(thing, "ask"), "an annotator")
         optimal = None
@@ -210,7 +211,7 @@ class OnlinePreferences:
             env.close()
         return SimulatedAnnotator(self.by, scale=self.scale, flip=self.flip, optimal=optimal)  # type: ignore[arg-type]
 
-    def learn(self, problem: Any) -> PreferenceReward:
+    def learn(self, problem: Problem) -> PreferenceReward:
         """The method, which has learned nothing yet."""
         from payoff.wrappers import PreferenceLearning, PreferenceReward  # they import torch
 
@@ -233,7 +234,7 @@ class OnlinePreferences:
         )
 
 
-def _sizes(problem: Any) -> tuple[int | None, int]:
+def _sizes(problem: Problem) -> tuple[int | None, int]:
     """Number of integer actions of each entry, None for real numbers; and numbers of an observation."""
     env = problem.make(1)
     env.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from payoff.baselines.reward_problem import Problem
 from payoff.wrappers import RewardMethod, StepInputs, Transition, wrap
 from payoff.wrappers.rows import Array
 
@@ -43,11 +44,11 @@ class _Recorder(RewardMethod):
         return t.reward.copy()
 
 
-def random_steps(problem: Any, steps: int, copies: int, inputs: Sequence[StepInputs]) -> list[Array]:
+def random_steps(problem: Problem, steps: int, copies: int, inputs: Sequence[StepInputs]) -> list[Array]:
     """Numbers of steps of uniformly random play.
 
     Args:
-        problem: a :class:`payoff.baselines.reward_learners.Problem`.
+        problem: a :class:`payoff.baselines.reward_problem.Problem`.
         steps: n, at least so many are played, and so many returned.
         copies: of the environment.
         inputs: what is read of a step.

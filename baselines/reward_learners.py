@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,167 +103,20 @@ def _bilevel(method: str) -> Callable[..., RewardLearner]:
     return make
 
 
-def _exprd(
-    *, states: int = 10, longest: int = 32, l1: float = 1e-4, limit: float = 10.0, fines: bool = True
-) -> RewardLearner:
-    """A teacher's sparse reward; see :class:`payoff.baselines.teachers.Explicable`."""
-    from payoff.baselines.teachers import Explicable
-
-    return Explicable(states=states, longest=longest, l1=l1, limit=limit, fines=fines)
-
-
-def _expadard(
-    *,
-    every: int = 5,
-    memory: int = 10,
-    l1: float = 1e-5,
-    limit: float = 10.0,
-    fines: bool = True,
-    per_row: bool = False,
-) -> RewardLearner:
-    """A teacher's reward that follows its learner; see :class:`payoff.baselines.teachers.Adaptive`."""
-    from payoff.baselines.teachers import Adaptive
-
-    return Adaptive(every=every, memory=memory, l1=l1, limit=limit, fines=fines, per_row=per_row)
-
-
-def _explors(
-    *,
-    rate: float = 0.01,
-    value_rate: float = 0.01,
-    bonus: float = 1.0,
-    largest_bonus: float = 1.0,
-    every: int = 5,
-    memory: int = 10,
-    clip: float = 0.0,
-    per_row: bool = False,
-) -> RewardLearner:
-    """A learner that shapes its own reward; see :class:`payoff.baselines.self_shaping.SelfShaping`."""
-    from payoff.baselines.self_shaping import SelfShaping
-
-    return SelfShaping(rate, value_rate, bonus, largest_bonus, every, memory, clip, per_row)
-
-
-def _preferences_of_segments(
-    *,
-    model: str = "regret",
-    by: str = "regret",
-    pairs: int = 1000,
-    length: int = 3,
-    scale: float = 1.0,
-    flip: float = 0.0,
-    gamma: float = 0.999,
-    past_the_end: bool = True,
-) -> RewardLearner:
-    """See :class:`payoff.baselines.linear_preferences.LinearPreferences`."""
-    from payoff.baselines.linear_preferences import LinearPreferences
-
-    return LinearPreferences(model, by, pairs, length, scale, flip, gamma, past_the_end)
-
-
-def _preferences(
-    *,
-    file: str,
-    epochs: int = 100,
-    members: int = 3,
-    learning_rate: float = 1e-3,
-    clean: str = "none",
-    sha256: str = "",
-) -> RewardLearner:
-    """See :class:`payoff.baselines.preference_learners.FilePreferences`."""
-    from payoff.baselines.preference_learners import FilePreferences
-
-    return FilePreferences(file, epochs, members, learning_rate, clean, sha256)
-
-
-def _preference(
-    *,
-    by: str = "partial_return",
-    scale: float = 1.0,
-    flip: float = 0.0,
-    length: int = 10,
-    ask_every: int = 2000,
-    questions: int = 20,
-    budget: int = 0,
-    choose: str = "random",
-    epochs: int = 10,
-    members: int = 3,
-    learning_rate: float = 1e-3,
-    clean: str = "none",
-    gamma: float = 0.99,
-) -> RewardLearner:
-    """See :class:`payoff.baselines.preference_learners.OnlinePreferences`."""
-    from payoff.baselines.preference_learners import OnlinePreferences
-
-    schedule = (length, ask_every, questions, budget, choose)
-    return OnlinePreferences(by, scale, flip, *schedule, epochs, members, learning_rate, clean, gamma)
-
-
-def _heron(
-    *,
-    ranking: Any,
-    margin: float = 0.5,
-    segment: int = 1,
-    warmup: int = 1000,
-    learn_every: int = 400,
-    centre: bool = True,
-    random_steps: int = 0,
-) -> RewardLearner:
-    """A ranking of quantities; see :mod:`payoff.baselines.heron`."""
-    from payoff.baselines.heron import Heron
-
-    settings: dict[str, Any] = {"segment": segment, "warmup": warmup, "learn_every": learn_every}
-    return Heron(ranking=ranking, margin=margin, centre=centre, random_steps=random_steps, **settings)
-
-
-def _vpl(
-    *,
-    user: int = 0,
-    users: Any = None,
-    answers: int = 16,
-    active: bool = False,
-    sets: int = 500,
-    comparisons: int = 16,
-    epochs: int = 40,
-    latent: int = 2,
-    beta: float = 1.0,
-    win_rates: bool = True,
-) -> RewardLearner:
-    """Answers of several users; see :mod:`payoff.baselines.vpl`."""
-    from payoff.baselines.vpl import Vpl
-
-    settings: dict[str, Any] = {"sets": sets, "comparisons": comparisons, "epochs": epochs, "latent": latent}
-    asked: dict[str, Any] = {"user": user, "users": users, "answers": answers, "active": active}
-    return Vpl(beta=beta, win_rates=win_rates, **asked, **settings)
-
-
-def _cooper(
-    *,
-    score: str = "aux",
-    share: float = 1.0,
-    verify: bool = True,
-    warmup: int = 1000,
-    learn_every: int = 1000,
-) -> RewardLearner:
-    """A proxy and its verifier; see :mod:`payoff.baselines.cooper`."""
-    from payoff.baselines.cooper import Cooper
-
-    return Cooper(score=score, share=share, verify=verify, warmup=warmup, learn_every=learn_every)
-
-
-# name -> what builds it from the settings of a specification
-REWARD_LEARNERS: dict[str, Callable[..., RewardLearner]] = {
+# name -> what builds it from the settings of a specification, or its class, module:Name of this package, which is
+# imported when it is asked for: most of them need torch or scipy
+REWARD_LEARNERS: dict[str, Callable[..., RewardLearner] | str] = {
     "saved": Saved,
     **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
-    "exprd": _exprd,
-    "expadard": _expadard,
-    "explors": _explors,
-    "linear_preferences": _preferences_of_segments,
-    "preferences": _preferences,
-    "preference": _preference,
-    "heron": _heron,
-    "vpl": _vpl,
-    "cooper": _cooper,
+    "exprd": "teachers:Explicable",
+    "expadard": "teachers:Adaptive",
+    "explors": "self_shaping:SelfShaping",
+    "linear_preferences": "linear_preferences:LinearPreferences",
+    "preferences": "preference_learners:FilePreferences",
+    "preference": "preference_learners:OnlinePreferences",
+    "heron": "heron:Heron",
+    "vpl": "vpl:Vpl",
+    "cooper": "cooper:Cooper",
 }
 
 
@@ -283,8 +137,17 @@ def reward_learner(specification: str) -> RewardLearner | None:
         return found
     if parsed.name not in REWARD_LEARNERS:
         raise unknown_name("reward_learner", parsed.name, ["none", *REWARD_LEARNERS])
-    made: RewardLearner = build(REWARD_LEARNERS[parsed.name], parsed)
+    made: RewardLearner = build(_builder(REWARD_LEARNERS[parsed.name]), parsed)
     return made
+
+
+def _builder(given: Callable[..., RewardLearner] | str) -> Callable[..., RewardLearner]:
+    """What is called with the settings."""
+    if not isinstance(given, str):
+        return given
+    module, _, name = given.partition(":")
+    found: Callable[..., RewardLearner] = getattr(importlib.import_module(f"payoff.baselines.{module}"), name)
+    return found
 
 
 def _learns(thing: Any) -> bool:
@@ -301,7 +164,8 @@ def pinned(specification: str) -> str:
     learner = reward_learner(specification)
     if not isinstance(learner, ReadsFile) or learner.sha256:
         return specification
-    return f"{specification}{',' if '=' in specification else ':'}sha256={learner.digest()}"
+    parsed = parse(specification, "reward_learner", REWARD_LEARNERS)
+    return f"{specification}{',' if parsed.values or parsed.named else ':'}sha256={learner.digest()}"
 
 
 def reward_path(out: Path, specification: str, problem: Problem) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from gymnasium.vector import VectorEnv
 
 from payoff.baselines.environments import make_vector
 from payoff.baselines.methods import Ending
+from payoff.baselines.training import OnProgress
 
 __all__ = ["Problem"]
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)

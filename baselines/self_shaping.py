@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import gymnasium as gym
-from gymnasium.vector import VectorEnv
 
+from payoff.baselines.reward_problem import Problem
 from payoff.wrappers import ExplorationGuided, RewardMethod
 
-__all__ = ["SelfShaping", "Shaped"]
-
-
-class Shaped(Protocol):
-    """What is asked of a :class:`payoff.baselines.reward_learners.Problem`."""
-
-    @property
-    def gamma(self) -> float:
-        """Discount of the learner."""
-        ...
-
-    def make(self, num_envs: int) -> VectorEnv:
-        """The environment."""
-        ...
+__all__ = ["SelfShaping"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +33,11 @@ class SelfShaping:
         """Check ranges (ValueError)."""
         self._method(1, 1.0)
 
-    def check(self, problem: Shaped) -> None:
+    def check(self, problem: Problem) -> None:
         """Raise ValueError unless actions are whole numbers and observations an array."""
         self.learn(problem)
 
-    def learn(self, problem: Shaped) -> RewardMethod:
+    def learn(self, problem: Problem) -> RewardMethod:
         """The method around the environment; it has seen nothing yet.
 
         Raises:

@@ -9,42 +9,17 @@ below 1. The model is that of the game's payoffs: whatever reward layer is chose
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from gymnasium.vector import VectorEnv
+from typing import Any
 
 from payoff.baselines.environments import is_outside
+from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers import AdaptiveTeacher, InformativeProgram, RewardMethod, Teacher, explicable_reward
 
-__all__ = ["Adaptive", "Explicable", "Taught"]
+__all__ = ["Adaptive", "Explicable"]
 
 STARTS = 100  # seeds of the starts from which the model is found
-
-
-class Taught(Protocol):
-    """What a teacher needs of a :class:`payoff.baselines.reward_learners.Problem`."""
-
-    @property
-    def env_id(self) -> str:
-        """Environment."""
-        ...
-
-    @property
-    def gamma(self) -> float:
-        """Discount of the learner."""
-        ...
-
-    @property
-    def on_progress(self) -> Callable[[int, int], None] | None:
-        """Called with (done, in all)."""
-        ...
-
-    def make(self, num_envs: int) -> VectorEnv:
-        """The environment."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +48,11 @@ class Explicable:
         check_number("limit", self.limit, 0.0, open_low=True)
         check_flag("fines", self.fines)
 
-    def check(self, problem: Taught) -> None:
+    def check(self, problem: Problem) -> None:
         """Raise ValueError where the game is not tabular, has several players, or the discount is not below 1."""
         check_problem(problem)
 
-    def learn(self, problem: Taught) -> RewardMethod:
+    def learn(self, problem: Problem) -> RewardMethod:
         """The designed reward, a :class:`payoff.wrappers.TableReward`.
 
         Raises:
@@ -126,11 +101,11 @@ class Adaptive:
         check_flag("fines", self.fines)
         check_flag("per_row", self.per_row)
 
-    def check(self, problem: Taught) -> None:
+    def check(self, problem: Problem) -> None:
         """Raise ValueError where the game is not tabular, has several players, or the discount is not below 1."""
         check_problem(problem)
 
-    def learn(self, problem: Taught) -> RewardMethod:
+    def learn(self, problem: Problem) -> RewardMethod:
         """The teacher around the environment; it has not seen its learner yet.
 
         Raises:
@@ -140,7 +115,7 @@ class Adaptive:
         return AdaptiveTeacher(program, every=self.every, memory=self.memory, per_row=self.per_row)
 
 
-def check_problem(problem: Taught) -> None:
+def check_problem(problem: Problem) -> None:
     """Raise ValueError unless the problem is one for a teacher."""
     check_number("gamma", problem.gamma, 0.0, 1.0, open_low=True, open_high=True)
     if is_outside(problem.env_id):
@@ -155,7 +130,7 @@ def check_problem(problem: Taught) -> None:
         env.close()
 
 
-def teacher_of(problem: Taught) -> Teacher:
+def teacher_of(problem: Problem) -> Teacher:
     """The teacher of a problem; its model is found from :data:`STARTS` starts."""
     env = problem.make(1)
     try:

@@ -7,18 +7,18 @@ prefers the one with the larger weighted sum. Random play gives the steps. First
 by a user drawn at random who is not named, and learned from (:class:`payoff.wrappers.VariationalPreferences`). Then the
 ``user`` answers some questions, and gets the reward of whoever would answer so.
 
-A ``problem`` is a :class:`payoff.baselines.reward_learners.Problem`.
+A ``problem`` is a :class:`payoff.baselines.reward_problem.Problem`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from payoff.baselines.random_play import random_steps
+from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_integer
 from payoff.wrappers import LearnedReward, NetworkSettings, StepInputs, VariationalPreferences, VariationalSettings
 from payoff.wrappers.rows import Array
@@ -146,7 +146,7 @@ class Vpl:
             latent=self.latent, beta=self.beta, epochs=self.epochs, batch_size=32, network=network
         )
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Problem) -> None:
         """Read the length of the environment's vector.
 
         Raises:
@@ -170,7 +170,7 @@ class Vpl:
             raise ValueError(f"user must be one of {len(weights)} users, counted from 0, got {self.user}")
         return weights
 
-    def learn(self, problem: Any) -> LearnedReward:
+    def learn(self, problem: Problem) -> LearnedReward:
         """Play, let the users answer, learn, ask the user.
 
         Raises:

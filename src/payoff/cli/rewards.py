@@ -53,7 +53,7 @@ class ShowReward:
         screen = console()
         say(screen, f"{type(reward).__name__}: {self.file}")
         for name, value in reward.settings().items():
-            say(screen, f"{name}: {value}")
+            say(screen, f"{name}: {value!r}")
         for name, array in reward.arrays().items():
             shape = " x ".join(map(str, array.shape)) or "one number"
             say(screen, f"{name}: {shape}, {array.min():.4g} to {array.max():.4g}" if array.size else f"{name}: empty")
@@ -67,10 +67,10 @@ class ShowReward:
         from payoff.baselines import environments
         from payoff.baselines.reward_figure import reward_figure
         from payoff.calibration.compare.figure import FORMS, encode
+        from payoff.files import write_atomically
 
         form = self.out.suffix[1:].lower()
         if form not in FORMS:
             raise UserError(f"--out must be a file that ends in .{' or .'.join(FORMS)}, got {self.out}")
         figure = reward_figure(reward, environments.find(self.env), assignments("params", self.params))
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        self.out.write_bytes(encode(figure, form))
+        write_atomically(self.out, encode(figure, form))
