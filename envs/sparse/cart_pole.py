@@ -1,4 +1,4 @@
-"""SparseCartPole: balance a pole to the horizon; only a pole that stands then is paid, and a controller gives advice.
+"""SparseCartPole: balance a pole to the horizon; only a pole that stands then is paid, and there is advice.
 
 ## Model
 A cart at x with velocity w carries a pole at angle th from the vertical with angular velocity q; the cart is pushed by
@@ -13,8 +13,10 @@ step of 0.02 seconds:
 
 These are the equations of Barto, Sutton and Anderson ("Neuronlike adaptive elements that can solve difficult learning
 control problems", 1983) without friction, as in Gymnasium's `CartPole-v1`, which the tests follow step for step. The
-advice is that of BARFI (Gupta et al., "Behavior Alignment via Reward Function Optimization", 2023), read from its
-published code, Dhawgupta/gupta2023behavior; the sparse payment is our own.
+controller's advice is that of BARFI (Gupta et al., "Behavior Alignment via Reward Function Optimization", 2023), read
+from its published code, Dhawgupta/gupta2023behavior. `fall_costs` and the aux of a leaning pole are the problem of
+BiPaRS (Hu et al., "Learning to Utilize Shaping Rewards", 2020; unverified: known from notes on it and third-party
+code, and which half of the states is inverted is our choice). The sparse payment of the default is our own.
 
 ## Players and actions
 One seat, two integer actions: 0 push left, 1 push right.
@@ -25,7 +27,8 @@ twice what ends an episode; and the velocities w and q, v as 0.5 + 0.5 v / (1 + 
 
 ## Rewards
 1 on step `max_steps` if the pole still stands then, else 0; with `every_step=True` the ordinary 1 for each step, the
-one in which the pole falls included. Beside it `info["aux"]` holds an auxiliary reward that is no part
+one in which the pole falls included; with `fall_costs=True` -1 on the step in which the pole falls or the cart leaves
+the track, and nothing else. Beside it `info["aux"]` holds an auxiliary reward that is no part
 of the payoff, 0 on the last step of an episode. Before each step a controller would push right if
 
 (4) 0.1 th + 0.5 (th - th of a step before) > 0
@@ -33,9 +36,13 @@ of the payoff, 0 on the last step of an episode. Before each step a controller w
 and left otherwise, the earlier angle being 0 at first. By `aux`:
 
 - `"good"`: 5 if the seat did what the controller would have done, else -1;
-- `"bad"`: -5 if it did, else 1.
+- `"bad"`: -5 if it did, else 1;
+- `"lean"`: 0.1 if the seat pushed to the side to which the pole leaned, else -0.1;
+- `"lean_inverted"`: the opposite of `"lean"`;
+- `"lean_half"`: that of `"lean_inverted"` where x > 0 before the step, that of `"lean"` elsewhere;
+- `"lean_random"`: 0.1 or -0.1, by a fair coin.
 
-These sizes are the ones that the published curves were drawn with, as far as is known; a copy of the code that pays
+The sizes of good and bad advice are the ones that the published curves were drawn with, as far as is known; a copy of the code that pays
 -1 and 0 for bad advice exists as well.
 
 ## Starting state
@@ -46,13 +53,14 @@ Terminated when |x| > 2.4 or |th| > 12 degrees, truncated after `max_steps`. An 
 and not terminated.
 
 ## Theory
-At most 1 is paid, or `max_steps` with `every_step`: a proven bound. The reference is the controller (4). `optimum`
+At most 1 is paid, or `max_steps` with `every_step`, or 0 with `fall_costs`: a proven bound. The reference is the controller (4). `optimum`
 plays it out from the given state, and where its pole stands at the horizon, as it does from all of 20,000 random
 starts at the default, its return is therefore the best. The number of steps that `optimum` gives is exact while the
-pole stands in it: payment comes at the horizon, or on the next step with `every_step`.
+pole stands in it: payment comes at the horizon, or on the next step with `every_step`, or never with `fall_costs`.
 
 ## Parameters
-`every_step` False; `aux` "good" or "bad"; `max_steps` 500.
+`every_step` False; `fall_costs` False, not together with `every_step`; `aux` "good", "bad", "lean", "lean_inverted",
+"lean_half" or "lean_random"; `max_steps` 500.
 
 ## Version history
 v0: first version.
@@ -77,7 +85,7 @@ from payoff.envs.sight.numbers import SETTINGS, Observe, numbers, show_clock
 
 __all__ = ["SETTINGS", "V0", "Observe", "SparseCartPoleParams"]
 
-AUX = words("good", "bad")
+AUX = words("good", "bad", "lean", "lean_inverted", "lean_half", "lean_random")
 PUSH = words("left", "right")
 EVENT = events(
     began="the episode began",
@@ -92,6 +100,7 @@ POLE_MOMENT = POLE_MASS * HALF_LENGTH
 FORCE, TIME_STEP = 10.0, 0.02
 X_LIMIT, TH_LIMIT = 2.4, 12 * 2 * math.pi / 360
 START = 0.05
+LEAN_PAYS = 0.1
 P_GAIN, D_GAIN = 0.1, 0.5
 
 # A step within the limits spans at most their width: |w| <= 2 * 2.4 / 0.02 and |q| <= 2 * 0.21 / 0.02 before it. One
@@ -105,12 +114,16 @@ class SparseCartPoleParams(Params):
     """Keywords of SparseCartPole-v0."""
 
     every_step: bool = False  # pay 1 for each step instead of once at the horizon
-    aux: Literal["good", "bad"] = "good"  # auxiliary reward that is reported
+    fall_costs: bool = False  # pay -1 for a fall and nothing else
+    aux: Literal["good", "bad", "lean", "lean_inverted", "lean_half", "lean_random"] = "good"  # that is reported
     max_steps: int = 500  # steps after which an episode is truncated
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
         check_flag("every_step", self.every_step)
+        check_flag("fall_costs", self.fall_costs)
+        if self.every_step and self.fall_costs:
+            raise ValueError("every_step and fall_costs are two ways to pay: only one of them may be True")
         check_word("aux", self.aux, AUX._fields)
         check_integer("max_steps", self.max_steps, 1)
 
@@ -140,10 +153,13 @@ def start(p: SparseCartPoleParams, s: Pole) -> None:
 def step(p: SparseCartPoleParams, s: Pole, action: Array, payoff: Array) -> bool:
     """One step; a pole that falls or a cart that leaves the track ends the episode."""
     chosen = int(action[0])
-    agrees = chosen == advice(s)
+    agrees, hint = chosen == advice(s), leaning(p, s, chosen)
     swing(s, chosen)
     over, last = lost(s), s.clock + 1.0 >= p.max_steps
-    payoff[0] = 1.0 if p.every_step != 0 or (last and not over) else 0.0
+    if p.fall_costs != 0:
+        payoff[0] = -1.0 if over else 0.0
+    else:
+        payoff[0] = 1.0 if p.every_step != 0 or (last and not over) else 0.0
     if over:
         s.event = EVENT.fell if fallen(s) else EVENT.left
     elif last:
@@ -154,9 +170,21 @@ def step(p: SparseCartPoleParams, s: Pole, action: Array, payoff: Array) -> bool
         s.aux = 0.0
     elif p.aux == AUX.good:
         s.aux = 5.0 if agrees else -1.0
-    else:
+    elif p.aux == AUX.bad:
         s.aux = -5.0 if agrees else 1.0
+    else:
+        s.aux = hint
     return over
+
+
+@jit
+def leaning(p: SparseCartPoleParams, s: Pole, action: int) -> float:
+    """Auxiliary reward of a push, by where the pole leans."""
+    if p.aux == AUX.lean_random:
+        return LEAN_PAYS if rng.uniform(s) < 0.5 else -LEAN_PAYS
+    with_it = (action == PUSH.right) == (s.th > 0.0)
+    inverted = p.aux == AUX.lean_inverted or (p.aux == AUX.lean_half and s.x > 0.0)
+    return LEAN_PAYS if with_it != inverted else -LEAN_PAYS
 
 
 @jit
@@ -225,6 +253,8 @@ def optimum(params: SparseCartPoleParams, s: Pole) -> tuple[float, int]:
     if s.over != 0.0 or left <= 0:
         return 0.0, params.max_steps + 1
     stands = int(standing(copy(s), left))
+    if params.fall_costs:
+        return (0.0 if stands == left else -1.0), params.max_steps + 1
     if params.every_step:
         return float(min(stands + 1, left)), 1
     return (1.0, left) if stands == left else (0.0, params.max_steps + 1)
@@ -233,6 +263,13 @@ def optimum(params: SparseCartPoleParams, s: Pole) -> tuple[float, int]:
 def policy(params: SparseCartPoleParams, s: Pole) -> int:
     """Action of the reference."""
     return int(advice(s))
+
+
+def most(params: SparseCartPoleParams) -> float:
+    """No return is above it."""
+    if params.fall_costs:
+        return 0.0
+    return float(params.max_steps) if params.every_step else 1.0
 
 
 def stood(params: SparseCartPoleParams, episode: Episode, s: Pole) -> bool:
@@ -275,7 +312,7 @@ V0 = Game(
         "reference",
         optimum=optimum,
         policy=policy,
-        bound=lambda p: float(p.max_steps) if p.every_step else 1.0,
+        bound=most,
         success=stood,
         levels={"easy": {"max_steps": 50}, "medium": {"max_steps": 100}, "hard": {"max_steps": 500}},
     ),

@@ -112,6 +112,32 @@ def test_auxiliary_reward_grades_agreement_and_is_never_paid(aux, agree, differ)
     assert len(met) == 4
 
 
+@pytest.mark.parametrize("aux", ["lean", "lean_inverted", "lean_half", "lean_random"])
+def test_hints_at_where_the_pole_leans(aux):
+    """By the sign of the push and that of the angle before the step; a coin has a mean of 0 within five deviations."""
+    env = gym.make(ID, aux=aux, fall_costs=True, max_steps=40)
+    draw, seen = np.random.default_rng(0), []
+    for seed in range(40):
+        env.reset(seed=seed)
+        over = False
+        while not over:
+            x, _, angle, _ = env.unwrapped.engine.state[0, MOTION]
+            action = int(angle > 0) if draw.random() < 0.8 else int(draw.integers(2))
+            _, reward, terminated, truncated, info = env.step(action)
+            over = terminated or truncated
+            assert reward == info["payoff"] == -float(terminated)
+            if over:
+                assert info["aux"] == 0.0
+            else:
+                lean = 0.1 * (2 * action - 1) * np.sign(angle)
+                expected = {"lean": lean, "lean_inverted": -lean, "lean_half": -lean if x > 0 else lean}
+                assert info["aux"] == pytest.approx(expected.get(aux, info["aux"]), abs=1e-15)
+                seen.append(float(info["aux"]))
+    assert set(seen) == {-0.1, 0.1}
+    if aux == "lean_random":
+        assert abs(np.mean(seen)) < 5 * 0.1 / len(seen) ** 0.5
+
+
 def test_leaving_the_track_ends_the_episode():
     env = gym.make(ID)
     env.reset(seed=0)
@@ -135,12 +161,15 @@ def test_optimum_plays_the_controller_out():
     sparse, every = SparseCartPoleParams(), SparseCartPoleParams(every_step=True)
     for row in env.engine.state:
         assert GAME.optimum(sparse, row) == (1.0, 500) and GAME.optimum(every, row) == (500.0, 1)
-    assert (GAME.bound(sparse), GAME.bound(every)) == (1.0, 500.0)
+    falls = SparseCartPoleParams(fall_costs=True)
+    assert (GAME.bound(sparse), GAME.bound(every), GAME.bound(falls)) == (1.0, 500.0, 0.0)
+    assert GAME.optimum(falls, env.engine.state[0]) == (0.0, 501)
     row = env.engine.state[0].copy()
     row[CLOCK] = 480
     assert GAME.optimum(sparse, row) == (1.0, 20)
     row[MOTION] = 0.0, 0.0, 0.2, 2.0  # lost on the next step, which every_step still pays
     assert GAME.optimum(sparse, row) == (0.0, 501) and GAME.optimum(every, row) == (1.0, 1)
+    assert GAME.optimum(falls, row) == (-1.0, 501)
     row[OVER] = 1
     assert GAME.optimum(every, row) == (0.0, 501)
 
@@ -151,8 +180,10 @@ def test_observation_and_errors():
     env.unwrapped.engine.state[0, MOTION] = 2.4, -1.0, -np.deg2rad(12), 3.0
     assert env.unwrapped.engine.look()[0, 0] == pytest.approx([0.75, 0.25, 0.25, 0.875, 0.0], abs=1e-6)
     for keywords, message in (
-        ({"aux": "PD"}, "aux must be one of 'good', 'bad', got 'PD'"),
+        ({"aux": "PD"}, "aux must be one of 'good', 'bad', 'lean', .*, got 'PD'"),
         ({"every_step": 1}, "every_step must be True or False, got 1"),
+        ({"fall_costs": 1}, "fall_costs must be True or False, got 1"),
+        ({"fall_costs": True, "every_step": True}, "only one of them may be True"),
         ({"max_steps": 0}, "max_steps must be an integer at least 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
