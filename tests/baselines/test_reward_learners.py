@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -214,11 +215,27 @@ def test_ppo_on_an_environment_that_is_not_ours(tmp_path, capsys):
         ("barfi:orde=1", {}, "order"),
         ("barfi:order=-1", {}, "order must be an integer at least 0, got -1"),
         (
-            "barfi",
+            "barfi:features=numbers",
             {"env_id": "payoff/KeyRoom-v0"},
             "blends an auxiliary reward, info\\['aux'\\], and payoff/KeyRoom-v0",
         ),
-        ("lirpg", {"env_id": "payoff/TrustDilemma-v0"}, "reward learner lirpg needs Discrete actions"),
+        (
+            "lirpg",
+            {"env_id": "payoff/TrustDilemma-v0"},
+            "reward learner lirpg: actions must be one whole number, such as actions='discrete:5', in payoff/Trust",
+        ),
+        # the plane of GridNav has 2 numbers: (order + 1)^2 features and the bias
+        ("barfi:order=100", {}, "reward learner barfi: order 100 in 2 numbers makes over 10000 features"),
+        ("lirpg", {"env_id": "CartPole-v1"}, "reward learner lirpg: a Fourier basis needs finite bounds"),
+        (
+            "barfi:buffer_episodes=100000000000",
+            {},
+            "barfi: buffer_episodes x num_steps x numbers of a step must be at most 536870912 numbers .4 GiB., got "
+            "100000000000 x ",
+        ),
+        ("lirpg:num_steps=1000000000", {}, "got 1000 x 1000000000 x 6"),
+        ("lirpg:hidden=[1000000,1000000]", {}, "lirpg: parameters of the policy must be at most"),
+        ("bipars_imgl:reward_hidden=[10000],hidden=[10000]", {}, "parameters of the policy x parameters of the reward"),
         (f"{__name__}:Constant:1", {}, "must be a reward learner, got Constant"),
     ],
 )
@@ -226,6 +243,42 @@ def test_what_cannot_be_learned_is_refused_before_anything_runs(specification, c
     monkeypatch.chdir(ROOT)
     with pytest.raises((TypeError, ValueError), match=message):
         configured(reward_learner=specification, **changes)
+
+
+class Walk(gym.Env):
+    """An environment of another package without a limit of steps."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (1,))
+
+    def __init__(self, start=0):
+        self.action_space = gym.spaces.Discrete(2, start=start)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, dtype=np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, dtype=np.float32), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("start", "specification", "message"),
+    [
+        (
+            0,
+            "lirpg",
+            "reward learner lirpg: tests/Walk-v0 has no limit of steps: num_steps must say how long an episode",
+        ),
+        (1, "lirpg:num_steps=9", r"action space must be a Box, Discrete from 0 on, .*, got Discrete\(2, start=1\)"),
+    ],
+)
+def test_what_a_bilevel_method_cannot_play_is_refused_before_anything_runs(start, specification, message):
+    gym.register("tests/Walk-v0", Walk)
+    try:
+        asked = problem(env_id="tests/Walk-v0", keywords={"start": start})
+        with pytest.raises(ValueError, match=message):
+            reward_learner(specification).check(asked)
+    finally:
+        del gym.registry["tests/Walk-v0"]
 
 
 def test_files_of_unknown_kinds(tmp_path):
