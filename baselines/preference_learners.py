@@ -111,9 +111,9 @@ class FilePreferences:
             if seen != wanted:
                 raise ValueError(f"the segments in {self.file} have {seen} {what}, {problem.env_id} {wanted}")
         if sizes.num_actions is not None:
-            odd = segments.actions[~np.isin(segments.actions, np.arange(sizes.num_actions))]
+            last, chosen = sizes.num_actions - 1, segments.actions
+            odd = chosen[(chosen < 0.0) | (chosen > last) | (chosen % 1.0 != 0.0)]
             if odd.size:
-                last = sizes.num_actions - 1
                 raise ValueError(f"the segments in {self.file} have an action {odd[0]:g}, {problem.env_id} 0 .. {last}")
 
     def learn(self, problem: Problem) -> NetworkReward:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from payoff.baselines import bilevel_reward, read_results, reward_learners, run
+from payoff.baselines import ablation, bilevel_reward, read_results, reward_learners, run
 from payoff.baselines.ablation import Ablation
+from payoff.baselines.pool import Event
 from payoff.baselines.reward_learners import Saved, learned, reward_learner, reward_path
 from payoff.baselines.reward_problem import Problem
 from payoff.files import load_arrays, save_arrays
@@ -124,6 +126,55 @@ def test_a_reward_is_learned_once_and_found_again(tmp_path, monkeypatch):
     assert run.execute(other, tmp_path, ignore)["status"] == "ok"
     assert "learned again" in run.execute(dataclasses.replace(first, seed=2), tmp_path, ignore)["message"]
     assert read_results(tmp_path)["reward_learner"].to_list() == [SHORT] * 3
+
+
+def test_a_reward_that_another_machine_learned_arrives_with_the_row(tmp_path):
+    """The folder there is not the one here, as on a cluster whose machines share none."""
+    config = configured()
+    value = ablation._compute((config, tmp_path / "node"), ignore)
+    row = ablation._stored(config, tmp_path / "driver", Event("done", 0, value))
+    assert row["status"] == "ok", row["message"]
+    (there,), (here,) = (list((tmp_path / where / "rewards").iterdir()) for where in ("node", "driver"))
+    assert there.name == here.name and there.read_bytes() == here.read_bytes()
+    assert here == run.reward_path(config, tmp_path / "driver")
+    load_reward(here)
+
+
+class Slow:
+    """Needs 5 s for the first of ten parts, and 2 s for each of the others."""
+
+    clock = 0.0
+
+    def check(self, problem):
+        Slow.clock += 100.0  # does not count
+
+    def learn(self, problem):
+        assert problem.checkpoint is None
+        for part in range(10):
+            Slow.clock += 2.0 if part else 5.0
+            problem.on_progress(part + 1, 10)
+        return Constant(0.0)
+
+
+class Silent(Slow):
+    def learn(self, problem):
+        Slow.clock += 50.0
+        return Constant(0.0)
+
+
+@pytest.mark.parametrize(
+    ("learner", "at_most", "seconds", "passed"),
+    [("Slow", 8.0, 23.0, 9.0), ("Slow", 0.0, 23.0, 7.0), ("Slow", 60.0, 23.0, 23.0), ("Silent", 8.0, 50.0, 50.0)],
+)
+def test_the_time_that_learning_takes_is_told_by_its_progress(learner, at_most, seconds, passed, monkeypatch):
+    """5 s and nine times 2 s, of which no more are watched than are asked for, but two reports at least."""
+    monkeypatch.chdir(ROOT)
+    clock = types.SimpleNamespace(perf_counter=lambda: Slow.clock)
+    monkeypatch.setattr(reward_learners, "time", clock)
+    before = clock.perf_counter()
+    found = reward_learners.time_learning(f"{__name__}:{learner}", problem(), at_most)
+    assert found == pytest.approx(seconds)
+    assert clock.perf_counter() - before == pytest.approx(100.0 + passed)
 
 
 def test_a_damaged_file_is_learned_anew(tmp_path):
