@@ -143,9 +143,15 @@ def _learn(
     full: Args, args: Args, env: OneSeat, objectives: Objectives, basis: Basis, on_progress: OnProgress | None
 ) -> Learned:
     own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
-    run = TrainingRun("bilevel", args, on_progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
+    trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
+
+    def progress(done: int, total: int) -> None:
+        if on_progress is not None:
+            share = 0.0 if args.episodes is None else trajectories.count / args.episodes  # it may end by episodes first
+            on_progress(done, max(done, min(total, round(done / share)) if share else total))
+
+    run = TrainingRun("bilevel", args, progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
     with threads_of_torch(args.torch_threads), run:
-        trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
         learner = Learner(full, objectives, basis, trajectories, own)
         acting = Generator(of_acting)
         play = Play(env, seed=int(of_env.generate_state(1)[0]))

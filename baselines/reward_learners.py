@@ -265,6 +265,7 @@ def time_learning(specification: str, problem: Problem, at_most: float) -> float
     try:
         learner.learn(dataclasses.replace(problem, checkpoint=None, on_progress=watch))
     except _SeenEnoughError:
-        (first, before), (now, done) = told[0], told[-1]
-        return now + left * (now - first) / max(1, done - before)
+        # the later half tells more of what is to come: many learners collect before they learn
+        (then, before), (now, done) = told[(len(told) - 1) // 2], told[-1]
+        return now + left * (now - then) / max(1, done - before)
     return time.perf_counter() - began

@@ -215,6 +215,13 @@ def test_progress_counts_learning_before_training(tmp_path):
     assert done == sorted(done) and told[-1][0] == told[-1][1]
 
 
+def test_progress_goes_by_episodes_where_these_end_it():
+    """Twelve episodes, three at once: a quarter, a half, three quarters, all."""
+    told = []
+    learned(SHORT, problem(on_progress=lambda done, total: told.append(done / total)))
+    assert told == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.02)
+
+
 def test_learners_of_another_package(tmp_path, monkeypatch):
     """An object that learns is named as anything of another package, and what it pays is what the training is told."""
     monkeypatch.chdir(ROOT)
