@@ -310,10 +310,11 @@ def _execute(job: tuple[RunConfig, Path], report: Report) -> dict[str, Any]:
     return run.execute(config, out, report)
 
 
-def _compute(job: tuple[RunConfig, Path], report: Report) -> tuple[dict[str, Any], bytes]:
-    """Work of another machine: one run; its row, and its checkpoint, go back, since the folder may not be shared.
+def _compute(job: tuple[RunConfig, Path], report: Report) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Work of another machine: one run; its row, and what it left under the folder, which may not be shared, go back.
 
-    Where the folder cannot be made on that machine either, the checkpoint is in its folder for temporary files.
+    These are its checkpoint and the reward that it learned, by their paths in the folder. Where the folder cannot be
+    made on that machine either, they lie in its folder for temporary files.
     """
     config, out = job
     path = run.checkpoint_path(out, config.run_id)
@@ -322,7 +323,9 @@ def _compute(job: tuple[RunConfig, Path], report: Report) -> tuple[dict[str, Any
     except OSError:
         path = run.checkpoint_path(Path(tempfile.gettempdir()) / "payoff", config.run_id)
     row = run.compute(config, path, report)
-    return row, path.read_bytes() if path.exists() else b""
+    folder = path.parent.parent
+    left = [found for found in (path, run.reward_path(config, folder)) if found is not None and found.exists()]
+    return row, {found.relative_to(folder).as_posix(): found.read_bytes() for found in left}
 
 
 def _stored(config: RunConfig, out: Path, event: Event) -> dict[str, Any]:
@@ -330,12 +333,13 @@ def _stored(config: RunConfig, out: Path, event: Event) -> dict[str, Any]:
     if isinstance(event.value, dict):
         return event.value
     if event.kind == "died":
-        row, saved = run.failed_row(config, str(event.value).strip().splitlines()[-1]), b""
+        row, left = run.failed_row(config, str(event.value).strip().splitlines()[-1]), {}
     else:
-        row, saved = event.value
-    path = run.checkpoint_path(out, config.run_id)
-    if saved and not (path.exists() and path.read_bytes() == saved):
-        write_atomically(path, saved)
+        row, left = event.value
+    for name, saved in left.items():
+        path = out / name
+        if not (path.exists() and path.read_bytes() == saved):
+            write_atomically(path, saved)
     return read_row(write_row(out, row))
 
 

@@ -47,6 +47,7 @@ from payoff.baselines.bilevel_objectives import Objectives
 from payoff.baselines.bilevel_settings import METHODS, Args
 from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import OneSeat, longest_episode, make_vector
+from payoff.baselines.memory import check_memory
 from payoff.baselines.networks import threads_of_torch
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import collect_episodes, methods
@@ -56,7 +57,7 @@ from payoff.baselines.trajectories import Trajectories
 from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
 from payoff.wrappers.learned.blend import BlendForm, RewardBlend
 
-__all__ = ["METHODS", "VIEW", "Args", "Learned", "learn", "load_policy", "train"]
+__all__ = ["METHODS", "VIEW", "Args", "Learned", "learn", "load_policy", "posed", "train"]
 
 VIEW: Literal["multi", "single"] = "single"
 
@@ -81,28 +82,47 @@ def learn(
     on_progress: OnProgress | None = None,
 ) -> Learned:
     """Train a policy and its reward; see :func:`train`."""
+    made = make_vector(args.env_id, args.episodes_per_update, {"info": "full", **args.keywords()})
+    env = OneSeat(made if wrapper is None else wrapper(made), levels=False)
+    try:
+        basis, objectives = posed(args, env)
+        return _learn(args.resolved(), args, env, objectives, basis, on_progress)
+    finally:
+        env.close()
+
+
+def posed(args: Args, env: OneSeat) -> tuple[Basis, Objectives]:
+    """What would be learned in an environment, and from which features; takes a moment.
+
+    Raises:
+        ValueError: spaces that are not as :class:`Args` says, episodes without a limit, or more features, parameters or
+            steps in the buffer than there may be.
+    """
     full = args.resolved()
     num_steps = args.num_steps or longest_episode(args.env_id, args.keywords())
     if num_steps is None:
         raise ValueError(f"{args.env_id} has no limit of steps: num_steps must say how long an episode may be")
-    made = make_vector(args.env_id, args.episodes_per_update, {"info": "full", **args.keywords()})
-    env = OneSeat(made if wrapper is None else wrapper(made), levels=False)
-    try:
-        if env.num_actions is None or env.action_size != 1:
-            raise ValueError(f"actions must be one whole number, such as actions='discrete:5', in {args.env_id}")
-        basis = basis_of(env.env.single_observation_space, args.features, args.order)
-        form = BlendForm(
-            inputs=basis.size,
-            actions=env.num_actions,
-            own=full.own or "none",
-            aux=full.aux or "none",
-            primary=1.0 if full.primary is None else full.primary,
-            learn_gamma=bool(full.learn_gamma),
-            hidden=args.reward_hidden,
-        )
-        return _learn(full, args, env, _objectives(full, form, num_steps), basis, on_progress)
-    finally:
-        env.close()
+    if env.num_actions is None or env.action_size != 1:
+        raise ValueError(f"actions must be one whole number, such as actions='discrete:5', in {args.env_id}")
+    buffer = {"buffer_episodes": args.buffer_episodes, "num_steps": num_steps, "numbers of a step": env.obs_size + 4}
+    check_memory(args.method, buffer)
+    basis = basis_of(env.env.single_observation_space, args.features, args.order)
+    form = BlendForm(
+        inputs=basis.size,
+        actions=env.num_actions,
+        own=full.own or "none",
+        aux=full.aux or "none",
+        primary=1.0 if full.primary is None else full.primary,
+        learn_gamma=bool(full.learn_gamma),
+        hidden=args.reward_hidden,
+    )
+    objectives = _objectives(full, form, num_steps)
+    sizes = {"parameters of the policy": objectives.theta_size, "parameters of the reward": form.size}
+    for name, size in sizes.items():
+        check_memory(args.method, {name: size})
+    if full.estimator == "forward":  # it carries the derivative of each by each
+        check_memory(args.method, sizes)
+    return basis, objectives
 
 
 def _objectives(full: Args, form: BlendForm, num_steps: int) -> Objectives:
@@ -123,9 +143,15 @@ def _learn(
     full: Args, args: Args, env: OneSeat, objectives: Objectives, basis: Basis, on_progress: OnProgress | None
 ) -> Learned:
     own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
-    run = TrainingRun("bilevel", args, on_progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
+    trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
+
+    def progress(done: int, total: int) -> None:
+        if on_progress is not None:
+            share = 0.0 if args.episodes is None else trajectories.count / args.episodes  # it may end by episodes first
+            on_progress(done, max(done, min(total, round(done / share)) if share else total))
+
+    run = TrainingRun("bilevel", args, progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
     with threads_of_torch(args.torch_threads), run:
-        trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
         learner = Learner(full, objectives, basis, trajectories, own)
         acting = Generator(of_acting)
         play = Play(env, seed=int(of_env.generate_state(1)[0]))

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from payoff.baselines.bilevel import Args, learn
+from payoff.baselines.bilevel import Args, learn, posed
+from payoff.baselines.environments import OneSeat
 from payoff.baselines.reward_problem import Problem
 from payoff.baselines.settings import trainer_arguments
 from payoff.wrappers import RewardBlend
@@ -34,21 +35,20 @@ class BilevelReward:
 
         Raises:
             TypeError: a setting that there is not, or one of another type.
-            ValueError: a value that is not allowed, actions that are not whole numbers, or no auxiliary reward where
-                the method blends one.
+            ValueError: a value that is not allowed, an environment that :func:`payoff.baselines.bilevel.posed` refuses,
+                or no auxiliary reward where the method blends one.
         """
         args = self._args(problem)
         env = problem.make(1)
         try:
-            env.reset(seed=0)
-            if not hasattr(env.single_action_space, "n"):
-                raise ValueError(f"reward learner {self.method} needs Discrete actions, got {env.single_action_space}")
-            info = env.step(np.zeros(1, dtype=np.int64))[4]
+            seat = OneSeat(env, levels=False)
+            posed(args, seat)
+            seat.reset(seed=0)
+            info = seat.step(np.zeros((1, 1, 1), dtype=np.int64))[4]
             if args.resolved().aux != "none" and "aux" not in info:
-                raise ValueError(
-                    f"reward learner {self.method} blends an auxiliary reward, info['aux'], and {problem.env_id} "
-                    "reports none"
-                )
+                raise ValueError(f"it blends an auxiliary reward, info['aux'], and {problem.env_id} reports none")
+        except ValueError as error:
+            raise ValueError(f"reward learner {self.method}: {error}") from error
         finally:
             env.close()
 

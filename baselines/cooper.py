@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from payoff.baselines.memory import check_memory
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers import HierarchyLearning, NetworkSettings, RewardMethod, StepInputs, VerifiedProxyReward
@@ -56,16 +57,25 @@ class Cooper:
             warmup=self.warmup,
             learn_every=self.learn_every,
             minibatches=100,
-            memory=max(5_000, self.warmup),
+            memory=self._memory,
             network=NetworkSettings(hidden=(32, 32), learning_rate=3e-3, seed=seed),
         )
+
+    @property
+    def _memory(self) -> int:
+        """Steps that are kept."""
+        return max(5_000, self.warmup)
 
     def check(self, problem: Problem) -> None:
         """Look at what the environment reports.
 
         Raises:
-            ValueError: it lacks the score, ``progress`` or ``payoff``, or the score is no number.
+            ValueError: it lacks the score, ``progress`` or ``payoff``, the score is no number, or the steps that are
+                kept would take too much memory.
         """
+        sizes = problem.sizes()
+        kept = {"steps (warmup, 5000 or more)": self._memory, "numbers of a step": sizes.obs + sizes.step}
+        check_memory("cooper", kept)
         env = problem.make(1)
         try:
             _, info = env.reset(seed=0)

@@ -98,7 +98,9 @@ class OneSeat:
         elif isinstance(space, gym.spaces.MultiDiscrete) and (space.nvec == space.nvec[0]).all():
             self.num_actions, low = int(space.nvec[0]), np.zeros((1, space.nvec.size))
         else:
-            raise ValueError(f"action space must be a Box, Discrete, or MultiDiscrete of equal parts, got {space}")
+            raise ValueError(
+                f"action space must be a Box, Discrete from 0 on, or MultiDiscrete of equal parts, got {space}"
+            )
         if self.num_actions is not None:
             high = np.full_like(low, self.num_actions - 1.0)
         self.action_size, self.action_low, self.action_high = low.shape[1], low, high

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from payoff.baselines import run
+from payoff.baselines import reward_learners, run
 from payoff.baselines.pool import Event, Report, Work
 from payoff.baselines.results import RunConfig, read_runs
 from payoff.baselines.screen import say
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["estimate", "in_words", "makespan"]
 
 _WORTH_IT = 200_000  # environment steps of all runs, below which measuring would take as long as running
-_MEASURED = 12  # kinds of runs that are measured at most; others count like their mean
+_MEASURED = 12  # kinds of runs, and of learned rewards, that are measured at most; others count like their mean
+_WATCHED = 5.0  # seconds for which the learning of a reward is watched
 
 
 def estimate(
@@ -34,7 +35,8 @@ def estimate(
     """A line such as ``about 12 min on 2 processes``; None where too little is known.
 
     Seconds for a step come from finished runs of the folder that differ in nothing but their seed and reward, or else
-    from two updates of training in the processes that will do the runs.
+    from two updates of training in the processes that will do the runs. Rewards that are not in the folder yet are
+    learned once each, in the first run that asks for one; how long that takes is always measured.
 
     Args:
         configs: runs that are to be done.
@@ -49,23 +51,30 @@ def estimate(
         return None
     known = _finished(out)
     kinds = {_kind(config): config for config in reversed(configs)}
-    unknown = [config for kind, config in kinds.items() if kind not in known][:_MEASURED]
+    unknown = {kind: config for kind, config in kinds.items() if kind not in known}
+    lessons = _lessons(configs, out)
     source = "from finished runs"
-    if unknown:
+    if unknown or lessons:
         if sum(steps) < _WORTH_IT:
             return None
         say(console, "measuring how long runs take (first use compiles the games)")
-        known |= {
-            _kind(unknown[event.job]): event.value
-            for event in run_jobs(_measure, unknown, processes)
-            if event.kind == "done" and event.value is not None
-        }
         source = "measured"
+
+    def measured(work: Work, jobs: Mapping[str, RunConfig]) -> dict[str, float]:
+        kinds = list(jobs)[:_MEASURED]
+        events = run_jobs(work, [jobs[kind] for kind in kinds], processes) if kinds else iter(())
+        return {kinds[e.job]: e.value for e in events if e.kind == "done" and e.value is not None}
+
+    known |= measured(_measure, unknown)
+    learning = measured(_measure_learning, {kind: configs[at] for at, kind in lessons.items()})
     rates = [known[_kind(config)] for config in configs if _kind(config) in known]
     if not rates:
         return None
     usual = float(np.mean(rates))
     seconds = [known.get(_kind(c), usual) * count for c, count in zip(configs, steps, strict=True)]
+    lesson = float(np.mean(list(learning.values()) or [0.0]))
+    for at, kind in lessons.items():
+        seconds[at] += learning.get(kind, lesson)
     return f"{in_words(makespan(seconds, processes))} on {processes} process{'es' * (processes > 1)} ({source})"
 
 
@@ -90,6 +99,16 @@ def _kind(config: RunConfig) -> str:
     return dataclasses.replace(config, seed=0, reward="", hyperparameters=settings, evaluation_episodes=1).json
 
 
+def _lessons(configs: Sequence[RunConfig], out: Path) -> dict[int, str]:
+    """Places of the runs that have to learn their reward, the first of those that share it -> kind of that learning."""
+    found: dict[Path, int] = {}
+    for at, config in enumerate(configs):
+        path = run.reward_path(config, out)
+        if path is not None and not path.exists():
+            found.setdefault(path, at)
+    return {at: str(run.reward_path(dataclasses.replace(configs[at], seed=0), out)) for at in found.values()}
+
+
 def _finished(out: Path) -> dict[str, float]:
     """Kind -> seconds for an environment step, mean over the finished runs of a results folder."""
     found: dict[str, list[float]] = {}
@@ -112,3 +131,11 @@ def _measure(config: RunConfig, report: Report) -> float | None:
     except Exception:  # what is wrong shows when the run itself fails, with all that belongs to it
         return None
     return float(result.wall_seconds / result.steps) if result.steps > 0 else None
+
+
+def _measure_learning(config: RunConfig, report: Report) -> float | None:
+    """Seconds that learning the reward of a run takes."""
+    try:
+        return reward_learners.time_learning(config.reward_learner, run.problem_of(config), _WATCHED)
+    except Exception:  # as above
+        return None

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from payoff.baselines import environments
+from payoff.baselines.memory import check_memory
 from payoff.baselines.random_play import random_actions
 from payoff.baselines.reward_problem import Problem
 from payoff.envs import registry
@@ -75,7 +76,7 @@ class Heron:
         learn_every: items from one learning to the next.
         centre: whether the mean is subtracted; see :class:`payoff.wrappers.HierarchyLearning`.
         random_steps: 0: the reward goes on learning while the agent trains. Otherwise it is learned from so many steps
-            of random play before, and then kept as it is.
+            of random play before, and then kept as it is; they must make ``warmup`` items of ``segment`` steps.
 
     Raises:
         ValueError: a value that is not allowed.
@@ -100,24 +101,43 @@ class Heron:
         self._learning(0)
         for text in self.ranking:
             _parsed(text, self.margin)
+        items = COPIES * (self._steps // self.segment)  # unless episodes end for good before
+        if self.random_steps and items < self.warmup:
+            raise ValueError(
+                f"random_steps must be 0 or enough for warmup={self.warmup} items, got {self.random_steps}, which make "
+                f"{items} of segment={self.segment} steps in {COPIES} copies"
+            )
 
     def _learning(self, seed: int) -> HierarchyLearning:
         return HierarchyLearning(
             segment=self.segment,
             warmup=self.warmup,
             learn_every=self.learn_every,
-            memory=max(10_000, self.warmup),
+            memory=self._memory,
             centre=self.centre,
             network=NetworkSettings(seed=seed),
         )
+
+    @property
+    def _steps(self) -> int:
+        """Steps of random play of each copy."""
+        return -(-self.random_steps // COPIES)
+
+    @property
+    def _memory(self) -> int:
+        """Items that are kept."""
+        return max(10_000, self.warmup)
 
     def check(self, problem: Problem) -> None:
         """Look every name up in the environment.
 
         Raises:
-            ValueError: an unknown name, or a function of a step where the reward is to be kept in a file.
+            ValueError: an unknown name, a function of a step where the reward is to be kept in a file, or items that
+                would take too much memory.
         """
-        self._factors(problem)
+        numbers = problem.sizes().obs + len(self._factors(problem))
+        kept = {"items (warmup, 10000 or more)": self._memory, "segment": self.segment, "numbers of a step": numbers}
+        check_memory("heron", kept)
 
     def learn(self, problem: Problem) -> RewardMethod:
         """The method, or the finished reward of random play."""
@@ -127,7 +147,7 @@ class Heron:
         env = wrap(problem.make(COPIES), method)
         draws = np.random.default_rng(problem.seed)
         env.reset(seed=problem.seed)
-        for step in range(-(-self.random_steps // COPIES)):
+        for step in range(self._steps):
             env.step(random_actions(env.single_action_space, COPIES, draws))
             if problem.on_progress is not None:
                 problem.on_progress(min((step + 1) * COPIES, self.random_steps), self.random_steps)

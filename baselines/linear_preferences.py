@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from payoff.baselines.environments import is_outside
+from payoff.baselines.memory import check_memory
 from payoff.baselines.reward_problem import Problem
 from payoff.envs import registry
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
@@ -55,6 +56,7 @@ class LinearPreferences:
         check_word("by", self.by, (*_MODELS, "deterministic_regret"))
         check_integer("pairs", self.pairs, 1, 1_000_000)
         check_integer("length", self.length, 1, 1000)
+        check_memory("linear_preferences", {"2 x pairs": 2 * self.pairs, "length": self.length})
         if self.scale != np.inf:
             check_number("scale", self.scale, 0.0, open_low=True)
         check_number("flip", self.flip, 0.0, 1.0)

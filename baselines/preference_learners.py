@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
 import numpy as np
 
 from payoff.baselines.environments import is_outside
+from payoff.baselines.memory import check_memory
 from payoff.baselines.reward_problem import Problem
 from payoff.envs import registry
 from payoff.envs.core.params import check_integer, check_number, check_word
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FilePreferences", "OnlinePreferences"]
 
+_MEMORY = 1000  # segments that are kept without an answer
 _JUDGEMENTS = ("partial_return", "regret", "deterministic_regret")
 _CLEANINGS = {
     "none": None,
@@ -84,13 +85,15 @@ class FilePreferences:
         try:
             return read_preferences(self.file)
         except OSError as error:
-            raise ValueError(f"file of preferences cannot be read: {self.file}: {error.strerror}") from error
+            where = error.filename or self.file  # it may be that of the segments
+            raise ValueError(f"file of preferences cannot be read: {where}: {error.strerror}") from error
 
     def check(self, problem: Problem) -> None:
         """See :class:`payoff.baselines.reward_learners.RewardLearner`.
 
         Raises:
-            ValueError: the file is of no use: unreadable, of another environment, or without a single preference.
+            ValueError: the file is of no use: unreadable, of another environment, without a single preference, or its
+                segments have other observations or actions than the environment.
         """
         check_digest(self.file, self.sha256)
         found = self.read()
@@ -100,21 +103,29 @@ class FilePreferences:
         told = found.answer[~np.isnan(found.answer)]
         if not told.size or (told == 0.5).all():
             raise ValueError(f"no preferences: {self.file} has {len(found)} answers, and none prefers a segment")
+        sizes, segments = problem.sizes(), found.segments
+        for what, seen, wanted in (
+            ("numbers an observation", segments.obs.shape[2], sizes.obs),
+            ("entries an action", segments.actions.shape[2], sizes.actions),
+        ):
+            if seen != wanted:
+                raise ValueError(f"the segments in {self.file} have {seen} {what}, {problem.env_id} {wanted}")
+        if sizes.num_actions is not None:
+            last, chosen = sizes.num_actions - 1, segments.actions
+            odd = chosen[(chosen < 0.0) | (chosen > last) | (chosen % 1.0 != 0.0)]
+            if odd.size:
+                raise ValueError(f"the segments in {self.file} have an action {odd[0]:g}, {problem.env_id} 0 .. {last}")
 
     def learn(self, problem: Problem) -> NetworkReward:
         """Train an ensemble, and freeze it.
 
         Raises:
-            ValueError: see :meth:`check`; or the segments have other observations than the environment, or training
-                diverged.
+            ValueError: see :meth:`check`; or training diverged.
         """
         from payoff.wrappers import PreferenceLearning, RewardEnsemble  # they import torch
 
         found = self.read()
-        num_actions, size = _sizes(problem)
-        if found.segments.obs.shape[2] != size:
-            seen = found.segments.obs.shape[2]
-            raise ValueError(f"the segments in {self.file} have {seen} numbers an observation, {problem.env_id} {size}")
+        num_actions = problem.sizes().num_actions
 
         def trained(answer: np.ndarray, margin: np.ndarray | None = None) -> RewardEnsemble:
             settings = PreferenceLearning(
@@ -175,13 +186,16 @@ class OnlinePreferences:
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError)."""
+        check_text("by", self.by)
         if ":" not in self.by:
             check_word("by", self.by, _JUDGEMENTS)
         if self.scale != np.inf:
             check_number("scale", self.scale, 0.0, open_low=True)
         check_number("flip", self.flip, 0.0, 1.0)
-        for name in ("length", "ask_every", "questions", "epochs", "members"):
+        for name in ("length", "ask_every", "questions"):
             check_integer(name, getattr(self, name), 1)
+        check_integer("epochs", self.epochs, 1, 100_000)
+        check_integer("members", self.members, 1, 100)
         check_integer("budget", self.budget, 0)
         check_word("choose", self.choose, ("random", "disagree"))
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
@@ -192,7 +206,8 @@ class OnlinePreferences:
         """See :class:`payoff.baselines.reward_learners.RewardLearner`.
 
         Raises:
-            ValueError: regret in a game that is not tabular, or there is no such annotator.
+            ValueError: regret in a game that is not tabular, there is no such annotator, or the segments of a round
+                would take too much memory.
         """
         if ":" in self.by:
             self._annotator(problem)
@@ -200,6 +215,8 @@ class OnlinePreferences:
             tabular = not is_outside(problem.env_id) and registry.load(problem.env_id).tabular
             if not tabular:
                 raise ValueError(f"by={self.by} needs the values of a tabular game of Payoff, got {problem.env_id}")
+        kept = {f"segments ({_MEMORY} + 2 x questions)": _MEMORY + 2 * self.questions, "length": self.length}
+        check_memory("preference", {**kept, "numbers of a step": problem.sizes().step})
 
     def _annotator(self, problem: Problem) -> Any:
         if ":" in self.by:
@@ -215,7 +232,7 @@ class OnlinePreferences:
         """The method, which has learned nothing yet."""
         from payoff.wrappers import PreferenceLearning, PreferenceReward  # they import torch
 
-        num_actions, _ = _sizes(problem)
+        num_actions = problem.sizes().num_actions
         settings = PreferenceLearning(
             members=self.members, learning_rate=self.learning_rate, epochs=self.epochs, seed=problem.seed
         )
@@ -228,20 +245,8 @@ class OnlinePreferences:
             questions=self.questions,
             budget=self.budget or None,
             choose=self.choose,  # type: ignore[arg-type]
+            memory=_MEMORY,
             annotators=getattr(annotator, "count", 1),
             cleaning=_CLEANINGS[self.clean],
             settings=settings,
         )
-
-
-def _sizes(problem: Problem) -> tuple[int | None, int]:
-    """Number of integer actions of each entry, None for real numbers; and numbers of an observation."""
-    env = problem.make(1)
-    env.close()
-    space = env.single_action_space
-    size = gym.spaces.flatdim(env.single_observation_space)
-    if isinstance(space, gym.spaces.Discrete):
-        return int(space.n), size
-    if isinstance(space, gym.spaces.MultiDiscrete):
-        return int(space.nvec.max()), size
-    return None, size

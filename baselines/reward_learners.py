@@ -20,6 +20,7 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,17 @@ from payoff.files import check_digest, digest_of
 from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
 from payoff.wrappers.arguments import check_text
 
-__all__ = ["REWARD_LEARNERS", "Problem", "RewardLearner", "Saved", "learned", "pinned", "reward_learner", "reward_path"]
+__all__ = [
+    "REWARD_LEARNERS",
+    "Problem",
+    "RewardLearner",
+    "Saved",
+    "learned",
+    "pinned",
+    "reward_learner",
+    "reward_path",
+    "time_learning",
+]
 
 
 @runtime_checkable
@@ -216,3 +227,45 @@ def learned(specification: str, problem: Problem, out: Path | None = None) -> Re
             save_reward(path, found)
         path.with_suffix(".part").unlink(missing_ok=True)
     return found
+
+
+class _SeenEnoughError(Exception):
+    """Ends a learning that is only watched."""
+
+
+def time_learning(specification: str, problem: Problem, at_most: float) -> float:
+    """Seconds that learning a reward takes; nothing is kept.
+
+    It is watched for so long and then ended, at its next report of progress, which tells the rest: a learner that
+    reports none is watched to its end.
+
+    Args:
+        specification: of the reward learner; not ``none``.
+        problem: what for; its own ``on_progress`` is not called.
+        at_most: seconds.
+
+    Raises:
+        ValueError: as :func:`learned`.
+        TypeError: as :func:`learned`.
+    """
+    learner = reward_learner(specification)
+    assert learner is not None
+    learner.check(problem)  # the game is compiled here, if it is not yet
+    began = time.perf_counter()
+    told: list[tuple[float, int]] = []
+    left = 0
+
+    def watch(done: int, total: int) -> None:
+        nonlocal left
+        told.append((time.perf_counter() - began, done))
+        left = total - done
+        if len(told) > 1 and told[-1][0] >= at_most:
+            raise _SeenEnoughError
+
+    try:
+        learner.learn(dataclasses.replace(problem, checkpoint=None, on_progress=watch))
+    except _SeenEnoughError:
+        # the later half tells more of what is to come: many learners collect before they learn
+        (then, before), (now, done) = told[(len(told) - 1) // 2], told[-1]
+        return now + left * (now - then) / max(1, done - before)
+    return time.perf_counter() - began

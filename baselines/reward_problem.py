@@ -5,15 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
 from payoff.baselines.environments import make_vector
 from payoff.baselines.methods import Ending
 from payoff.baselines.training import OnProgress
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "Sizes"]
+
+
+class Sizes(NamedTuple):
+    """Of what a learner sees and does.
+
+    Attributes:
+        obs: numbers of an observation.
+        actions: entries of an action.
+        num_actions: integer actions of each entry; None where actions are real numbers.
+    """
+
+    obs: int
+    actions: int
+    num_actions: int | None
+
+    @property
+    def step(self) -> int:
+        """Numbers of an observation and an action, integer actions one-hot."""
+        return self.obs + self.actions * (self.num_actions or 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,3 +61,14 @@ class Problem:
     def make(self, num_envs: int) -> VectorEnv:
         """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
+
+    def sizes(self) -> Sizes:
+        """Sizes of the environment's spaces."""
+        env = self.make(1)
+        env.close()
+        space, obs = env.single_action_space, gym.spaces.flatdim(env.single_observation_space)
+        if isinstance(space, gym.spaces.Discrete):
+            return Sizes(obs, 1, int(space.n))
+        if isinstance(space, gym.spaces.MultiDiscrete):
+            return Sizes(obs, space.nvec.size, int(space.nvec.max()))
+        return Sizes(obs, gym.spaces.flatdim(space), None)

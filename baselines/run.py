@@ -41,6 +41,8 @@ __all__ = [
     "failed_row",
     "load_checkpoint",
     "load_policy",
+    "problem_of",
+    "reward_path",
     "shortest",
     "trainer",
     "trainer_of",
@@ -382,8 +384,21 @@ def _own(config: RunConfig) -> dict[str, Any]:
     }
 
 
+def problem_of(config: RunConfig) -> reward_learners.Problem:
+    """What the reward of a run is learned for."""
+    return _problem(
+        config, trainer_arguments(trainer(config.algo).Args, config.algo, config.hyperparameters, **_own(config))
+    )
+
+
+def reward_path(config: RunConfig, out: Path) -> Path | None:
+    """File of the reward that a run trains under, where that is frozen; None where nothing learns one."""
+    if config.reward_learner == "none":
+        return None
+    return reward_learners.reward_path(out, config.reward_learner, problem_of(config))
+
+
 def _problem(config: RunConfig, args: Any) -> reward_learners.Problem:
-    """What a reward is learned for."""
     return reward_learners.Problem(
         env_id=config.env_id,
         keywords={**config.env_keywords(), "reward": config.reward},

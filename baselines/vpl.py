@@ -15,12 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import gymnasium as gym
 import numpy as np
 
+from payoff.baselines.memory import check_memory
 from payoff.baselines.random_play import random_steps
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_integer
 from payoff.wrappers import LearnedReward, NetworkSettings, StepInputs, VariationalPreferences, VariationalSettings
+from payoff.wrappers.arguments import check_sequence, numbers
 from payoff.wrappers.rows import Array
 
 __all__ = ["Answers", "Vpl", "ask", "simulated_answers"]
@@ -106,7 +109,8 @@ class Vpl:
 
     Attributes:
         user: number of the user who gets a reward.
-        users: weights of the entries of ``reward_vector``, a list for each user; None: user u cares for entry u alone.
+        users: weights of the entries of ``reward_vector``, a list for each user, one of them other than 0; None: user u
+            cares for entry u alone.
         answers: questions that the user is asked.
         active: ask the most telling of 64 random questions, each time.
         sets: annotation sets of others.
@@ -117,6 +121,7 @@ class Vpl:
         win_rates: pay the chance of being preferred to other steps, in [0, 1]; False: the decoder's value.
 
     Raises:
+        TypeError: ``users`` is no list of lists.
         ValueError: a value that is not allowed.
     """
 
@@ -134,11 +139,18 @@ class Vpl:
     def __post_init__(self) -> None:
         """Check what can be checked without an environment."""
         check_integer("user", self.user, 0)
-        for name in ("answers", "sets", "comparisons"):
+        check_integer("answers", self.answers, 1, 10_000)
+        check_integer("latent", self.latent, 1, 1000)
+        for name in ("sets", "comparisons"):
             check_integer(name, getattr(self, name), 1)
         check_flag("active", self.active)
         check_flag("win_rates", self.win_rates)
         self._settings(0)
+        if self.users is not None:
+            check_sequence("users", self.users, "lists of weights")
+            for user, weights in enumerate(self.users):
+                if not any(numbers(f"users[{user}]", weights)):
+                    raise ValueError(f"users[{user}] must have a weight other than 0, got {list(weights)}")
 
     def _settings(self, seed: int) -> VariationalSettings:
         network = NetworkSettings(hidden=(64, 64), learning_rate=3e-3, seed=seed)
@@ -150,7 +162,7 @@ class Vpl:
         """Read the length of the environment's vector.
 
         Raises:
-            ValueError: it reports none, or ``users`` or ``user`` do not fit it.
+            ValueError: it reports none, ``users`` or ``user`` do not fit it, or the answers would take too much memory.
         """
         env = problem.make(1)
         try:
@@ -160,12 +172,14 @@ class Vpl:
         if "reward_vector" not in info:
             raise ValueError(f"vpl needs a game with a reward_vector in info, and {problem.env_id} has none")
         self._weights(np.shape(info["reward_vector"])[1])
+        size = gym.spaces.flatdim(env.single_observation_space)
+        check_memory("vpl", {"sets": self.sets, "comparisons": self.comparisons, "numbers of a step": size})
 
     def _weights(self, entries: int) -> Array:
         """Weights ``(U, entries)`` of the users."""
-        weights = np.eye(entries) if self.users is None else np.asarray(self.users, dtype=np.float64)
-        if weights.ndim != 2 or weights.shape[1] != entries or not np.isfinite(weights).all():
+        if self.users is not None and any(len(weights) != entries for weights in self.users):
             raise ValueError(f"users must be lists of {entries} numbers, got {self.users!r}")
+        weights = np.eye(entries) if self.users is None else np.array(self.users, dtype=np.float64)
         if self.user >= len(weights):
             raise ValueError(f"user must be one of {len(weights)} users, counted from 0, got {self.user}")
         return weights

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ import numpy as np
 
 from payoff.extras import require
 
-__all__ = ["check_digest", "digest_of", "load_arrays", "new_beside", "save_arrays", "write_atomically"]
+__all__ = ["check_digest", "digest_of", "json_object", "load_arrays", "new_beside", "save_arrays", "write_atomically"]
 
 _KINDS = "biuf"  # bool, signed and unsigned integers, floats
 
@@ -104,18 +105,62 @@ def load_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, np.n
     except (safetensors.SafetensorError, KeyError) as error:  # KeyError: a type that numpy does not have
         raise ValueError(f"{path} is damaged or no {what}: {str(error).splitlines()[0]}") from error
     # the header is an 8-byte length and a JSON object, which safetensors has just accepted
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    try:
+        header = json_object(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or no {what}: its header is {error}") from error
     if header.get("format") != _form(what) or not {"meta", "sha256"} <= set(header):
         raise ValueError(f"{path} is damaged or no {what}: its header does not say {_form(what)}")
     if header["sha256"] != _digest(arrays, header["meta"]):
         raise ValueError(f"{path} is damaged: its content does not match its checksum")
     try:
-        meta = json.loads(header["meta"])
-    except (json.JSONDecodeError, RecursionError):
-        meta = None
-    if not isinstance(meta, dict):
-        raise ValueError(f"{path} is damaged or no {what}: its metadata is no JSON object")
-    return arrays, meta
+        return arrays, json_object(header["meta"])
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or no {what}: its metadata is {error}") from error
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object as this package writes it: no name twice, and every number finite.
+
+    Raises:
+        ValueError: it is something else; says what in one line, which begins with "no JSON object".
+    """
+    try:
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("no JSON object: it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON object: {error.msg} at character {error.pos}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no JSON object: {error.reason}") from error
+    except ValueError as error:  # one of those below
+        raise ValueError(f"no JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the name {name[:60]!r} stands there twice")
+        found[name] = value
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:60]} is no finite number")
+    return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python reads 4300 digits
+        raise ValueError(f"a number has {len(text)} digits") from None
 
 
 def digest_of(what: str, path: str | os.PathLike[str]) -> str:

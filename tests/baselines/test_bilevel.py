@@ -233,6 +233,8 @@ def test_features():
     """Half waves along each axis; scaled numbers where there are bounds, and as they are where there are none."""
     found = FourierBasis(np.zeros(1), np.full(1, 2.0), 2)(np.array([[0.0], [1.0], [2.0]]))
     np.testing.assert_allclose(found, [[1, 1, 1, 1], [1, 0, -1, 1], [1, -1, 1, 1]], atol=1e-12)
+    long = FourierBasis(np.zeros(100), np.ones(100), 0)  # more axes than an array of numpy may have
+    np.testing.assert_array_equal(long(np.full(100, 0.5)), [1.0, 1.0])
     found = ScaledNumbers(np.array([0.0, -np.inf]), np.array([10.0, np.inf]))(np.array([[10.0, 7.0], [2.5, -1.0]]))
     np.testing.assert_allclose(found, [[1.0, 7.0, 1.0], [-0.5, -1.0, 1.0]])
 

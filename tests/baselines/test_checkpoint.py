@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import safetensors.numpy
 import torch
 
 from payoff.baselines import checkpoint
+from payoff.files import _digest
 
 TENSORS = {
     "weights": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -94,6 +96,37 @@ def test_every_flipped_byte_is_refused(path):
 def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     refused(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ("{", "its metadata is no JSON object: Expecting property name enclosed in double quotes at character 1"),
+        ("[1]", "its metadata is no JSON object"),
+        ('{"a": ' + "7" * 5000 + "}", "its metadata is no JSON object: a number has 5000 digits"),
+        ("[" * 100_000, "its metadata is no JSON object: it is nested too deeply"),
+        ('{"a": 1, "a": 2}', "its metadata is no JSON object: the name 'a' stands there twice"),
+        ('{"a": Infinity}', "its metadata is no JSON object: Infinity is no finite number"),
+        ('{"a": -1e999}', "its metadata is no JSON object: -1e999 is no finite number"),
+    ],
+)
+def test_metadata_that_nothing_of_ours_wrote_is_refused(tmp_path, meta, message):
+    """Whole files, checksum and all, as a program of somebody else may write them."""
+    arrays = {"a": np.zeros(2)}
+    header = {"format": "payoff-checkpoint-1", "meta": meta, "sha256": _digest(arrays, meta)}
+    (tmp_path / "x").write_bytes(safetensors.numpy.save(arrays, header))
+    refused(tmp_path / "x")
+    with pytest.raises(ValueError, match=f"{re.escape(message)}$"):
+        checkpoint.load(tmp_path / "x")
+
+
+def test_a_header_that_says_something_twice_is_refused(path):
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + size].rstrip()
+    header = header[:-1] + b',"none":{"dtype":"F64","shape":[0,5],"data_offsets":[0,0]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
+    refused(path)
 
 
 def test_missing_file(tmp_path):

@@ -28,6 +28,11 @@ def test_settings_are_taken_over():
         ("cooper", "payoff/Delivery-v0", "cooper needs one number aux in info for each step, and payoff/Delivery-v0"),
         ("cooper:warmup=1", FILLER, "warmup must be an integer at least 2, got 1"),
         ("cooper:verify=3", FILLER, "verify must be True or False, got 3"),
+        (
+            "cooper:warmup=100000000000",
+            FILLER,
+            r"cooper: steps \(warmup, 5000 or more\) x numbers of a step must be at",
+        ),
     ],
 )
 def test_bad_settings_are_refused_before_anything_runs(specification, game, message):

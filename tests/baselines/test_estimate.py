@@ -98,5 +98,43 @@ def test_a_training_is_measured_by_its_second_update():
     assert estimate._measure(broken, lambda done, total: None) is None
 
 
+LEARNER = "barfi:episodes=3,warm_up=0,first_steps=0,inner_steps=1,order=1,buffer_episodes=3"
+
+
+def learning(**changes):
+    small = {"num_envs": 2, "num_steps": 20, "hidden": (8,)}
+    given = {"algo": "ppo", "env_id": "GridNav-v0", "reward": None, "reward_learner": LEARNER, "settings": small}
+    return run.configure(**{"seed": 1, "total_steps": 300_000, **given, **changes})
+
+
+def test_learning_of_rewards_counts_once_for_each_reward(tmp_path):
+    """Two seeds, each under the reward alone and with a bonus: 300 s of training each, and 100 s for a reward.
+
+    The reward of seed 2 is in the folder. So 400 s of the first run and 300 s of each other.
+    """
+    one, other = learning(), learning(bonus="count:1")
+    configs = [replace(config, seed=seed) for seed in (1, 2) for config in (one, other)]
+    path = run.reward_path(configs[2], tmp_path)
+    assert path == run.reward_path(configs[3], tmp_path) != run.reward_path(one, tmp_path)
+    path.parent.mkdir()
+    path.touch()
+    asked = []
+
+    def run_jobs(work, jobs, processes):
+        asked.append((work.__name__, [job.bonus for job in jobs]))
+        for k in range(len(jobs)):
+            yield Event("done", k, 100.0 if work is estimate._measure_learning else 1e-3)
+
+    found = estimate.estimate(configs, tmp_path, run_jobs, 1, console())
+    assert found == "about 22 min on 1 process (measured)"  # 1300 s
+    assert asked == [("_measure", [other.bonus, "none"]), ("_measure_learning", ["none"])]
+
+
+def test_learning_is_measured(tmp_path):
+    assert 0.0 < estimate._measure_learning(learning(), lambda done, total: None) < 30.0
+    assert estimate._measure_learning(replace(learning(), reward="nothing"), lambda done, total: None) is None
+    assert run.reward_path(CONFIG, tmp_path) is None
+
+
 def no_jobs(work, jobs, processes):
     pytest.fail("nothing is to be measured")

@@ -45,14 +45,29 @@ def test_entries_of_other_environments():
         ('heron:ranking=["-queue -1"]', "an entry is"),
         ('heron:ranking=["-que"]', r"has no 'que' \(did you mean 'queue'\?\)"),
         ("heron:ranking=[]", "ranking must be a list"),
-        ('heron:ranking=["-effort"],random_steps=100', "effort is no entry of info, so random_steps must be 0"),
+        ('heron:ranking=["-effort"],random_steps=1000', "effort is no entry of info, so random_steps must be 0"),
         ('heron:ranking=["-queue"],margin=-1', "margin must be a number"),
         ('heron:ranking=["-queue"],segment=0', "segment must be an integer at least 1, got 0"),
+        # 16 copies play 62 steps each, 992 items; or 438 steps, in which 7 go 62 times
+        ('heron:ranking=["-queue"],random_steps=992', "for warmup=1000 items, got 992, which make 992 of segment=1"),
+        ('heron:ranking=["-queue"],segment=7,random_steps=7000', "got 7000, which make 992 of segment=7 steps"),
+        # TrafficGrid shows 24 numbers, and the ranking adds one
+        (
+            'heron:ranking=["-queue"],segment=1000000',
+            r"heron: items \(warmup, 10000 or more\) x segment x numbers of a step must be at most 536870912 numbers "
+            r"\(4 GiB\), got 10000 x 1000000 x 25",
+        ),
+        ('heron:ranking=["-queue"],warmup=100000000000', "got 100000000000 x 1 x 25"),
     ],
 )
 def test_bad_rankings_are_refused_before_anything_runs(specification, message):
     with pytest.raises(ValueError, match=message):
         learned(specification, problem())
+
+
+def test_random_steps_that_are_just_enough():
+    """63 steps of 16 copies make 1,008 items, of which 1,000 are needed."""
+    assert isinstance(learned('heron:ranking=["-queue"],random_steps=993', problem()), StepNetwork)
 
 
 def test_learned_from_random_play_it_is_finished_and_follows_the_ranking():

@@ -38,6 +38,8 @@ def test_settings_and_games_that_do_not_fit_are_refused():
         reward_learner("linear_preferences:model=regrets")
     with pytest.raises(ValueError, match="pairs must be an integer in 1"):
         reward_learner("linear_preferences:pairs=0")
+    with pytest.raises(ValueError, match=r"2 x pairs x length must be at most .*, got 2000000 x 1000"):
+        reward_learner("linear_preferences:pairs=1000000,length=1000")
     with pytest.raises(ValueError, match=r"reports info\['reward_vector'\], got payoff/CliffWalk-v0"):
         learned("linear_preferences", problem(env_id="payoff/CliffWalk-v0", keywords={}))
     with pytest.raises(ValueError, match="needs a tabular game of Payoff, got CartPole-v1"):

@@ -77,6 +77,10 @@ def test_a_reward_from_a_file_agrees_with_its_answers(answers, tmp_path, clean):
     np.testing.assert_array_equal(again.arrays()["weights.0"], found.arrays()["weights.0"])
 
 
+def check(path, given):
+    reward_learner(f"preferences:file={path}").check(given)
+
+
 def test_files_of_no_use_are_refused(answers, tmp_path):
     path, segments, *_ = answers
     with pytest.raises(ValueError, match="are about payoff/Delivery-v0, not payoff/CliffWalk-v0"):
@@ -90,7 +94,19 @@ def test_files_of_no_use_are_refused(answers, tmp_path):
     with pytest.raises(ValueError, match="has 1 answers, and none prefers a segment"):
         learned(f"preferences:file={tmp_path / 'none.jsonl'}", problem())
     with pytest.raises(ValueError, match=r"have 2 numbers an observation, payoff/Delivery-v0 102"):
-        learned(f"preferences:file={path}", problem(keywords={}))
+        check(path, problem(keywords={}))
+    twice = np.concatenate([segments.actions] * 2, axis=2)
+    begin_answers(tmp_path / "wide.jsonl", dataclasses.replace(segments, actions=twice), {})
+    append_answer(tmp_path / "wide.jsonl", 0, 1, 1)
+    with pytest.raises(ValueError, match=r"wide\.jsonl have 2 entries an action, payoff/Delivery-v0 1"):
+        check(tmp_path / "wide.jsonl", problem())
+    begin_answers(tmp_path / "odd.jsonl", dataclasses.replace(segments, actions=segments.actions + 1.0), {})
+    append_answer(tmp_path / "odd.jsonl", 0, 1, 1)
+    with pytest.raises(ValueError, match=r"odd\.jsonl have an action 4, payoff/Delivery-v0 0 \.\. 3"):
+        check(tmp_path / "odd.jsonl", problem())
+    (tmp_path / "odd.segments.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"cannot be read: .*odd\.segments\.safetensors: No such file"):
+        check(tmp_path / "odd.jsonl", problem())
     with pytest.raises(ValueError, match="clean must be one of"):
         reward_learner(f"preferences:file={path},clean=soap")
 
@@ -118,6 +134,14 @@ def test_settings_that_do_not_fit_are_refused():
         ("by=reget", "by must be one of"),
         ("questions=0", "questions must be an integer at least 1"),
         ("choose=best", "choose must be one of"),
+        # 2 numbers of an observation, 4 actions: 6 numbers of a step
+        (
+            "questions=100000000000",
+            r"preference: segments \(1000 \+ 2 x questions\) x length x numbers of a step must be at most 536870912 "
+            r"numbers \(4 GiB\), got 200000001000 x 10 x 6",
+        ),
+        ("length=1000000", "got 1040 x 1000000 x 6"),
+        ("members=101", r"members must be an integer in 1 \.\. 100, got 101"),
         ("by=tests.baselines.test_preference_learners:Nobody", "no Nobody"),
         ("by=tests.baselines.test_preference_learners:SMALL", "must be an annotator"),
     ]:

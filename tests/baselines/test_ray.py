@@ -140,9 +140,10 @@ def test_a_machine_on_which_the_folder_cannot_be_made_keeps_checkpoints_elsewher
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "file").write_text("no folder")
     config = grid()[0]
-    row, saved = ablation._compute((config, tmp_path / "file" / "out"), lambda done, total: None)
-    assert row["status"] == "ok" and saved
-    assert run.checkpoint_path(tmp_path / "temporary" / "payoff", config.run_id).read_bytes() == saved
+    row, left = ablation._compute((config, tmp_path / "file" / "out"), lambda done, total: None)
+    assert row["status"] == "ok"
+    saved = run.checkpoint_path(tmp_path / "temporary" / "payoff", config.run_id).read_bytes()
+    assert left == {f"checkpoints/{config.run_id}.safetensors": saved}
 
 
 @pytest.mark.usefixtures("cluster")

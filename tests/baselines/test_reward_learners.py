@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from payoff.baselines import bilevel_reward, read_results, reward_learners, run
+from payoff.baselines import ablation, bilevel_reward, read_results, reward_learners, run
 from payoff.baselines.ablation import Ablation
+from payoff.baselines.pool import Event
 from payoff.baselines.reward_learners import Saved, learned, reward_learner, reward_path
 from payoff.baselines.reward_problem import Problem
 from payoff.files import load_arrays, save_arrays
@@ -125,6 +128,55 @@ def test_a_reward_is_learned_once_and_found_again(tmp_path, monkeypatch):
     assert read_results(tmp_path)["reward_learner"].to_list() == [SHORT] * 3
 
 
+def test_a_reward_that_another_machine_learned_arrives_with_the_row(tmp_path):
+    """The folder there is not the one here, as on a cluster whose machines share none."""
+    config = configured()
+    value = ablation._compute((config, tmp_path / "node"), ignore)
+    row = ablation._stored(config, tmp_path / "driver", Event("done", 0, value))
+    assert row["status"] == "ok", row["message"]
+    (there,), (here,) = (list((tmp_path / where / "rewards").iterdir()) for where in ("node", "driver"))
+    assert there.name == here.name and there.read_bytes() == here.read_bytes()
+    assert here == run.reward_path(config, tmp_path / "driver")
+    load_reward(here)
+
+
+class Slow:
+    """Needs 5 s for the first of ten parts, and 2 s for each of the others."""
+
+    clock = 0.0
+
+    def check(self, problem):
+        Slow.clock += 100.0  # does not count
+
+    def learn(self, problem):
+        assert problem.checkpoint is None
+        for part in range(10):
+            Slow.clock += 2.0 if part else 5.0
+            problem.on_progress(part + 1, 10)
+        return Constant(0.0)
+
+
+class Silent(Slow):
+    def learn(self, problem):
+        Slow.clock += 50.0
+        return Constant(0.0)
+
+
+@pytest.mark.parametrize(
+    ("learner", "at_most", "seconds", "passed"),
+    [("Slow", 8.0, 23.0, 9.0), ("Slow", 0.0, 23.0, 7.0), ("Slow", 60.0, 23.0, 23.0), ("Silent", 8.0, 50.0, 50.0)],
+)
+def test_the_time_that_learning_takes_is_told_by_its_progress(learner, at_most, seconds, passed, monkeypatch):
+    """5 s and nine times 2 s, of which no more are watched than are asked for, but two reports at least."""
+    monkeypatch.chdir(ROOT)
+    clock = types.SimpleNamespace(perf_counter=lambda: Slow.clock)
+    monkeypatch.setattr(reward_learners, "time", clock)
+    before = clock.perf_counter()
+    found = reward_learners.time_learning(f"{__name__}:{learner}", problem(), at_most)
+    assert found == pytest.approx(seconds)
+    assert clock.perf_counter() - before == pytest.approx(100.0 + passed)
+
+
 def test_a_damaged_file_is_learned_anew(tmp_path):
     first = learned(SHORT, problem(), tmp_path)
     path = reward_path(tmp_path, SHORT, problem())
@@ -161,6 +213,13 @@ def test_progress_counts_learning_before_training(tmp_path):
     run.execute(configured(), tmp_path, lambda done, total: told.append((done, total)))
     done = [d for d, _ in told]
     assert done == sorted(done) and told[-1][0] == told[-1][1]
+
+
+def test_progress_goes_by_episodes_where_these_end_it():
+    """Twelve episodes, three at once: a quarter, a half, three quarters, all."""
+    told = []
+    learned(SHORT, problem(on_progress=lambda done, total: told.append(done / total)))
+    assert told == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.02)
 
 
 def test_learners_of_another_package(tmp_path, monkeypatch):
@@ -214,11 +273,27 @@ def test_ppo_on_an_environment_that_is_not_ours(tmp_path, capsys):
         ("barfi:orde=1", {}, "order"),
         ("barfi:order=-1", {}, "order must be an integer at least 0, got -1"),
         (
-            "barfi",
+            "barfi:features=numbers",
             {"env_id": "payoff/KeyRoom-v0"},
             "blends an auxiliary reward, info\\['aux'\\], and payoff/KeyRoom-v0",
         ),
-        ("lirpg", {"env_id": "payoff/TrustDilemma-v0"}, "reward learner lirpg needs Discrete actions"),
+        (
+            "lirpg",
+            {"env_id": "payoff/TrustDilemma-v0"},
+            "reward learner lirpg: actions must be one whole number, such as actions='discrete:5', in payoff/Trust",
+        ),
+        # the plane of GridNav has 2 numbers: (order + 1)^2 features and the bias
+        ("barfi:order=100", {}, "reward learner barfi: order 100 in 2 numbers makes over 10000 features"),
+        ("lirpg", {"env_id": "CartPole-v1"}, "reward learner lirpg: a Fourier basis needs finite bounds"),
+        (
+            "barfi:buffer_episodes=100000000000",
+            {},
+            "barfi: buffer_episodes x num_steps x numbers of a step must be at most 536870912 numbers .4 GiB., got "
+            "100000000000 x ",
+        ),
+        ("lirpg:num_steps=1000000000", {}, "got 1000 x 1000000000 x 6"),
+        ("lirpg:hidden=[1000000,1000000]", {}, "lirpg: parameters of the policy must be at most"),
+        ("bipars_imgl:reward_hidden=[10000],hidden=[10000]", {}, "parameters of the policy x parameters of the reward"),
         (f"{__name__}:Constant:1", {}, "must be a reward learner, got Constant"),
     ],
 )
@@ -226,6 +301,42 @@ def test_what_cannot_be_learned_is_refused_before_anything_runs(specification, c
     monkeypatch.chdir(ROOT)
     with pytest.raises((TypeError, ValueError), match=message):
         configured(reward_learner=specification, **changes)
+
+
+class Walk(gym.Env):
+    """An environment of another package without a limit of steps."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (1,))
+
+    def __init__(self, start=0):
+        self.action_space = gym.spaces.Discrete(2, start=start)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, dtype=np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, dtype=np.float32), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("start", "specification", "message"),
+    [
+        (
+            0,
+            "lirpg",
+            "reward learner lirpg: tests/Walk-v0 has no limit of steps: num_steps must say how long an episode",
+        ),
+        (1, "lirpg:num_steps=9", r"action space must be a Box, Discrete from 0 on, .*, got Discrete\(2, start=1\)"),
+    ],
+)
+def test_what_a_bilevel_method_cannot_play_is_refused_before_anything_runs(start, specification, message):
+    gym.register("tests/Walk-v0", Walk)
+    try:
+        asked = problem(env_id="tests/Walk-v0", keywords={"start": start})
+        with pytest.raises(ValueError, match=message):
+            reward_learner(specification).check(asked)
+    finally:
+        del gym.registry["tests/Walk-v0"]
 
 
 def test_files_of_unknown_kinds(tmp_path):

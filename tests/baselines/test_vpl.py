@@ -5,7 +5,7 @@ import pytest
 
 from payoff.baselines import run
 from payoff.baselines.random_play import random_steps
-from payoff.baselines.reward_learners import Problem, learned
+from payoff.baselines.reward_learners import Problem, learned, reward_learner
 from payoff.baselines.vpl import simulated_answers
 from payoff.envs.sparse import two_users
 from payoff.wrappers import StepInputs, StepNetwork
@@ -65,14 +65,27 @@ def test_each_user_gets_a_reward_in_the_order_of_its_worths(user, active):
         ("vpl:user=2", TWO, "user must be one of 2 users, counted from 0, got 2"),
         ("vpl:users=[[1.0]]", TWO, "users must be lists of 2 numbers"),
         ("vpl", "payoff/Chain-v0", "vpl needs a game with a reward_vector in info, and payoff/Chain-v0 has none"),
-        ("vpl:answers=0", TWO, "answers must be an integer at least 1, got 0"),
-        ("vpl:latent=0", TWO, "latent must be an integer at least 1, got 0"),
+        ("vpl:answers=0", TWO, r"answers must be an integer in 1 \.\. 10000, got 0"),
+        ("vpl:answers=100000000000", TWO, r"answers must be an integer in 1 \.\. 10000, got 100000000000"),
+        ("vpl:latent=0", TWO, r"latent must be an integer in 1 \.\. 1000, got 0"),
+        ("vpl:latent=1000000", TWO, r"latent must be an integer in 1 \.\. 1000, got 1000000"),
+        ("vpl:users=[[1.0,0.0],[0.0,0.0]]", TWO, r"users\[1\] must have a weight other than 0, got \[0.0, 0.0\]"),
+        ("vpl:users=[[1.0,true]]", TWO, r"users\[0\]\[1\] must be a number in .*, got True"),
+        # a step of TwoUsers is 21 numbers
+        (
+            "vpl:sets=100000000000",
+            TWO,
+            r"vpl: sets x comparisons x numbers of a step must be at most 536870912 numbers \(4 GiB\), "
+            "got 100000000000 x 16 x 21",
+        ),
+        ("vpl:comparisons=100000000000", TWO, "got 500 x 100000000000 x 21"),
         ("vpl:active=2", TWO, "active must be True or False, got 2"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_runs(specification, game, message):
+    asked = problem(game)
     with pytest.raises(ValueError, match=message):
-        learned(specification, problem(game))
+        reward_learner(specification).check(asked)
 
 
 def test_a_run_under_it_keeps_the_reward_in_a_file(tmp_path):

@@ -66,7 +66,8 @@ class FourierBasis:
         self.size = (order + 1) ** self.low.size + 1
         if self.size > MOST_FEATURES:
             raise ValueError(f"order {order} in {self.low.size} numbers makes over {MOST_FEATURES} features: lower it")
-        self.multiples = np.indices((order + 1,) * self.low.size).reshape(self.low.size, -1).T.astype(np.float64)
+        axes = np.arange(self.low.size)[::-1]
+        self.multiples = np.arange(self.size - 1.0)[:, None] // float(order + 1) ** axes % (order + 1)
 
     def __call__(self, obs: Array) -> Array:
         """Features ``(..., F)`` of observations ``(..., O)``."""

@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer
-from payoff.files import load_arrays, save_arrays, write_atomically
+from payoff.files import json_object, load_arrays, save_arrays, write_atomically
 from payoff.wrappers.preference.segments import Segments
 from payoff.wrappers.rows import Array
 
@@ -104,6 +105,8 @@ def append_answer(
         raise ValueError(f"annotator must be a name, got {annotator!r}")
     check_integer("first", first, 0)
     check_integer("second", second, 0)
+    if first == second:
+        raise ValueError(f"second must be another segment than first, got {second} twice")
     check_integer("seed", seed, 0)
     line = {"first": int(first), "second": int(second), "answer": answer, "annotator": annotator, "seed": int(seed)}
     data = (json.dumps(line, sort_keys=True) + "\n").encode()
@@ -131,15 +134,27 @@ def read_preferences(path: str | os.PathLike[str]) -> Preferences:
     if _digest(beside) != head.get("sha256"):
         raise ValueError(f"{beside} is damaged, or does not belong to {path}")
     arrays, _ = load_arrays(beside, "segments")
-    segments = Segments.from_arrays(arrays)
+    try:
+        segments = Segments.from_arrays(arrays)
+    except ValueError as error:
+        raise ValueError(f"{beside} cannot be used: {error}") from error
+    if head.get("segments") != len(segments):
+        said = shown(head.get("segments"))
+        raise ValueError(f"{path}, line 1: segments must be {len(segments)}, as {beside} has, got {said}")
     rows, names = [], []
     for number, line in enumerate(lines[1:], start=2):
         found = _object(path, number, line)
         pair = [found.get("first"), found.get("second")]
         whole = all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(segments) for i in pair)
         answer, name = found.get("answer"), found.get("annotator")
-        if not whole or isinstance(answer, bool) or answer not in _ANSWERS or not isinstance(name, str):
-            raise ValueError(f"{path}, line {number}: no answer about two of {len(segments)} segments: {found}")
+        if (
+            not whole
+            or pair[0] == pair[1]
+            or isinstance(answer, bool)
+            or answer not in _ANSWERS
+            or not isinstance(name, str)
+        ):
+            raise ValueError(f"{path}, line {number}: no answer about two of {len(segments)} segments: {shown(found)}")
         if name not in names:
             names.append(name)
         rows.append((*pair, np.nan if answer == "skip" else float(answer), names.index(name)))
@@ -163,9 +178,6 @@ def _complete(data: bytes) -> bytes:
 
 def _object(path: str | os.PathLike[str], number: int, line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}, line {number}: no JSON object: {line[:60]!r}")
-    return found
+        return json_object(line)
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}: {error}: {line[:60]!r}") from error
