@@ -25,8 +25,8 @@ import numpy as np
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers.arguments import reals, state_array
 from payoff.wrappers.base import Transition
+from payoff.wrappers.learned.step_inputs import StepInputs
 from payoff.wrappers.preference.hierarchy import Factor, HierarchicalPreferenceReward, HierarchyLearning
-from payoff.wrappers.preference.step_network import StepInputs
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal
 

@@ -33,8 +33,10 @@ import numpy as np
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers.arguments import check_sequence, reals, state_array
 from payoff.wrappers.base import RewardMethod, Transition
-from payoff.wrappers.preference.comparison import Comparer, NetworkSettings, part_of
-from payoff.wrappers.preference.step_network import StepInputs, StepNetwork
+from payoff.wrappers.learned.network_reward import NetworkReward
+from payoff.wrappers.learned.step_inputs import StepInputs
+from payoff.wrappers.preference.comparison import Comparer
+from payoff.wrappers.preference.fitting import NetworkSettings, part_of
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal, as_signal
 
@@ -286,7 +288,7 @@ class HierarchicalPreferenceReward(RewardMethod):
         if net is None or margins is None:
             margins = margins_of(items["factors"], [f.margin for f in self.factors])
             net = Comparer(items["numbers"].shape[2], learning.network)
-            net.whiten(items["numbers"][items["valid"]])
+            net.whitening.take_in(items["numbers"][items["valid"]])
         draws = np.random.default_rng([learning.network.seed, self._rounds])
         size = min(learning.batch_size, len(items["factors"]))
         ahead, behind = np.triu_indices(size, 1)
@@ -312,7 +314,7 @@ class HierarchicalPreferenceReward(RewardMethod):
         self.scale = max(float(each.std()), 1e-8)
         self._rounds, self._since = self._rounds + 1, 0
 
-    def frozen(self) -> StepNetwork:
+    def frozen(self) -> NetworkReward:
         """The reward as it is now, finished: it learns no more. Its factors must be entries of ``info``.
 
         Raises:

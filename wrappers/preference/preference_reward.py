@@ -273,8 +273,8 @@ def _paid(
     """The reward of a state; ValueError where it does not fit."""
     if not arrays:
         return None
-    layers = sum(name.startswith("weights.") for name in arrays)
-    settings = {"scale": float(own["scale"]), "num_actions": ensemble.num_actions, "layers": layers}
+    inputs = ensemble.inputs
+    settings = {"parts": inputs.parts, "num_actions": inputs.num_actions, "shift": 0.0, "scale": float(own["scale"])}
     try:
         return NetworkReward.build(settings, {name: as_array(array) for name, array in arrays.items()})
     except (KeyError, ValueError) as error:
