@@ -131,4 +131,4 @@ def checked_state(owner: str, state: Mapping[str, Any], blank: Mapping[str, Arra
 
 def part_of(state: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     """Entries whose names begin so, without that beginning."""
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+    return {str(name).removeprefix(prefix): array for name, array in state.items() if str(name).startswith(prefix)}

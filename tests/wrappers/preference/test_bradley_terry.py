@@ -156,6 +156,8 @@ def test_clear_ends():
         ensemble.learn(segments, *pair, np.array([np.nan]))
     with pytest.raises(ValueError, match="ties"):
         ensemble.learn(segments, *pair, np.array([0.5]))
+    with pytest.raises(ValueError, match="second must be another segment than first, got 2 and 2"):
+        ensemble.learn(segments, np.array([0, 2]), np.array([1, 2]), np.array([1.0, np.nan]))
     with pytest.raises(ValueError, match=r"annotator must be in 0 .. 0, got 1 .. 1"):
         ensemble.learn(segments, *pair, np.array([1.0]), np.array([1]))
     with pytest.raises(ValueError, match="margin must hold finite numbers of at least 0"):
