@@ -75,7 +75,7 @@ class Maze:
 def bradley_terry(maze: Maze, better: np.ndarray, worse: np.ndarray, seed: int) -> np.ndarray:
     """Values ``(n,)`` of one reward learned from all answers, in as many gradient steps as VPL makes."""
     net = Comparer(maze.obs.shape[1], NetworkSettings(learning_rate=3e-3, seed=seed))
-    net.whiten(maze.obs)
+    net.whitening.take_in(maze.obs)
     draws = np.random.default_rng(seed)
     for _ in range(EPOCHS):
         for rows in np.array_split(draws.permutation(len(better)), len(better) // 32 + 1):

@@ -41,6 +41,7 @@ from payoff.wrappers.learned.frozen import load_reward as load_reward
 from payoff.wrappers.learned.frozen import save_reward as save_reward
 from payoff.wrappers.learned.linear_reward import LinearReward as LinearReward
 from payoff.wrappers.learned.network_reward import NetworkReward as NetworkReward
+from payoff.wrappers.learned.step_inputs import StepInputs as StepInputs
 from payoff.wrappers.learned.table import TableReward as TableReward
 from payoff.wrappers.learned.teacher import Teacher as Teacher
 from payoff.wrappers.multi_agent.counterfactual import CounterfactualPotential as CounterfactualPotential
@@ -99,10 +100,10 @@ from payoff.wrappers.preference.bradley_terry import PreferenceLearning as Prefe
 from payoff.wrappers.preference.bradley_terry import RewardEnsemble as RewardEnsemble
 from payoff.wrappers.preference.cleaning import Cleaning as Cleaning
 from payoff.wrappers.preference.cleaning import preference_strength as preference_strength
-from payoff.wrappers.preference.comparison import NetworkSettings as NetworkSettings
 from payoff.wrappers.preference.cooper import VerifiedProxyReward as VerifiedProxyReward
 from payoff.wrappers.preference.feature_task import FeatureTask as FeatureTask
 from payoff.wrappers.preference.feature_task import feature_task as feature_task
+from payoff.wrappers.preference.fitting import NetworkSettings as NetworkSettings
 from payoff.wrappers.preference.game_values import observed_values as observed_values
 from payoff.wrappers.preference.hierarchy import Factor as Factor
 from payoff.wrappers.preference.hierarchy import HierarchicalPreferenceReward as HierarchicalPreferenceReward
@@ -116,8 +117,6 @@ from payoff.wrappers.preference.linear_preference import policy_library as polic
 from payoff.wrappers.preference.preference_reward import PreferenceReward as PreferenceReward
 from payoff.wrappers.preference.segments import Segments as Segments
 from payoff.wrappers.preference.segments import draw_pairs as draw_pairs
-from payoff.wrappers.preference.step_network import StepInputs as StepInputs
-from payoff.wrappers.preference.step_network import StepNetwork as StepNetwork
 from payoff.wrappers.preference.variational import VariationalPreferences as VariationalPreferences
 from payoff.wrappers.preference.variational import VariationalSettings as VariationalSettings
 from payoff.wrappers.preference.variational import adjusted_rand_index as adjusted_rand_index

@@ -5,7 +5,7 @@ import pytest
 
 from payoff.baselines import ppo, run
 from payoff.baselines.reward_learners import Problem, learned
-from payoff.wrappers import HierarchicalPreferenceReward, StepNetwork, wrap
+from payoff.wrappers import HierarchicalPreferenceReward, NetworkReward, wrap
 
 TRAFFIC = "payoff/TrafficGrid-v0"
 
@@ -74,7 +74,7 @@ def test_learned_from_random_play_it_is_finished_and_follows_the_ranking():
     seen = []
     asked = Problem(**{**vars(problem()), "on_progress": lambda done, total: seen.append((done, total))})
     reward = learned('heron:ranking=["-queue"],margin=0.1,random_steps=4000', asked)
-    assert isinstance(reward, StepNetwork) and seen[-1] == (4000, 4000)
+    assert isinstance(reward, NetworkReward) and seen[-1] == (4000, 4000)
     env = wrap(problem().make(8), reward)
     env.reset(seed=9)
     draws, queues, paid = np.random.default_rng(0), [], []

@@ -8,7 +8,7 @@ from payoff.baselines.random_play import random_steps
 from payoff.baselines.reward_learners import Problem, learned, reward_learner
 from payoff.baselines.vpl import simulated_answers
 from payoff.envs.sparse import two_users
-from payoff.wrappers import StepInputs, StepNetwork
+from payoff.wrappers import NetworkReward, StepInputs
 
 TWO = "payoff/TwoUsers-v0"
 QUICK = "sets=150,epochs=30"
@@ -51,7 +51,7 @@ def test_each_user_gets_a_reward_in_the_order_of_its_worths(user, active):
     seen = []
     asked = Problem(**{**vars(problem()), "on_progress": lambda *done: seen.append(done)})
     reward = learned(f"vpl:user={user},{QUICK},active={active}", asked)
-    assert isinstance(reward, StepNetwork) and seen[-1] == (30, 30)
+    assert isinstance(reward, NetworkReward) and seen[-1] == (30, 30)
     apart = np.sign(worth[user][:, None] - worth[user])
     agrees = np.sign(reward.value(obs)[:, None] - reward.value(obs)) == apart
     assert agrees[apart != 0].mean() > 0.9

@@ -169,7 +169,7 @@ ELSEWHERE = {
     *("MultiAgentVecRewardWrapper", "MultiObjective", "ParallelRewardWrapper", "RewardWrapper", "VectorRewardWrapper"),
     *("ExplicableDesign", "WrapperSnapshot"),
     # learned rewards and preferences: tests/wrappers/learned and tests/wrappers/preference
-    *("LearnedReward", "LinearReward", "NetworkReward", "RewardBlend", "StepNetwork", "load_reward", "save_reward"),
+    *("LearnedReward", "LinearReward", "NetworkReward", "RewardBlend", "load_reward", "save_reward"),
     *("Answers", "Factor", "FeatureTask", "HierarchicalPreferenceReward", "LinearFit", "OptimalValues"),
     *("PolicyLibrary", "PreferenceReward", "Preferences", "RewardEnsemble", "Segments", "SimulatedAnnotator"),
     *("StepInputs", "VariationalPreferences", "VerifiedProxyReward", "adjusted_rand_index", "append_answer"),

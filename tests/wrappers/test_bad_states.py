@@ -9,6 +9,8 @@ from payoff.wrappers.redistribution.prover import RolloutValues
 
 SMALL = {"hidden": (4,), "learn_every": 2}
 QUICK = w.EpisodeLearning(hidden=(4,), gradient_steps=1, episodes=2)
+RANKING = w.HierarchyLearning(warmup=4, learn_every=4, batch_size=4, network=w.NetworkSettings(hidden=(4,)))
+ASKING = w.PreferenceLearning(hidden=(4,), epochs=1, members=2)
 MACHINE = w.reward_machine([w.Edge("a", "s", "b", 1.0)], initial="a", terminal=["b"])
 
 
@@ -37,6 +39,12 @@ METHODS = {
     "rnd": paid(lambda: w.RND(model(w.Distillation))),
     "icm": paid(lambda: w.ICM(model(w.DynamicsModel, num_actions=3))),
     "noveld": paid(lambda: w.NovelD(model(w.Distillation))),
+    "ranking": lambda: w.HierarchicalPreferenceReward(
+        [w.Factor(lambda t: t.next_obs[:, 0] + t.action, margin=0.0)], learning=RANKING
+    ),
+    "segments": lambda: w.PreferenceReward(
+        w.SimulatedAnnotator(), num_actions=3, length=1, ask_every=4, questions=2, memory=4, settings=ASKING
+    ),
     "self-shaping": lambda: w.ExplorationGuided(3, gamma=0.9),
 }
 TRANSFORMS = {

@@ -21,6 +21,7 @@ from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers.arguments import as_array, check_names, check_sequence, state_array
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
+from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.rows import Array, Batch
 
 __all__ = ["BonusLearning", "BonusModel", "network"]
@@ -230,45 +231,6 @@ class BonusModel:
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-
-
-class Whitening:
-    """(x - mean) / deviation, clipped to [-5, 5]; mean 0 and deviation 1 until the first rows are taken in.
-
-    An input that never varied has deviation 1e-6 here: the first time it differs, it is at the limit.
-
-    Args:
-        size: numbers I of a row.
-    """
-
-    LIMIT = 5.0
-    LEAST = 1e-6
-
-    def __init__(self, size: int) -> None:
-        self._count = 0.0
-        self._mean, self._squares = np.zeros(size), np.zeros(size)  # squares: summed distances from the mean
-
-    def __call__(self, numbers: Array) -> Array:
-        """``(R, I)`` whitened."""
-        deviation = np.sqrt(self._squares / self._count) if self._count else np.ones_like(self._mean)
-        return np.clip((numbers - self._mean) / np.maximum(deviation, self.LEAST), -self.LIMIT, self.LIMIT)
-
-    def take_in(self, numbers: Array) -> None:
-        """Add rows ``(n, I)``, n above 0, to the statistics (Chan, Golub and LeVeque 1979)."""
-        count, mean = len(numbers), numbers.mean(axis=0)
-        total, apart = self._count + count, mean - self._mean
-        self._squares = self._squares + np.square(numbers - mean).sum(axis=0)
-        self._squares += np.square(apart) * self._count * count / total
-        self._mean = self._mean + apart * count / total
-        self._count = total
-
-    def state_dict(self) -> dict[str, Array]:
-        """``count``, a scalar; ``mean`` and ``squares`` ``(I,)``."""
-        return {"count": np.array(self._count), "mean": self._mean.copy(), "squares": self._squares.copy()}
-
-    def take_over(self, count: Array, mean: Array, squares: Array) -> None:
-        """Inverse of :meth:`state_dict`, for finite arrays of the right shapes."""
-        self._count, self._mean, self._squares = float(count), mean.copy(), squares.copy()
 
 
 @contextmanager

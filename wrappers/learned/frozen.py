@@ -25,7 +25,6 @@ KINDS: dict[str, str] = {
     "TableReward": "payoff.wrappers.learned.table:TableReward",
     "LinearReward": "payoff.wrappers.learned.linear_reward:LinearReward",
     "NetworkReward": "payoff.wrappers.learned.network_reward:NetworkReward",
-    "StepNetwork": "payoff.wrappers.preference.step_network:StepNetwork",
 }
 
 

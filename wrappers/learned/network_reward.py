@@ -1,10 +1,15 @@
-"""A learned reward that an ensemble of small networks gives: what comes of preferences over segments.
+"""A finished reward that one network gives, or several; what learns it is elsewhere.
 
-(1) x = clip((input - mean) / deviation, -5, 5), the input being the observation and the action
-(2) r^(s, a) = scale times the mean over the members of f_m(x)
+With x the numbers of a step, whitened by the mean and deviation of those that it was learned from, and f the mean over
+M networks of one shape,
 
-Networks have tanh layers. The scale is one number for all steps and there is no offset: a constant on every step would
-change what is best where episodes differ in length.
+(1) reward = (f(x) - shift) / scale
+
+or, against values v_1, ..., v_n of f at other steps, the chance of being preferred to one of them,
+
+(2) reward = mean over k of sigmoid(f(x) - v_k)
+
+which lies in [0, 1], however large f has become: comparisons leave the size of f open.
 """
 
 from __future__ import annotations
@@ -14,46 +19,31 @@ from typing import Any, Self
 
 import numpy as np
 
-from payoff.envs.core.params import check_integer, check_number
+from payoff.envs.core.params import check_number
 from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import Transition
-from payoff.wrappers.bonus.state_features import flat
+from payoff.wrappers.bonus.whitening import whitened
 from payoff.wrappers.learned.frozen import LearnedReward
+from payoff.wrappers.learned.step_inputs import StepInputs
 from payoff.wrappers.rows import Array
 
-__all__ = ["LIMIT", "NetworkReward", "step_inputs"]
-
-LIMIT = 5.0  # deviations of an input
-
-
-def step_inputs(obs: Array, actions: Array, num_actions: int | None) -> Array:
-    """What a network sees of R steps: ``(R, O + A)``, or ``(R, O + A K)`` with integer actions one-hot.
-
-    Args:
-        obs: ``(R, O)`` numbers.
-        actions: ``(R, A)``.
-        num_actions: K, number of integer actions of each entry; None where actions are real numbers.
-
-    Raises:
-        ValueError: an action that is no integer in 0 .. K - 1.
-    """
-    if num_actions is not None:
-        if not np.isin(actions, np.arange(num_actions)).all():
-            raise ValueError(f"actions must be integers in 0 .. {num_actions - 1}, got {np.unique(actions)}")
-        actions = np.eye(num_actions)[actions.astype(np.int64)].reshape(len(actions), -1)
-    return np.concatenate([obs, actions], axis=1)
+__all__ = ["NetworkReward"]
 
 
 class NetworkReward(LearnedReward):
-    """Pays (2) in place of the reward.
+    """Pays what a network says of a step, or several on average: (1) or (2).
+
+    Between the layers of a network stands the hyperbolic tangent.
 
     Args:
-        weights: of each layer, ``(M, inputs, outputs)`` for M members; the last has one output.
+        inputs: what it sees of a step, I numbers.
+        mean: ``(I,)`` that they are whitened with.
+        deviation: ``(I,)``, each above 0.
+        weights: of each layer, ``(M, numbers, outputs)`` for M networks; the last layer has one output.
         biases: of each layer, ``(M, outputs)``.
-        mean: ``(I,)`` of (1).
-        deviation: ``(I,)`` of (1), above 0.
-        scale: of (2), above 0.
-        num_actions: K, number of integer actions of each entry; None where actions are real numbers.
+        shift: value of f that pays 0.
+        scale: difference in f that pays 1, above 0.
+        against: values v of (2), ``(n,)``; None: (1) is paid.
 
     Raises:
         TypeError: ``weights`` or ``biases`` is no sequence.
@@ -62,82 +52,104 @@ class NetworkReward(LearnedReward):
 
     def __init__(
         self,
-        weights: Sequence[Array],
-        biases: Sequence[Array],
+        inputs: StepInputs,
         mean: Array,
         deviation: Array,
+        weights: Sequence[Array],
+        biases: Sequence[Array],
         *,
+        shift: float = 0.0,
         scale: float = 1.0,
-        num_actions: int | None = None,
+        against: Array | None = None,
     ) -> None:
         check_sequence("weights", weights, "arrays")
         check_sequence("biases", biases, "arrays")
+        check_number("shift", shift, -np.inf)
         check_number("scale", scale, 0.0, open_low=True)
-        if num_actions is not None:
-            check_integer("num_actions", num_actions, 1)
+        self.inputs, self.shift, self.scale = inputs, float(shift), float(scale)
+        self.mean, self.deviation = _finite("mean", mean, 1), _finite("deviation", deviation, 1)
         self.weights = [_finite(f"weights[{i}]", w, 3) for i, w in enumerate(weights)]
         self.biases = [_finite(f"biases[{i}]", b, 2) for i, b in enumerate(biases)]
-        self.mean, self.deviation = _finite("mean", mean, 1), _finite("deviation", deviation, 1)
-        if num_actions is not None and num_actions > self.mean.size:
-            raise ValueError(f"num_actions must be at most the {self.mean.size} inputs, got {num_actions}")
-        self.scale, self.num_actions = float(scale), num_actions
-        members, size = (self.weights[0].shape[0], self.mean.size) if self.weights else (0, 0)
-        for i, weight in enumerate(self.weights):
-            if weight.shape[:2] != (members, size) or i >= len(self.biases):
-                raise ValueError(f"weights[{i}] must have shape ({members}, {size}, outputs), got {weight.shape}")
-            size = weight.shape[2]
-            if self.biases[i].shape != (members, size):
-                raise ValueError(f"biases[{i}] must have shape ({members}, {size}), got {self.biases[i].shape}")
-        if not members or size != 1 or len(self.biases) != len(self.weights):
-            raise ValueError("weights must be at least one layer, and the last one must have 1 output")
+        self.against = None if against is None else _finite("against", against, 1)
+        count = self.mean.size
         if self.deviation.shape != self.mean.shape or not (self.deviation > 0.0).all():
-            raise ValueError(f"deviation must be {self.mean.size} numbers above 0, got {self.deviation}")
+            raise ValueError(f"deviation must be {count} numbers above 0, got {self.deviation}")
+        if "action" in inputs.parts and inputs.num_actions is not None and inputs.num_actions > count:
+            raise ValueError(f"num_actions must be at most the {count} numbers of a step, got {inputs.num_actions}")
+        if not self.weights or len(self.biases) != len(self.weights):
+            raise ValueError(f"weights and biases must be of one layer or more, got {len(weights)} and {len(biases)}")
+        members, size, last = len(self.weights[0]), count, len(self.weights) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            outputs = 1 if i == last else weight.shape[2]
+            if not members or weight.shape != (members, size, outputs):
+                wanted = f"({members or 'M'}, {size}, {1 if i == last else 'outputs'})"
+                raise ValueError(f"weights[{i}] must have shape {wanted}, got {weight.shape}")
+            if bias.shape != (members, outputs):
+                raise ValueError(f"biases[{i}] must have shape ({members}, {outputs}), got {bias.shape}")
+            size = outputs
+        if self.against is not None and not self.against.size:
+            raise ValueError("against must hold at least one number, got none")
+        if self.against is not None and (shift, scale) != (0.0, 1.0):
+            raise ValueError(f"shift and scale have no part in (2), got {shift} and {scale}")
 
-    def members(self, inputs: Array) -> Array:
-        """What each member gives, not scaled, ``(M, R)``, for inputs ``(R, I)`` of :func:`step_inputs`.
+    def members(self, numbers: Array) -> Array:
+        """Value of each network, ``(M, R)``, for steps ``(R, I)``.
 
         Raises:
-            ValueError: another number of inputs.
+            ValueError: another number of numbers.
         """
-        if inputs.ndim != 2 or inputs.shape[1] != self.mean.size:
-            raise ValueError(f"the reward has {self.mean.size} inputs, observation and action, got {inputs.shape[1:]}")
-        x = np.clip((inputs - self.mean) / self.deviation, -LIMIT, LIMIT)
+        if numbers.ndim != 2 or numbers.shape[1] != self.mean.size:
+            raise ValueError(f"a step must have {self.mean.size} numbers, got {numbers.shape[1:]}")
+        x = whitened(numbers, self.mean, self.deviation)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = (np.tanh(x) if i else x) @ weight + bias[:, None]
         found: Array = x[..., 0]
         return found
 
+    def value(self, numbers: Array) -> Array:
+        """Value of f ``(R,)`` for steps ``(R, I)``; see :meth:`members`."""
+        found: Array = self.members(numbers).mean(axis=0)
+        return found
+
     def __call__(self, t: Transition) -> Array:
-        """Rewards ``(R,)``."""
-        obs = np.where(t.active[:, None], flat(t.obs), 0.0)
-        actions = np.asarray(t.action, dtype=np.float64).reshape(len(obs), -1)
-        actions = np.where(t.active[:, None], actions, 0.0)  # placeholders may be anything
-        paid: Array = self.scale * self.members(step_inputs(obs, actions, self.num_actions)).mean(axis=0)
-        return paid
+        """Rewards ``(R,)``.
+
+        Raises:
+            KeyError: ``info`` lacks an entry.
+            ValueError: other steps than it was made for, or a number that is not finite.
+        """
+        value = self.value(self.inputs(t))
+        if self.against is None:
+            return (value - self.shift) / self.scale
+        chances: Array = 0.5 + 0.5 * np.tanh(0.5 * (value[:, None] - self.against))  # sigmoid, without overflow
+        rate: Array = chances.mean(axis=1)
+        return rate
 
     def settings(self) -> dict[str, Any]:
-        """``scale``, ``num_actions`` and the number of ``layers``."""
-        return {"scale": self.scale, "num_actions": self.num_actions, "layers": len(self.weights)}
+        """``parts`` and ``num_actions`` of the inputs, ``shift`` and ``scale``."""
+        parts = {"parts": list(self.inputs.parts), "num_actions": self.inputs.num_actions}
+        return {**parts, "shift": self.shift, "scale": self.scale}
 
     def arrays(self) -> dict[str, Array]:
-        """``mean``, ``deviation``, and ``weights.i`` and ``biases.i`` of each layer."""
+        """``mean``, ``deviation``, ``weights.i`` and ``biases.i`` of each layer, and ``against`` where there is one."""
         found = {"mean": self.mean.copy(), "deviation": self.deviation.copy()}
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             found |= {f"weights.{i}": weight.copy(), f"biases.{i}": bias.copy()}
-        return found
+        return found if self.against is None else {**found, "against": self.against.copy()}
 
     @classmethod
     def build(cls, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         """See :meth:`payoff.wrappers.LearnedReward.build`."""
-        check_integer("layers", settings["layers"], 1, 100)
-        layers = range(settings["layers"])
+        layers = range(sum(name.startswith("weights.") for name in arrays))
         return cls(
-            [arrays[f"weights.{i}"] for i in layers],
-            [arrays[f"biases.{i}"] for i in layers],
+            StepInputs(settings["parts"], settings["num_actions"]),
             arrays["mean"],
             arrays["deviation"],
+            [arrays[f"weights.{i}"] for i in layers],
+            [arrays[f"biases.{i}"] for i in layers],
+            shift=settings["shift"],
             scale=settings["scale"],
-            num_actions=settings["num_actions"],
+            against=arrays.get("against"),
         )
 
 

@@ -6,7 +6,7 @@ With D_m the difference of the two segments' rewards by member m, towards the si
 
 An answer of clearly negative strength is taken for a slip and turned round. One that is weak either way gets a soft
 label, 1 - softness in place of 1, so that little is learned from it. A strong one gets a margin, its own strength, so
-that the preferred side has to win by as much (equation (3) of :mod:`payoff.wrappers.preference.bradley_terry`).
+that the preferred side has to win by as much (equation (3) of :mod:`payoff.wrappers.preference.comparison`).
 
 Source: Wang et al., "Secrets of RLHF in Large Language Models Part II: Reward Modeling" (arXiv 2401.06080): ten reward
 models there, flipped labels, soft labels and an adaptive margin. unverified: its thresholds; ours are arguments.

@@ -1,162 +1,130 @@
-"""A network that scores steps and learns from which of two things is better.
+"""Networks that score steps and learn from which of two things is better: the Bradley-Terry model.
 
-An item is a step, or a segment of L steps, whose score is the sum over its steps. With the scores u and v of two items,
-Bradley and Terry (1952) say that the first is preferred with probability
+An item is a step, or a segment of L steps, whose score is the sum over its valid steps. With the scores u and v that a
+network gives two items, Bradley and Terry (1952) say that the first is preferred with probability
 
-(1) P = sigmoid(u - v)
+(1) P = sigmoid(beta_k (u - v))
 
-and a gradient step lowers the mean of - y log P - (1 - y) log(1 - P), y in [0, 1] the answer, 1 for the first.
+where beta_k > 0 says how reliable annotator k is: 1 for a single one, else learned, with geometric mean 1, so that a
+careless annotator gets a small one. A gradient step lowers the mean, over networks and pairs, of
+
+(2) - y log P - (1 - y) log(1 - P),  y in [0, 1] the answer, 1 for the first
+
+(3) with a margin d >= 0 the logit of the preferred side is lowered by d, so that it has to win by more
+
+Networks differ in their first weights, and may be shown different items.
+
+Source: margins are from Wang et al., "Secrets of RLHF in Large Language Models Part II: Reward Modeling" (arXiv
+2401.06080); the reliability of annotators in this form is ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from payoff.envs.core.params import check_integer, check_number
-from payoff.wrappers.arguments import check_names, check_sequence, state_array
-from payoff.wrappers.preference.step_network import LEAST, LIMIT, StepInputs, StepNetwork
+from payoff.wrappers.bonus.whitening import Whitening
+from payoff.wrappers.learned.network_reward import NetworkReward
+from payoff.wrappers.learned.step_inputs import StepInputs
+from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, checked_state, linear_layers
 from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
 
-__all__ = ["Comparer", "Fitting", "NetworkSettings", "checked_state", "part_of", "whitening"]
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+__all__ = ["Comparer"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSettings:
-    """How a network that learns from comparisons is built.
+class _Scorers(nn.Module):
+    """M networks of one shape side by side, and the reliability of K annotators."""
 
-    Attributes:
-        hidden: widths of the hidden layers.
-        learning_rate: of Adam, above 0.
-        seed: of the initial weights.
+    def __init__(self, inputs: int, settings: NetworkSettings, annotators: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(settings.seed)
+        nets = [linear_layers(mlp((inputs, *settings.hidden, 1), generator)) for _ in range(settings.members)]
+        self.weights = nn.ParameterList([torch.stack([w for w, _ in same]) for same in zip(*nets, strict=True)])
+        self.biases = nn.ParameterList([torch.stack([b for _, b in same]) for same in zip(*nets, strict=True)])
+        self.log_reliability = nn.Parameter(torch.zeros(annotators, dtype=torch.float64)) if annotators > 1 else None
 
-    Raises:
-        ValueError: a field is out of its range.
-    """
+    def forward(self, x: Tensor) -> Tensor:
+        """Values ``(M, n, L)`` of whitened items ``(n, L, I)``, or ``(M, n, L, I)`` where each network has its own."""
+        n, length = x.shape[-3:-1]
+        x = x.flatten(-3, -2)
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.matmul(torch.tanh(x) if i else x, weight) + bias[:, None]
+        return x.reshape(len(x), n, length)
 
-    hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 1e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the fields (ValueError)."""
-        check_sequence("hidden", self.hidden, "whole numbers")
-        for width in self.hidden:
-            check_integer("hidden", width, 1)
-        check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
-        check_integer("seed", self.seed, 0)
-
-
-class Fitting:
-    """A torch module with its Adam: gradient steps, and their state as arrays.
-
-    Args:
-        net: what is fitted, float64.
-        learning_rate: of Adam.
-    """
-
-    def __init__(self, net: nn.Module, learning_rate: float) -> None:
-        self.net, self.steps = net, 0
-        self.adam = torch.optim.Adam(net.parameters(), lr=learning_rate, foreach=False)
-
-    @contextmanager
-    def step(self) -> Iterator[list[Tensor]]:
-        """A gradient step down the loss that is put into the list.
-
-        Raises:
-            ValueError: the loss is not finite; no weight has changed.
-        """
-        losses: list[Tensor] = []
-        with grad():
-            self.adam.zero_grad()
-            yield losses
-            (loss,) = losses
-            if not torch.isfinite(loss):
-                raise ValueError(f"the loss of the reward network must be finite, got {float(loss.detach())}")
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.adam.step()
-        self.steps += 1
-
-    def state_dict(self) -> dict[str, Array]:
-        """Weights, moments of Adam and the number of steps."""
-        found = {"steps": np.array(self.steps)}
-        for name, weight in self.net.named_parameters():
-            found[f"net.{name}"] = weight.detach().numpy().copy()
-            for m in _MOMENTS:
-                moment = self.adam.state[weight][m] if self.steps else torch.zeros_like(weight)
-                found[f"{m}.{name}"] = moment.detach().numpy().copy()
-        return found
-
-    def take(self, arrays: Mapping[str, Array]) -> None:
-        """Inverse of :meth:`state_dict`, for arrays of the right names, shapes and types."""
-        self.steps = int(arrays["steps"])
-        with torch.inference_mode(False), torch.no_grad():
-            for name, weight in self.net.named_parameters():
-                weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
-                if self.steps:
-                    moments = {m: torch.from_numpy(arrays[f"{m}.{name}"].copy()) for m in _MOMENTS}
-                    self.adam.state[weight] = {"step": torch.tensor(float(self.steps)), **moments}
-
-
-def whitening(numbers: Array) -> tuple[Array, Array]:
-    """Mean and deviation ``(I,)`` of rows ``(n, I)``; the deviation of what never varies is 1e-6."""
-    return numbers.mean(axis=0), np.maximum(numbers.std(axis=0), LEAST)
+    def reliability(self) -> Tensor:
+        """The beta of (1), ``(K,)``."""
+        if self.log_reliability is None:
+            return torch.ones(1, dtype=torch.float64)
+        return torch.exp(self.log_reliability - self.log_reliability.mean())
 
 
 class Comparer:
-    """Scores items by one number a step, and learns by (1).
+    """Scores items by one number a step, and learns by (1) to (3).
 
     Args:
         inputs: numbers I of a step.
-        settings: see :class:`NetworkSettings`; None: its defaults.
+        settings: see :class:`payoff.wrappers.NetworkSettings`; None: its defaults.
+        annotators: K, whose answers are numbered 0 .. K - 1.
 
     Attributes:
-        mean: ``(I,)`` that inputs are whitened with, 0 until :meth:`whiten`.
-        deviation: ``(I,)``, 1 until then.
+        inputs: I.
+        whitening: of the inputs; whoever calls decides which steps it takes in, and when.
     """
 
-    def __init__(self, inputs: int, settings: NetworkSettings | None = None) -> None:
-        self.settings = settings or NetworkSettings()
-        self.mean, self.deviation = np.zeros(inputs), np.ones(inputs)
-        generator = torch.Generator().manual_seed(self.settings.seed)
+    def __init__(self, inputs: int, settings: NetworkSettings | None = None, annotators: int = 1) -> None:
+        settings = settings or NetworkSettings()
+        self.inputs, self.whitening = inputs, Whitening(inputs)
         with grad():
-            net = mlp((inputs, *self.settings.hidden, 1), generator)
-        self.fitting = Fitting(net, self.settings.learning_rate)
+            self.net = _Scorers(inputs, settings, annotators)
+        self.fitting = Fitting(self.net, settings)
 
-    def whiten(self, numbers: Array) -> None:
-        """Whiten inputs from now on by these rows ``(n, I)``."""
-        self.mean, self.deviation = whitening(numbers)
+    @property
+    def reliability(self) -> Array:
+        """The beta of (1) for each annotator, ``(K,)``."""
+        found: Array = self.net.reliability().detach().numpy()
+        return found
 
     def scores(self, items: Array, valid: Array | None = None) -> Array:
-        """Scores ``(n,)`` of items ``(n, L, I)``, the sum over their valid steps ``(n, L)``."""
+        """Scores ``(n,)`` of items ``(n, L, I)`` with valid steps ``(n, L)``, or all: the mean over the networks."""
+        found: Array = self.member_scores(items, valid).mean(axis=0)
+        return found
+
+    def member_scores(self, items: Array, valid: Array | None = None) -> Array:
+        """Scores ``(M, n)`` by each network; see :meth:`scores`."""
         with torch.no_grad():
             found: Array = self._scores(items, valid).numpy()
         return found
 
     def _scores(self, items: Array, valid: Array | None) -> Tensor:
-        x = np.clip((items - self.mean) / self.deviation, -LIMIT, LIMIT)
-        each: Tensor = self.fitting.net(torch.from_numpy(x))[..., 0]
+        each: Tensor = self.net(torch.from_numpy(self.whitening(items)))
         return (each if valid is None else each * torch.from_numpy(valid.astype(np.float64))).sum(dim=-1)
 
-    def learn(self, items: Array, valid: Array | None, first: Array, second: Array, answers: Array) -> float:
+    def learn(
+        self,
+        items: Array,
+        valid: Array | None,
+        first: Array,
+        second: Array,
+        answers: Array,
+        *,
+        annotator: Array | None = None,
+        margin: Array | None = None,
+    ) -> float:
         """One gradient step.
 
         Args:
-            items: ``(n, L, I)``.
-            valid: ``(n, L)`` bool; None: all steps.
+            items: ``(n, L, I)``; or ``(M, n, L, I)``, each network's own.
+            valid: bool, the shape of ``items`` but for I; None: all steps are.
             first: ``(P,)`` numbers of the first items of pairs.
             second: ``(P,)`` those of the second.
-            answers: ``(P,)`` in [0, 1], 1 where the first is preferred.
+            answers: in [0, 1], 1 where the first is preferred; ``(P,)``, or ``(M, P)`` as are the next two.
+            annotator: who answered; None: all are equally reliable.
+            margin: d of (3), not negative; None: 0.
 
         Returns:
             The mean loss before the step.
@@ -164,52 +132,39 @@ class Comparer:
         Raises:
             ValueError: the loss is not finite.
         """
+        told = torch.from_numpy(answers.astype(np.float64))
         with self.fitting.step() as losses:
             u = self._scores(items, valid)
-            apart = u[torch.from_numpy(first)] - u[torch.from_numpy(second)]
-            losses.append(F.binary_cross_entropy_with_logits(apart, torch.from_numpy(answers.astype(np.float64))))
+            logits = u[:, torch.from_numpy(first)] - u[:, torch.from_numpy(second)]
+            if annotator is not None:
+                logits = self.net.reliability()[torch.from_numpy(annotator)] * logits
+            if margin is not None:
+                logits = logits - torch.from_numpy(margin) * (2.0 * told - 1.0)  # towards the preferred side
+            losses.append(F.binary_cross_entropy_with_logits(logits, told.expand_as(logits)))
         return float(losses[0].detach())
 
-    def frozen(self, inputs: StepInputs, *, shift: float = 0.0, scale: float = 1.0) -> StepNetwork:
-        """The network as it is now, as a finished reward."""
-        linear = [layer for layer in self.fitting.net.modules() if isinstance(layer, nn.Linear)]
-        layers = [(x.weight.detach().numpy().copy(), x.bias.detach().numpy().copy()) for x in linear]
-        return StepNetwork(inputs, self.mean.copy(), self.deviation.copy(), layers, shift=shift, scale=scale)
+    def frozen(self, inputs: StepInputs, *, shift: float = 0.0, scale: float = 1.0) -> NetworkReward:
+        """The networks as they are now, as a finished reward that pays (score of the step - shift) / scale."""
+        weights, biases = ([x.detach().numpy() for x in layers] for layers in (self.net.weights, self.net.biases))
+        whitening = self.whitening.mean, self.whitening.deviation
+        return NetworkReward(inputs, *whitening, weights, biases, shift=shift, scale=scale)
 
     def state_dict(self) -> dict[str, Array]:
-        """Weights, moments, whitening."""
-        return {"mean": self.mean.copy(), "deviation": self.deviation.copy(), **self.fitting.state_dict()}
+        """Whitening, weights, moments of Adam, and the number of steps."""
+        whitening = {f"whitening.{name}": array for name, array in self.whitening.state_dict().items()}
+        return whitening | self.fitting.state_dict()
 
     @classmethod
-    def from_state(cls, owner: str, state: Mapping[str, Array], inputs: int, settings: NetworkSettings) -> Comparer:
+    def from_state(
+        cls, owner: str, state: Mapping[str, Array], inputs: int, settings: NetworkSettings, annotators: int = 1
+    ) -> Comparer:
         """The comparer that gave this :meth:`state_dict`.
 
         Raises:
             ValueError: an array is missing, unknown, of another shape, or holds what it cannot hold.
         """
-        made = cls(inputs, settings)
+        made = cls(inputs, settings, annotators)
         arrays = checked_state(owner, state, made.state_dict())
-        if (arrays["deviation"] <= 0.0).any():
-            raise ValueError(f"{owner}: deviation must be above 0, got {arrays['deviation'].min()}")
-        made.mean, made.deviation = arrays["mean"], arrays["deviation"]
+        made.whitening.take_over(*(arrays[f"whitening.{name}"] for name in made.whitening.state_dict()))
         made.fitting.take(arrays)
         return made
-
-
-def checked_state(owner: str, state: Mapping[str, Any], blank: Mapping[str, Array]) -> dict[str, Array]:
-    """Arrays of a ``state_dict`` like those of ``blank``, with squares and counts that are not negative.
-
-    Raises:
-        ValueError: see :meth:`Comparer.from_state`.
-    """
-    check_names(owner, state, blank)
-    arrays = {name: state_array(owner, name, state[name], like) for name, like in blank.items()}
-    for name, array in arrays.items():
-        if name.startswith(("exp_avg_sq.", "steps")) and (array < 0).any():
-            raise ValueError(f"{owner}: {name} must not be negative, got {array.min()}")
-    return arrays
-
-
-def part_of(state: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """Entries whose names begin so, without that beginning."""
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -23,10 +23,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_number
-from payoff.wrappers.arguments import reals, state_array
+from payoff.wrappers.arguments import as_array, check_mapping, reals, state_array
 from payoff.wrappers.base import Transition
+from payoff.wrappers.learned.step_inputs import StepInputs
 from payoff.wrappers.preference.hierarchy import Factor, HierarchicalPreferenceReward, HierarchyLearning
-from payoff.wrappers.preference.step_network import StepInputs
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal
 
@@ -133,10 +133,11 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
         """See :meth:`payoff.wrappers.RewardMethod.read_state`."""
         kind = type(self).__name__
         own: dict[str, Any] = {}
+        check_mapping("state", state, "arrays")
         if state:
             if missing := [name for name in ("progress", "asked") if name not in state]:
                 raise ValueError(f"{kind}: {missing[0]} is missing")
-            like = np.zeros(len(np.atleast_1d(state["progress"])))
+            like = np.zeros(len(np.atleast_1d(as_array(state["progress"]))))
             own["_progress"] = state_array(kind, "progress", state["progress"], like)
             own["_asked"] = int(state_array(kind, "asked", state["asked"], np.array(0)))
             if own["_asked"] < 0:

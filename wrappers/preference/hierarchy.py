@@ -31,10 +31,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from payoff.envs.core.params import check_flag, check_integer, check_number
-from payoff.wrappers.arguments import check_sequence, reals, state_array
+from payoff.wrappers.arguments import as_array, check_mapping, check_names, check_sequence, reals, state_array
 from payoff.wrappers.base import RewardMethod, Transition
-from payoff.wrappers.preference.comparison import Comparer, NetworkSettings, part_of
-from payoff.wrappers.preference.step_network import StepInputs, StepNetwork
+from payoff.wrappers.learned.network_reward import NetworkReward
+from payoff.wrappers.learned.step_inputs import StepInputs
+from payoff.wrappers.preference.comparison import Comparer
+from payoff.wrappers.preference.fitting import NetworkSettings, part_of
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal, as_signal
 
@@ -286,7 +288,7 @@ class HierarchicalPreferenceReward(RewardMethod):
         if net is None or margins is None:
             margins = margins_of(items["factors"], [f.margin for f in self.factors])
             net = Comparer(items["numbers"].shape[2], learning.network)
-            net.whiten(items["numbers"][items["valid"]])
+            net.whitening.take_in(items["numbers"][items["valid"]])
         draws = np.random.default_rng([learning.network.seed, self._rounds])
         size = min(learning.batch_size, len(items["factors"]))
         ahead, behind = np.triu_indices(size, 1)
@@ -312,7 +314,7 @@ class HierarchicalPreferenceReward(RewardMethod):
         self.scale = max(float(each.std()), 1e-8)
         self._rounds, self._since = self._rounds + 1, 0
 
-    def frozen(self) -> StepNetwork:
+    def frozen(self) -> NetworkReward:
         """The reward as it is now, finished: it learns no more. Its factors must be entries of ``info``.
 
         Raises:
@@ -345,26 +347,26 @@ class HierarchicalPreferenceReward(RewardMethod):
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
         """See :meth:`payoff.wrappers.RewardMethod.read_state`."""
         kind, length, n = type(self).__name__, self.learning.segment, len(self.factors)
+        check_mapping("state", state, "arrays")
         other = copy.copy(self)
         HierarchicalPreferenceReward.__init__(other, self.factors, inputs=self.inputs, learning=self.learning)
         if not state:
             return lambda: self._take(other)
         parts = {prefix: part_of(state, prefix) for prefix in ("rows.", "items.", "net.")}
-        sizes = [np.shape(part["numbers"]) for part in (parts["rows."], parts["items."]) if "numbers" in part]
+        sizes = [as_array(part["numbers"]).shape for part in (parts["rows."], parts["items."]) if "numbers" in part]
         if not sizes or any(len(size) != 3 or size[1:] != (length, sizes[0][2]) for size in sizes):
             raise ValueError(f"{kind}: numbers must have shape (items, {length}, I), got {sizes or 'none'}")
         blank: dict[str, Array] = {"rounds": np.array(0), "since": np.array(0)}
         for prefix in ("rows.", "items."):
             if parts[prefix]:
-                like = self._blank_rows(len(np.atleast_1d(parts[prefix].get("factors", ()))), sizes[0][2])
+                like = self._blank_rows(len(np.atleast_1d(as_array(parts[prefix].get("factors", ())))), sizes[0][2])
                 names = like if prefix == "rows." else {k: v for k, v in like.items() if k != "filled"}
                 blank |= {f"{prefix}{name}": array for name, array in names.items()}
         if parts["net."]:
             blank |= {"margins": np.zeros(n), "zero": np.zeros(2)}
             other.net = Comparer.from_state(kind, parts["net."], sizes[0][2], self.learning.network)
-        own = {name: array for name, array in state.items() if not name.startswith("net.")}
-        if odd := sorted(set(own) ^ set(blank)):
-            raise ValueError(f"{kind}: missing or unknown arrays: {', '.join(odd)}")
+        own = {name: array for name, array in state.items() if not str(name).startswith("net.")}
+        check_names(kind, own, blank)
         arrays = {name: state_array(kind, name, own[name], like) for name, like in blank.items()}
         other._rows, other._items = part_of(arrays, "rows."), part_of(arrays, "items.")
         other._rounds, other._since = int(arrays["rounds"]), int(arrays["since"])

@@ -212,8 +212,8 @@ def checked_answers(segments: int, first: Array, second: Array, answer: Array) -
         answer: ``(P,)`` in [0, 1], NaN where there is none.
 
     Raises:
-        ValueError: shapes that do not fit, a number out of its range, no answer, or nothing but ties, which tell no
-            segment from another.
+        ValueError: shapes that do not fit, a number out of its range, a question about a segment and itself, no
+            answer, or nothing but ties, which tell no segment from another.
     """
     first, second, told = np.asarray(first), np.asarray(second), reals("answer", answer).astype(np.float64)
     if first.ndim != 1 or not first.shape == second.shape == told.shape:
@@ -225,6 +225,8 @@ def checked_answers(segments: int, first: Array, second: Array, answer: Array) -
             raise ValueError(
                 f"{name} must hold whole numbers in 0 .. {segments - 1}, got {numbers.min()} .. {numbers.max()}"
             )
+    if (same := first == second).any():
+        raise ValueError(f"second must be another segment than first, got {first[same][0]} and {second[same][0]}")
     known = ~np.isnan(told)
     if known.any() and (told[known].min() < 0.0 or told[known].max() > 1.0):
         raise ValueError(f"answer must be in [0, 1] or NaN, got {told[known].min()} .. {told[known].max()}")

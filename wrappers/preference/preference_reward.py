@@ -22,9 +22,11 @@ from payoff.envs.core.params import check_integer, check_word
 from payoff.wrappers.arguments import as_array, check_mapping, state_array
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.learned.network_reward import NetworkReward
+from payoff.wrappers.learned.step_inputs import StepInputs, one_hot_actions
 from payoff.wrappers.preference.annotators import Annotator
 from payoff.wrappers.preference.bradley_terry import PreferenceLearning, RewardEnsemble
 from payoff.wrappers.preference.cleaning import Cleaning, preference_strength
+from payoff.wrappers.preference.fitting import part_of
 from payoff.wrappers.preference.segments import SegmentRecorder, Segments, draw_pairs, joined
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
@@ -206,14 +208,8 @@ class PreferenceReward(RewardMethod):
         """See :meth:`payoff.wrappers.RewardMethod.read_state`."""
         kind = type(self).__name__
         check_mapping("state", state, "arrays")
-        parts: dict[str, dict[str, Array]] = {name: {} for name in ("ensemble", "recorder", "segments", "paid")}
-        own: dict[str, Array] = {}
-        for name, array in state.items():
-            part, dot, rest = str(name).partition(".")
-            if dot and part in parts:
-                parts[part][rest] = array
-            else:
-                own[str(name)] = array
+        parts = {name: part_of(state, f"{name}.") for name in ("ensemble", "recorder", "segments", "paid")}
+        own = {str(name): array for name, array in state.items() if str(name).partition(".")[0] not in parts}
         blank = {"since": np.array(0), "round": np.array(0), "loss": np.array(0.0)}
         blank |= {name: np.zeros(0, dtype=np.int64) for name in ("first", "second", "annotator")}
         blank |= {"answer": np.zeros(0)} | ({"scale": np.array(1.0)} if parts["paid"] else {})
@@ -226,7 +222,8 @@ class PreferenceReward(RewardMethod):
         _check_answers(kind, arrays, 0 if segments is None else len(segments), self.ensemble.annotators)
         take_ensemble = self.ensemble.read_state(parts["ensemble"])
         take_recorder = self.recorder.read_state(parts["recorder"])
-        reward = _paid(kind, parts["paid"], arrays, self.ensemble)
+        reward = _paid(kind, parts["paid"], arrays, self.ensemble.inputs)
+        _check_sizes(kind, parts, self.ensemble.inputs.num_actions)
 
         def take_over() -> None:
             take_ensemble()
@@ -262,19 +259,49 @@ def _check_answers(kind: str, arrays: Mapping[str, Array], segments: int, annota
         found = arrays[name]
         if found.size and (found.min() < 0 or found.max() >= most):
             raise ValueError(f"{kind}: {name} must be in 0 .. {most - 1}, got {found.min()} .. {found.max()}")
+    if (same := arrays["first"] == arrays["second"]).any():
+        found = arrays["first"][same][0]
+        raise ValueError(f"{kind}: second must be another segment than first, got {found} and {found}")
     told = arrays["answer"]
     if told.size and not (((told >= 0.0) & (told <= 1.0)) | (told == -1.0)).all():
         raise ValueError(f"{kind}: answer must be in [0, 1], or -1 for none, got {told}")
 
 
-def _paid(
-    kind: str, arrays: Mapping[str, Array], own: Mapping[str, Array], ensemble: RewardEnsemble
-) -> NetworkReward | None:
+def _check_sizes(kind: str, parts: Mapping[str, Mapping[str, Array]], num_actions: int | None) -> None:
+    """Raise ValueError where parts of a state, each right by itself, are of different environments."""
+    inputs = np.size(parts["ensemble"].get("whitening.mean", ()))
+    if parts["segments"] and not inputs:
+        raise ValueError(f"{kind}: ensemble.whitening.mean is missing: there are segments, so there must be networks")
+    sizes = {}
+    for part in ("segments", "recorder"):
+        if not parts[part]:
+            continue
+        obs, actions = as_array(parts[part]["obs"]), as_array(parts[part]["actions"])
+        try:
+            actions_seen = one_hot_actions(actions, num_actions)
+        except ValueError as error:
+            raise ValueError(f"{kind}: {part}.{error}") from error  # which begins with "actions"
+        numbers = obs.shape[2] + actions_seen.shape[2]
+        if inputs and numbers != inputs:
+            needed = f"must give {inputs} numbers a step, as many as ensemble.whitening.mean has"
+            raise ValueError(f"{kind}: {part}.obs and {part}.actions {needed}, got {numbers}")
+        sizes[part] = obs.shape[2], actions.shape[2]
+    if len(sizes) == 2 and sizes["segments"] != sizes["recorder"]:
+        (size, entries), (other_size, other_entries) = sizes["segments"], sizes["recorder"]
+        needed = (
+            f"recorder.obs must have {size} numbers an observation and recorder.actions {entries}, as segments have"
+        )
+        raise ValueError(f"{kind}: {needed}, got {other_size} and {other_entries}")
+    paid = np.size(parts["paid"].get("mean", ()))
+    if parts["paid"] and paid != inputs:
+        raise ValueError(f"{kind}: paid.mean must have {inputs} numbers, as ensemble.whitening.mean has, got {paid}")
+
+
+def _paid(kind: str, arrays: Mapping[str, Array], own: Mapping[str, Array], inputs: StepInputs) -> NetworkReward | None:
     """The reward of a state; ValueError where it does not fit."""
     if not arrays:
         return None
-    layers = sum(name.startswith("weights.") for name in arrays)
-    settings = {"scale": float(own["scale"]), "num_actions": ensemble.num_actions, "layers": layers}
+    settings = {"parts": inputs.parts, "num_actions": inputs.num_actions, "shift": 0.0, "scale": float(own["scale"])}
     try:
         return NetworkReward.build(settings, {name: as_array(array) for name, array in arrays.items()})
     except (KeyError, ValueError) as error:

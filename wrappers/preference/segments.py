@@ -158,11 +158,19 @@ class SegmentRecorder:
             self._rows = {}
 
     def add(self, t: Transition) -> Segments | None:
-        """One step of R rows; the segments that it completed, None for none."""
+        """One step of R rows; the segments that it completed, None for none.
+
+        Raises:
+            ValueError: other rows than have begun, or other sizes of observations or actions.
+        """
         obs, after = self.encode(t.obs), self.encode(t.next_obs)
         actions = np.asarray(t.action, dtype=np.float64).reshape(len(obs), -1)
         if not self._rows:
             self._rows = self._blank(len(obs), obs.shape[1], actions.shape[1])
+        (count, _, size), entries = self._rows["obs"].shape, self._rows["actions"].shape[2]
+        if (len(obs), obs.shape[1], actions.shape[1]) != (count, size, entries):
+            given = f"got {len(obs)} of {obs.shape[1]} and {actions.shape[1]}: reset comes first"
+            raise ValueError(f"{count} rows have begun, of {size} and {entries} numbers, {given}")
         rows, at = np.flatnonzero(t.active), self._rows["filled"][t.active]
         self._rows["obs"][rows, at], self._rows["obs"][rows, at + 1] = obs[rows], after[rows]
         self._rows["actions"][rows, at], self._rows["rewards"][rows, at] = actions[rows], t.reward[rows]
@@ -203,7 +211,7 @@ class SegmentRecorder:
         """Check what :meth:`state_dict` gave; the function that is returned takes it over.
 
         Raises:
-            ValueError: an array is missing, unknown, or does not fit; nothing has changed.
+            ValueError: an array is missing, unknown, or does not fit the rows that have begun; nothing has changed.
         """
         rows: dict[str, Array] = {}
         if state:
@@ -212,7 +220,7 @@ class SegmentRecorder:
             sizes = [as_array(state[name]).shape for name in ("obs", "actions")]
             if any(len(size) != 3 for size in sizes):
                 raise ValueError(f"SegmentRecorder: obs and actions must have three axes, got {sizes}")
-            blank = self._blank(sizes[0][0], sizes[0][2], sizes[1][2])
+            blank = self._rows or self._blank(sizes[0][0], sizes[0][2], sizes[1][2])
             rows = {name: state_array("SegmentRecorder", name, state[name], like) for name, like in blank.items()}
             filled = rows["filled"]
             if filled.size and (filled.min() < 0 or filled.max() >= self.length):

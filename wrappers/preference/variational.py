@@ -11,7 +11,7 @@ The mean over k makes the order of the comparisons meaningless, and their number
 cycles of the training, so that the decoder learns to use z before z becomes costly.
 
 What comparisons leave open is the size of r for each z. A policy that is to serve several users is better paid by win
-rates against other steps (2 of :mod:`payoff.wrappers.preference.step_network`), which all lie in [0, 1].
+rates against other steps (2 of :mod:`payoff.wrappers.learned.network_reward`), which all lie in [0, 1].
 
 Which question tells most about z? Were z and the answers normal, the answer y to a question would bring
 
@@ -39,8 +39,10 @@ from torch.nn import functional as F
 
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import reals
-from payoff.wrappers.preference.comparison import Fitting, NetworkSettings, whitening
-from payoff.wrappers.preference.step_network import LIMIT, StepInputs, StepNetwork
+from payoff.wrappers.bonus.whitening import Whitening
+from payoff.wrappers.learned.network_reward import NetworkReward
+from payoff.wrappers.learned.step_inputs import StepInputs
+from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, linear_layers
 from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
 
@@ -58,7 +60,7 @@ class VariationalSettings:
         beta: weight of the divergence, not negative.
         epochs: passes over all annotation sets.
         batch_size: sets of a gradient step.
-        network: of encoder and decoder; its seed is also that of the draws.
+        network: of encoder and decoder, one member of each; its seed is also that of the draws.
 
     Raises:
         TypeError: ``network`` is no NetworkSettings.
@@ -79,6 +81,8 @@ class VariationalSettings:
         given: Any = self.network
         if not isinstance(given, NetworkSettings):
             raise TypeError(f"network must be a NetworkSettings, got {type(given).__name__}")
+        if self.network.members != 1:
+            raise ValueError(f"network.members must be 1, got {self.network.members}")
 
 
 def annealed(share: float) -> float:
@@ -154,14 +158,14 @@ class VariationalPreferences:
         network, d = self.settings.network, self.settings.latent
         self.inputs = inputs
         self.losses: Array | None = None
-        self.mean, self.deviation = np.zeros(inputs), np.ones(inputs)
+        self.whitening = Whitening(inputs)
         generator = torch.Generator().manual_seed(network.seed)
         width = network.hidden[-1] if network.hidden else 2 * d
         with grad():
             self.reader = mlp((2 * inputs, *network.hidden, width), generator, out_gain=1.0)  # g
             self.judge = mlp((width, *network.hidden, 2 * d), generator)  # h
             self.decoder = mlp((inputs + d, *network.hidden, 1), generator)
-        self.fitting = Fitting(nn.ModuleList([self.reader, self.judge, self.decoder]), network.learning_rate)
+        self.fitting = Fitting(nn.ModuleList([self.reader, self.judge, self.decoder]), network)
 
     # -- learning ------------------------------------------------------------------------------------------------
 
@@ -179,7 +183,8 @@ class VariationalPreferences:
         better, worse = self._checked(better, worse)
         if better.ndim != 3 or not better.size:
             raise ValueError(f"better must have shape (H, K, {self.inputs}) with at least one set, got {better.shape}")
-        self.mean, self.deviation = whitening(np.concatenate([better, worse]).reshape(-1, self.inputs))
+        self.whitening = Whitening(self.inputs)
+        self.whitening.take_in(np.concatenate([better, worse]).reshape(-1, self.inputs))
         settings, sets = self.settings, len(better)
         draws = np.random.default_rng([settings.network.seed, 1])
         batches = -(-sets // settings.batch_size)
@@ -207,7 +212,7 @@ class VariationalPreferences:
         return np.array([float(entropy.mean().detach()) / better.shape[1], float(divergence.mean().detach())])
 
     def _white(self, numbers: Array) -> Tensor:
-        return torch.from_numpy(np.clip((numbers - self.mean) / self.deviation, -LIMIT, LIMIT))
+        return torch.from_numpy(self.whitening(numbers))
 
     def _encode(self, better: Tensor, worse: Tensor) -> tuple[Tensor, Tensor]:
         pooled = torch.tanh(self.reader(torch.cat([better, worse], dim=-1))).mean(dim=-2)
@@ -280,7 +285,7 @@ class VariationalPreferences:
         means, log_vars = (np.stack([one[k] for one in after], axis=1) for k in range(2))
         return information_gain(means, log_vars, np.stack([chance, 1.0 - chance], axis=1))
 
-    def reward_of(self, z: Array, inputs: StepInputs, against: Array | None = None) -> StepNetwork:
+    def reward_of(self, z: Array, inputs: StepInputs, against: Array | None = None) -> NetworkReward:
         """The reward of one user, finished.
 
         Args:
@@ -288,10 +293,11 @@ class VariationalPreferences:
             inputs: what it reads of a step: the numbers that were learned from.
             against: ``(M, I)`` steps whose win rates are paid; None: r itself.
         """
-        linear = [layer for layer in self.decoder.modules() if isinstance(layer, nn.Linear)]
-        layers = [(x.weight.detach().numpy().copy(), x.bias.detach().numpy().copy()) for x in linear]
+        layers = [(weight.numpy(), bias.numpy()) for weight, bias in linear_layers(self.decoder)]
         weight, bias = layers[0]
         # z does not change any more: what it adds in the first layer is part of the bias
-        layers[0] = weight[:, : self.inputs].copy(), bias + weight[:, self.inputs :] @ np.asarray(z, dtype=np.float64)
+        layers[0] = weight[: self.inputs], bias + np.asarray(z, dtype=np.float64) @ weight[self.inputs :]
+        weights, biases = ([x[None] for x in column] for column in zip(*layers, strict=True))
         values = None if against is None else self.values(against, z)
-        return StepNetwork(inputs, self.mean.copy(), self.deviation.copy(), layers, against=values)
+        whitening = self.whitening.mean, self.whitening.deviation
+        return NetworkReward(inputs, *whitening, weights, biases, against=values)

@@ -1,4 +1,4 @@
-"""An ensemble of networks as a reward: numbers by hand, around environments, in a file and back."""
+"""Networks as a reward: numbers by hand, around environments, in a file and back."""
 
 from __future__ import annotations
 
@@ -6,42 +6,73 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from payoff.wrappers import NetworkReward, load_reward, save_reward, wrap
-from payoff.wrappers.learned.network_reward import step_inputs
+from payoff.wrappers import NetworkReward, StepInputs, Transition, load_reward, save_reward, wrap
+from payoff.wrappers.learned.step_inputs import one_hot_actions
+from payoff.wrappers.rows import vector_info
 
 TWO = {  # two members, two inputs, two hidden units
+    "inputs": StepInputs(("obs",)),
+    "mean": np.array([1.0, 0.0]),
+    "deviation": np.array([2.0, 1.0]),
     "weights": [
         np.array([[[1.0, 0.0], [0.0, 2.0]], [[0.0, 1.0], [1.0, 0.0]]]),
         np.array([[[3.0], [1.0]], [[1.0], [1.0]]]),
     ],
     "biases": [np.array([[0.0, 0.5], [0.0, 0.0]]), np.array([[1.0], [-1.0]])],
-    "mean": np.array([1.0, 0.0]),
-    "deviation": np.array([2.0, 1.0]),
 }
+X, Y = (2.0 - 1.0) / 2.0, 0.25  # the step (2, 0.25), whitened
+ONE = 3.0 * np.tanh(X) + np.tanh(2.0 * Y + 0.5) + 1.0
+OTHER = np.tanh(Y) + np.tanh(X) - 1.0
+
+
+def rows(obs, action=None, active=None):
+    """A transition that begins with these observations."""
+    obs = np.asarray(obs, dtype=float)
+    on = np.ones(len(obs), dtype=bool) if active is None else np.array(active)
+    action = np.zeros(len(obs)) if action is None else np.asarray(action)
+    off = np.zeros(len(obs), dtype=bool)
+    return Transition(obs, action, np.zeros(len(obs)), obs, off, off, vector_info({}, on), on)
 
 
 def test_two_members_by_hand():
     reward = NetworkReward(**TWO)
-    x, y = (2.0 - 1.0) / 2.0, 0.25
-    one = 3.0 * np.tanh(x) + np.tanh(2.0 * y + 0.5) + 1.0
-    other = np.tanh(y) + np.tanh(x) - 1.0
-    np.testing.assert_allclose(reward.members(np.array([[2.0, 0.25]]))[:, 0], [one, other])
+    np.testing.assert_allclose(reward.members(np.array([[2.0, 0.25]]))[:, 0], [ONE, OTHER])
     far = reward.members(np.array([[1e6, 0.0]]))[:, 0]  # inputs are clipped at 5 deviations
     np.testing.assert_allclose(far, reward.members(np.array([[11.0, 0.0]]))[:, 0])
 
 
+def test_what_is_paid_is_the_mean_in_units_or_the_chance_of_being_preferred():
+    step, mean = rows([[2.0, 0.25]]), (ONE + OTHER) / 2.0
+    assert NetworkReward(**TWO)(step) == pytest.approx(mean)
+    assert NetworkReward(**TWO, shift=1.5, scale=4.0)(step) == pytest.approx((mean - 1.5) / 4.0)
+    against = np.array([mean, mean - np.log(3.0), -1e6])  # even odds, three to one, and no doubt
+    assert NetworkReward(**TWO, against=against)(step) == pytest.approx((0.5 + 0.75 + 1.0) / 3.0)
+
+
 def test_integer_actions_are_one_hot():
-    found = step_inputs(np.array([[7.0], [8.0]]), np.array([[2.0, 0.0], [1.0, 1.0]]), 3)
-    assert found.tolist() == [[7, 0, 0, 1, 1, 0, 0], [8, 0, 1, 0, 0, 1, 0]]
-    assert step_inputs(np.array([[7.0]]), np.array([[0.5]]), None).tolist() == [[7.0, 0.5]]
-    with pytest.raises(ValueError, match=r"actions must be integers in 0 .. 2, got \[3.\]"):
-        step_inputs(np.array([[7.0]]), np.array([[3.0]]), 3)
+    found = one_hot_actions(np.array([[2.0, 0.0], [1.0, 1.0]]), 3)
+    assert found.tolist() == [[0, 0, 1, 1, 0, 0], [0, 1, 0, 0, 1, 0]]
+    assert one_hot_actions(np.array([[[0.0], [1.0]]]), 2).tolist() == [[[1, 0], [0, 1]]]
+    assert one_hot_actions(np.array([[0.5]]), None).tolist() == [[0.5]]
+    for bad in (3.0, -1.0, 0.5, np.nan):
+        with pytest.raises(ValueError, match=rf"actions must be integers in 0 .. 2, got {bad}"):
+            one_hot_actions(np.array([[0.0, bad]]), 3)
 
 
-def cart_reward(scale=2.0):
+def test_numbers_of_a_step_stand_side_by_side_and_placeholders_are_zero():
+    """Where a row makes no step, observation and action may be anything."""
+    step = rows([[7.0], [np.nan]], action=np.array([[2, 0], [9, 9]]), active=[True, False])
+    assert StepInputs(("obs", "action"), 3)(step).tolist() == [[7, 0, 0, 1, 1, 0, 0], [0] * 7]
+    assert StepInputs(("action", "obs"))(step).tolist() == [[2, 0, 7], [0, 0, 0]]
+    with pytest.raises(ValueError, match="the parts obs of a step must be finite, got nan"):
+        StepInputs(("obs",))(rows([[np.nan]]))
+
+
+def cart_reward(scale=0.5):
     """On CartPole: the position of the cart plus 1 for a push to the right, in units of the scale."""
     weight = np.array([[[1.0], [0.0], [0.0], [0.0], [0.0], [1.0]]])
-    return NetworkReward([weight], [np.zeros((1, 1))], np.zeros(6), np.ones(6), scale=scale, num_actions=2)
+    inputs = StepInputs(("obs", "action"), 2)
+    return NetworkReward(inputs, np.zeros(6), np.ones(6), [weight], [np.zeros((1, 1))], scale=scale)
 
 
 def test_what_it_pays_around_environments_and_from_a_file(tmp_path):
@@ -63,13 +94,18 @@ def test_what_it_pays_around_environments_and_from_a_file(tmp_path):
     ("changes", "text"),
     [
         ({"mean": np.zeros(3), "deviation": np.ones(3)}, r"weights\[0\] must have shape \(2, 3, outputs\)"),
-        ({"biases": [np.zeros((2, 2))]}, r"weights\[1\] must have shape"),
+        ({"weights": TWO["weights"][:1]}, "weights and biases must be of one layer or more, got 1 and 2"),
+        ({"weights": [TWO["weights"][0]] * 2}, r"weights\[1\] must have shape \(2, 2, 1\), got \(2, 2, 2\)"),
         ({"biases": [np.zeros((2, 2)), np.zeros((2, 2))]}, r"biases\[1\] must have shape \(2, 1\)"),
         ({"deviation": np.array([1.0, 0.0])}, "deviation must be 2 numbers above 0"),
         ({"mean": np.array([np.nan, 0.0])}, "mean must hold finite numbers"),
-        ({"weights": [], "biases": []}, "at least one layer"),
+        ({"weights": [], "biases": []}, "one layer or more, got 0 and 0"),
+        ({"weights": [np.zeros((0, 2, 1))], "biases": [np.zeros((0, 1))]}, r"must have shape \(M, 2, 1\)"),
         ({"scale": 0.0}, r"scale must be a number in \(0"),
-        ({"num_actions": 0}, "num_actions must be an integer at least 1"),
+        ({"shift": np.nan}, "shift must be a number"),
+        ({"against": np.zeros(0)}, "against must hold at least one number"),
+        ({"against": np.zeros(2), "scale": 2.0}, "shift and scale have no part"),
+        ({"inputs": StepInputs(("action",), 3)}, "num_actions must be at most the 2 numbers of a step, got 3"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(changes, text):
@@ -80,5 +116,5 @@ def test_arrays_that_do_not_fit_are_refused(changes, text):
 def test_another_environment_is_refused():
     env = wrap(gym.make("payoff/Delivery-v0"), cart_reward())
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="the reward has 6 inputs"):
+    with pytest.raises(ValueError, match="a step must have 6 numbers"):
         env.step(1)

@@ -11,8 +11,11 @@ from payoff.wrappers import (
     RewardEnsemble,
     Segments,
     SimulatedAnnotator,
+    Transition,
+    draw_pairs,
     preference_strength,
 )
+from payoff.wrappers.rows import vector_info
 
 
 def walks(count, seed=0, length=4):
@@ -26,8 +29,15 @@ def walks(count, seed=0, length=4):
 
 def asked(segments, count, seed=1, **annotator):
     rng = np.random.default_rng(seed)
-    first, second = rng.integers(len(segments), size=count), rng.integers(len(segments), size=count)
+    first, second = draw_pairs(len(segments), count, rng)
     return first, second, SimulatedAnnotator(**annotator).ask(segments, first, second, rng)
+
+
+def steps_of(segments):
+    """All steps of whole segments, as rows of one transition."""
+    obs, after = (segments.obs[:, s].reshape(-1, 2) for s in (slice(0, -1), slice(1, None)))
+    on = np.ones(len(obs), dtype=bool)
+    return Transition(obs, segments.actions.ravel(), segments.rewards.ravel(), after, ~on, ~on, vector_info({}, on), on)
 
 
 def regression(x, y):
@@ -66,12 +76,11 @@ def test_networks_order_unseen_segments_as_the_reward_does():
     reward = ensemble.frozen(segments)
     learned = ensemble.sums(unseen).mean(axis=0)
     assert np.corrcoef(learned, unseen.returns)[0, 1] > 0.95
-    steps = ensemble._inputs(segments).reshape(-1, 5)
-    paid = reward.scale * reward.members(steps).mean(axis=0)
+    paid = reward(steps_of(segments))
     assert np.sqrt(np.mean(paid**2)) == pytest.approx(1.0)
     np.testing.assert_allclose(
-        reward.members(steps).reshape(3, 300, -1).sum(axis=2), ensemble.sums(segments), atol=1e-9
-    )  # the frozen one is the same function
+        reward.scale * paid.reshape(300, -1).sum(axis=1), ensemble.sums(segments).mean(axis=0), atol=1e-9
+    )  # the frozen one is the same function of the same numbers of a step
 
 
 def test_steps_after_an_end_count_nothing():
@@ -82,13 +91,11 @@ def test_steps_after_an_end_count_nothing():
     ensemble = RewardEnsemble(3)
     ensemble.look(segments)
     whole, short = ensemble.sums(segments), ensemble.sums(cut)
-    reward_of_first = ensemble._inputs(segments)[:, 0]
     assert not np.allclose(whole, short)
     other = Segments(
         segments.obs[:, :2], segments.actions[:, :1], segments.rewards[:, :1], np.ones((2, 1), bool), np.ones(2, bool)
     )
     np.testing.assert_allclose(short, ensemble.sums(other))
-    assert reward_of_first.shape == (2, 5)
 
 
 def test_a_careless_annotator_is_found_out():
@@ -149,6 +156,8 @@ def test_clear_ends():
         ensemble.learn(segments, *pair, np.array([np.nan]))
     with pytest.raises(ValueError, match="ties"):
         ensemble.learn(segments, *pair, np.array([0.5]))
+    with pytest.raises(ValueError, match="second must be another segment than first, got 2 and 2"):
+        ensemble.learn(segments, np.array([0, 2]), np.array([1, 2]), np.array([1.0, np.nan]))
     with pytest.raises(ValueError, match=r"annotator must be in 0 .. 0, got 1 .. 1"):
         ensemble.learn(segments, *pair, np.array([1.0]), np.array([1]))
     with pytest.raises(ValueError, match="margin must hold finite numbers of at least 0"):

@@ -119,6 +119,8 @@ def test_clear_ends():
     method = proxy()
     played(method, 3)
     state = method.state_dict()
+    with pytest.raises(TypeError, match="state must be a dict of arrays"):
+        method.load_state_dict([1])
     with pytest.raises(ValueError, match="progress is missing"):
         method.load_state_dict({k: v for k, v in state.items() if k != "progress"})
     with pytest.raises(ValueError, match="asked must not be negative, got -1"):

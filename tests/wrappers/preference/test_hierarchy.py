@@ -181,7 +181,7 @@ def test_a_bad_state_is_refused_and_changes_nothing():
         ("rows.filled", np.array([0, 0, 0, 7]), "filled be in 0 .. 0"),
         ("items.factors", np.full_like(state["items.factors"], np.nan), "must hold finite numbers"),
         ("net.steps", np.array(-1), "steps must not be negative"),
-        ("net.net.0.weight", np.zeros((2, 2)), "must have shape"),
+        ("net.net.weights.0", np.zeros((2, 2)), "must have shape"),
     ):
         with pytest.raises(ValueError, match=message):
             method.load_state_dict({**state, name: value})

@@ -144,14 +144,15 @@ def test_one_sided_answers_give_finite_weights():
 @pytest.mark.parametrize(
     ("first", "answer", "text"),
     [
-        ([0, 1], [np.nan, np.nan], "no preferences: none of 2 questions was answered"),
-        ([0, 1], [0.5, 0.5], "all 2 answers are ties"),
-        ([0, 1], [0.0, 2.0], r"answer must be in \[0, 1\] or NaN, got 0.0 .. 2.0"),
+        ([0, 0], [np.nan, np.nan], "no preferences: none of 2 questions was answered"),
+        ([0, 0], [0.5, 0.5], "all 2 answers are ties"),
+        ([0, 0], [0.0, 2.0], r"answer must be in \[0, 1\] or NaN, got 0.0 .. 2.0"),
         ([0, 9], [0.0, 1.0], "first must hold whole numbers in 0 .. 1, got 0 .. 9"),
+        ([0, 1], [0.0, 1.0], "second must be another segment than first, got 1 and 1"),
         ([0], [0.0, 1.0], "must have one shape"),
         ([], [], "no preferences: none of 0 questions"),
     ],
 )
 def test_answers_that_say_nothing_or_do_not_fit_are_refused(first, answer, text):
     with pytest.raises(ValueError, match=text):
-        checked_answers(2, np.array(first, dtype=int), np.zeros(len(answer), dtype=int), np.array(answer, dtype=float))
+        checked_answers(2, np.array(first, dtype=int), np.ones(len(answer), dtype=int), np.array(answer, dtype=float))

@@ -116,6 +116,82 @@ def test_bad_states_are_refused_and_nothing_changes():
         np.testing.assert_array_equal(array, good[name])
 
 
+def longer(array, axis):
+    """One more entry along an axis, the last one twice."""
+    return np.concatenate([array, np.take(array, [-1], axis=axis)], axis=axis)
+
+
+CHANGES = {  # of a state whose every part is right by itself
+    "observations of segments": (
+        {"segments.obs": lambda x: longer(x, 2)},
+        r"segments\.obs and segments\.actions must give 6 numbers a step, .* ensemble\.whitening\.mean.* 7",
+    ),
+    "entries of actions": ({"segments.actions": lambda x: longer(x, 2)}, r"segments\.actions must give 6 .* 10"),
+    "an action that does not exist": (
+        {"segments.actions": lambda x: x + 4.0},
+        r"segments\.actions must be integers in 0 \.\. 3, got [4-7]",
+    ),
+    "a running action": ({"recorder.actions": lambda x: x - 0.5}, r"recorder\.actions must be integers in 0 \.\. 3"),
+    "running observations": ({"recorder.obs": lambda x: x[..., 1:]}, r"recorder\.obs and .* 6 numbers a step.* 5"),
+    "what is paid": (
+        {
+            "paid.mean": lambda x: longer(x, 0),
+            "paid.deviation": lambda x: longer(x, 0),
+            "paid.weights.0": lambda x: longer(x, 1),
+        },
+        r"paid\.mean must have 6 numbers, as ensemble\.whitening\.mean has, got 7",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_parts_of_a_state_that_do_not_go_together_are_refused(case):
+    """A method that has seen nothing yet knows its environment from the state alone."""
+    env = wrap(vector(), method())
+    env.reset(seed=0)
+    play(env, 70)
+    good, fresh = env.method.state_dict(), method()
+    changes, text = CHANGES[case]
+    state = good | {name: change(good[name]) for name, change in changes.items()}
+    with pytest.raises(ValueError, match=f"PreferenceReward: .*{text}"):
+        fresh.load_state_dict(state)
+    assert fresh.recorder.state_dict() == {} == fresh.ensemble.state_dict() and not fresh.asked
+    fresh.load_state_dict(good)
+
+
+def test_an_answer_about_a_segment_and_itself_is_refused():
+    env = wrap(vector(), method())
+    env.reset(seed=0)
+    play(env, 70)
+    good = env.method.state_dict()
+    both = good["first"][-1]
+    second = np.append(good["second"][:-1], both)
+    with pytest.raises(ValueError, match=f"second must be another segment than first, got {both} and {both}"):
+        method().load_state_dict({**good, "second": second})
+
+
+def test_segments_without_networks_and_running_segments_of_another_environment_are_refused():
+    """Numbers of a step that are as many in all and differ in what they are; and rows that are more."""
+    loop = method(num_actions=None)
+    env = wrap(gym.vector.SyncVectorEnv([Drift] * 4), loop)
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(70):
+        env.step(rng.integers(3, size=4))
+    good = loop.state_dict()
+    networks = [name for name in good if name.startswith("ensemble.")]
+    with pytest.raises(ValueError, match=r"ensemble\.whitening\.mean is missing: there are segments"):
+        method(num_actions=None).load_state_dict({k: v for k, v in good.items() if k not in networks})
+    mixed = {"recorder.obs": longer(good["recorder.obs"], 2), "recorder.actions": good["recorder.actions"][..., 1:]}
+    with pytest.raises(ValueError, match=r"recorder\.obs must have 2 numbers .*recorder\.actions 1, .* got 3 and 0"):
+        method(num_actions=None).load_state_dict(good | mixed)
+    fewer = {name: array[1:] for name, array in good.items() if name.startswith("recorder.")}
+    with pytest.raises(ValueError, match=r"SegmentRecorder: obs must have shape \(4, 5, 2\), got \(3, 5, 2\)"):
+        loop.load_state_dict(good | fewer)
+    for name, array in loop.state_dict().items():
+        np.testing.assert_array_equal(array, good[name], strict=True)
+
+
 class Drift(gym.Env):
     """Two random numbers, of which the first is paid, and 1 more for action 2; five steps an episode."""
 

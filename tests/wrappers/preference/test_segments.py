@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,19 @@ def test_a_recorder_goes_on_from_its_state():
             other.read_state(bad)
     other.read_state({})()
     assert other.state_dict() == {}
+
+
+def test_rows_of_another_environment_are_refused():
+    recorder, other = SegmentRecorder(2), SegmentRecorder(2)
+    recorder.add(step(0))
+    arrays = {f.name: getattr(step(1), f.name) for f in fields(Transition) if f.name != "info"}
+    three = Transition(info={}, **{name: np.concatenate([x, x[:1]]) for name, x in arrays.items()})
+    with pytest.raises(ValueError, match=r"2 rows have begun, of 1 and 1 numbers, got 3 of 1 and 1: reset comes first"):
+        recorder.add(three)
+    other.add(three)
+    for name in ("obs", "actions", "rewards", "filled"):
+        with pytest.raises(ValueError, match=rf"SegmentRecorder: {name} must have shape"):
+            recorder.read_state({**recorder.state_dict(), name: other.state_dict()[name]})
 
 
 def test_segments_are_taken_joined_and_written_down():

@@ -67,7 +67,7 @@ def test_one_reward_for_opposite_users_suits_neither():
     utilities = [ORDER, -ORDER]
     _, better, worse = answered(utilities, 200)
     net = Comparer(8, NETWORK)
-    net.whiten(STEPS)
+    net.whitening.take_in(STEPS)
     first, second = better.ravel(), worse.ravel()
     for _ in range(100):
         net.learn(STEPS[:, None], None, first, second, np.ones(len(first)))
@@ -83,7 +83,7 @@ def test_the_same_user_costs_no_divergence_and_is_bradley_and_terry():
     model.learn(STEPS[better], STEPS[worse])
     assert model.losses[-1, 1] < 0.02  # nats; a bit of knowledge about a person would be 0.69
     net = Comparer(8, NETWORK)
-    net.whiten(STEPS)
+    net.whitening.take_in(STEPS)
     for _ in range(200):
         net.learn(STEPS[:, None], None, better.ravel(), worse.ravel(), np.ones(better.size))
     mu, log_var = model.posterior(STEPS[better], STEPS[worse])
