@@ -57,7 +57,7 @@ from payoff.baselines.trajectories import Trajectories
 from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
 from payoff.wrappers.learned.blend import BlendForm, RewardBlend
 
-__all__ = ["METHODS", "VIEW", "Args", "Learned", "learn", "load_policy", "posed", "train"]
+__all__ = ["METHODS", "VIEW", "Args", "Learned", "learn", "load_policy", "load_reward", "posed", "train"]
 
 VIEW: Literal["multi", "single"] = "single"
 
@@ -225,16 +225,26 @@ def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> S
         KeyError: something is missing.
         ValueError: it does not hold what it says, or numbers that are not finite; names what is wrong.
     """
+    _, objectives, basis, phi = _saved(tensors, meta)
+    theta = fitting(tensors, "theta.value", (objectives.theta_size,), np.float64)
+    return SoftmaxPolicy(partial(_pi, objectives, theta, phi, basis))
+
+
+def load_reward(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> RewardBlend:
+    """Reward of such a checkpoint; raises what :func:`load_policy` raises."""
+    args, objectives, basis, phi = _saved(tensors, meta)
+    return RewardBlend(objectives.form, basis, phi, gamma=args.gamma)
+
+
+def _saved(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> tuple[Args, Objectives, Basis, np.ndarray]:
     form = BlendForm(**{**meta["form"], "hidden": tuple(meta["form"]["hidden"])})
     bounds = {name: np.array([float(x) for x in meta[name]]) for name in ("low", "high")}
     basis = saved_basis({"order": meta["order"]}, bounds)
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in meta["args"].items()
     }
-    objectives = _objectives(Args(**known).resolved(), form, 1)
-    theta = fitting(tensors, "theta.value", (objectives.theta_size,), np.float64)
-    phi = fitting(tensors, "phi.value", (form.size,), np.float64)
-    return SoftmaxPolicy(partial(_pi, objectives, theta, phi, basis))
+    args = Args(**known).resolved()
+    return args, _objectives(args, form, 1), basis, fitting(tensors, "phi.value", (form.size,), np.float64)
 
 
 if __name__ == "__main__":

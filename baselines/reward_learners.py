@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import payoff
+from payoff.baselines.reward_file import read_reward
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.specification import build, imported, parse, unknown_name
 from payoff.files import check_digest, digest_of
@@ -72,7 +73,7 @@ class ReadsFile(Protocol):
 
 @dataclass(frozen=True)
 class Saved:
-    """A reward that was learned before: the file of :func:`payoff.wrappers.save_reward`."""
+    """A reward that was learned before, in a file that :func:`payoff.baselines.reward_file.read_reward` reads."""
 
     path: str
     sha256: str = ""
@@ -100,7 +101,7 @@ class Saved:
 
     def _load(self) -> LearnedReward:
         try:
-            return load_reward(self.path)
+            return read_reward(self.path)
         except OSError as error:
             raise ValueError(f"path of reward learner saved cannot be read: {self.path}: {error.strerror}") from error
 

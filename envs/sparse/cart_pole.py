@@ -42,8 +42,8 @@ and left otherwise, the earlier angle being 0 at first. By `aux`:
 - `"lean_half"`: that of `"lean_inverted"` where x > 0 before the step, that of `"lean"` elsewhere;
 - `"lean_random"`: 0.1 or -0.1, by a fair coin.
 
-The sizes of good and bad advice are the ones that the published curves were drawn with, as far as is known; a copy of the code that pays
--1 and 0 for bad advice exists as well.
+The sizes of good and bad advice are the ones that the published curves were drawn with, as far as is known; a copy of
+the code that pays -1 and 0 for bad advice exists as well.
 
 ## Starting state
 x, w, th and q uniform over [-0.05, 0.05], from the copy's own stream.
@@ -53,10 +53,11 @@ Terminated when |x| > 2.4 or |th| > 12 degrees, truncated after `max_steps`. An 
 and not terminated.
 
 ## Theory
-At most 1 is paid, or `max_steps` with `every_step`, or 0 with `fall_costs`: a proven bound. The reference is the controller (4). `optimum`
-plays it out from the given state, and where its pole stands at the horizon, as it does from all of 20,000 random
-starts at the default, its return is therefore the best. The number of steps that `optimum` gives is exact while the
-pole stands in it: payment comes at the horizon, or on the next step with `every_step`, or never with `fall_costs`.
+At most 1 is paid, or `max_steps` with `every_step`, or 0 with `fall_costs`: a proven bound. The reference is the
+controller (4). `optimum` plays it out from the given state, and where its pole stands at the horizon, as it does from
+all of 20,000 random starts at the default, its return is therefore the best. The number of steps that `optimum` gives
+is exact while the pole stands in it: payment comes at the horizon, or on the next step with `every_step`, or never with
+`fall_costs`.
 
 ## Parameters
 `every_step` False; `fall_costs` False, not together with `every_step`; `aux` "good", "bad", "lean", "lean_inverted",

@@ -15,6 +15,7 @@ from payoff.baselines.bilevel import METHODS, Args, learn, load_policy, train
 from payoff.baselines.bilevel_learner import policy_of
 from payoff.baselines.bilevel_objectives import Objectives, discounted
 from payoff.baselines.checkpoint import load
+from payoff.baselines.reward_file import read_reward
 from payoff.baselines.training import NotFiniteError
 from payoff.baselines.trajectories import Batch, Trajectories
 from payoff.wrappers import RewardBlend, load_reward, save_reward, wrap
@@ -267,6 +268,10 @@ def test_a_training_goes_on_where_it_was_killed(tmp_path, method):
     obs = np.random.default_rng(0).random((6, 1, 2)).astype(np.float32)
     np.testing.assert_array_equal(policy.pi(obs), whole.result.policy.pi(obs))
     assert policy.act(obs, deterministic=True).shape == (6, 1)
+    found = read_reward(tmp_path / "x")  # the reward is in the checkpoint as well
+    np.testing.assert_array_equal(found.phi, whole.reward.phi)
+    assert (found.form, found.gamma) == (whole.reward.form, whole.reward.gamma)
+    np.testing.assert_array_equal(found.basis(obs), whole.reward.basis(obs))
 
 
 def test_episodes_are_kept_and_forgotten_in_their_order():

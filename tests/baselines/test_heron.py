@@ -67,7 +67,7 @@ def test_bad_rankings_are_refused_before_anything_runs(specification, message):
 
 def test_random_steps_that_are_just_enough():
     """63 steps of 16 copies make 1,008 items, of which 1,000 are needed."""
-    assert isinstance(learned('heron:ranking=["-queue"],random_steps=993', problem()), StepNetwork)
+    assert isinstance(learned('heron:ranking=["-queue"],random_steps=993', problem()), NetworkReward)
 
 
 def test_learned_from_random_play_it_is_finished_and_follows_the_ranking():

@@ -12,6 +12,7 @@ import pytest
 
 from payoff.baselines import ablation, bilevel_reward, read_results, reward_learners, run
 from payoff.baselines.ablation import Ablation
+from payoff.baselines.checkpoint import save
 from payoff.baselines.pool import Event
 from payoff.baselines.reward_learners import Saved, learned, reward_learner, reward_path
 from payoff.baselines.reward_problem import Problem
@@ -249,6 +250,11 @@ def test_saved_rewards(tmp_path, capsys, monkeypatch):
     path.write_bytes(b"x")
     assert "is damaged or no reward" in refused(capsys, *command, "--reward-learner", f"saved:path={path}")
     assert reward_learner(f"saved:path={path}") == Saved(str(path))
+    save(path, {}, {"trainer": "ppo"})
+    said = refused(capsys, *command, "--reward-learner", f"saved:path={path}")
+    assert "is a checkpoint of ppo, which learns no reward" in said
+    save(path, {}, {"trainer": "bilevel"})
+    assert "cannot be used: form" in refused(capsys, *command, "--reward-learner", f"saved:path={path}")
 
 
 def test_an_axis_of_the_ablation():

@@ -77,8 +77,9 @@ def one_hot_actions(actions: Array, num_actions: int | None) -> Array:
     """
     if num_actions is None:
         return actions
-    bad = ~np.isin(actions, np.arange(num_actions))
+    bad = ~((actions >= 0) & (actions < num_actions) & (actions == np.floor(actions)))
     if bad.any():
         raise ValueError(f"actions must be integers in 0 .. {num_actions - 1}, got {actions[bad][0]}")
-    found: Array = np.eye(num_actions)[actions.astype(np.int64)].reshape(*actions.shape[:-1], -1)
-    return found
+    found = np.zeros((*actions.shape, num_actions))
+    np.put_along_axis(found, actions.astype(np.int64)[..., None], 1.0, axis=-1)
+    return found.reshape(*actions.shape[:-1], -1)

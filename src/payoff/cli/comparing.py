@@ -116,10 +116,10 @@ class Compare:
 
 
 def _learned(path: Path) -> LearnedReward:
-    from payoff.wrappers import load_reward
+    from payoff.baselines.reward_file import read_reward
 
     try:
-        return load_reward(path)
+        return read_reward(path)
     except OSError as error:
         raise ValueError(f"learned must be files of rewards: {path}: {error.strerror}") from error
 

@@ -28,7 +28,7 @@ class ShowReward:
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """such as a run with a reward learner leaves in rewards/ of its results folder"""
+    """such as a run with a reward learner leaves in rewards/ of its results folder, or a checkpoint of bilevel"""
     env: str | None = None
     """environment id, for the figure"""
     out: Path | None = None
@@ -43,10 +43,10 @@ class ShowReward:
         if (self.env is None) != (self.out is None):
             raise UserError("a figure needs both --env and --out")
         with user_errors():
-            from payoff.wrappers import load_reward
+            from payoff.baselines.reward_file import read_reward
 
             try:
-                reward = load_reward(self.file)
+                reward = read_reward(self.file)
             except OSError as error:
                 raise ValueError(f"cannot read {self.file}: {error.strerror}") from error
             self._draw(reward)
