@@ -47,12 +47,13 @@ from payoff.baselines.bilevel_objectives import Objectives
 from payoff.baselines.bilevel_settings import METHODS, Args
 from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import OneSeat, longest_episode, make_vector
+from payoff.baselines.episodes import Episodes
 from payoff.baselines.networks import threads_of_torch
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import collect_episodes, methods
 from payoff.baselines.rollout import Play
 from payoff.baselines.training import Generator, NotFiniteError, OnProgress, TrainingRun
-from payoff.baselines.trajectories import Trajectories
+from payoff.baselines.trajectories import KINDS, remember
 from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
 from payoff.wrappers.learned.blend import BlendForm, RewardBlend
 
@@ -125,8 +126,8 @@ def _learn(
     own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
     run = TrainingRun("bilevel", args, on_progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
     with threads_of_torch(args.torch_threads), run:
-        trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
-        learner = Learner(full, objectives, basis, trajectories, own)
+        episodes = Episodes(args.buffer_episodes, objectives.num_steps, env.obs_size, KINDS)
+        learner = Learner(full, objectives, basis, episodes, own)
         acting = Generator(of_acting)
         play = Play(env, seed=int(of_env.generate_state(1)[0]))
         run.about |= {
@@ -139,7 +140,7 @@ def _learn(
         run.keep(**learner.parts(), acting=acting, play=play)
         run.resume()
         record = ("aux",) if objectives.form.aux != "none" else ()
-        while run.step < args.total_steps and (args.episodes is None or trajectories.count < args.episodes):
+        while run.step < args.total_steps and (args.episodes is None or episodes.count < args.episodes):
             told: list[np.ndarray] = []
 
             def act(obs: np.ndarray, told: list[np.ndarray] = told) -> np.ndarray:
@@ -152,11 +153,11 @@ def _learn(
             play.obs, play.done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
             aux = rollout.info["aux"].astype(np.float64) if record else np.zeros(rollout.valid.shape)
             steps = int(rollout.valid.sum())
-            trajectories.add(rollout, aux.reshape(rollout.valid.shape), np.stack(told))
+            remember(episodes, rollout, aux.reshape(rollout.valid.shape), np.stack(told))
             metrics = learner.improve()
             if not (torch.isfinite(learner.theta.value).all() and torch.isfinite(learner.phi.value).all()):
                 raise NotFiniteError(run.update + 1, run.step + steps, "a number of the policy or the reward")
-            last = args.episodes is not None and trajectories.count >= args.episodes
+            last = args.episodes is not None and episodes.count >= args.episodes
             curves = {**play.episodes.means(), "discount": metrics["reward/discount"]}
             run.record(steps, metrics, curves, last=last)
         theta, phi = learner.theta.value.numpy().copy(), learner.phi.value.numpy().copy()
