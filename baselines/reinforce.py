@@ -98,6 +98,8 @@ class Args:
     """x of (1), or the observation itself: where that is one-hot, the policy is a table"""
     optimiser: Literal["rmsprop", "sgd"] = "rmsprop"
     """(6), or W <- W + lr g"""
+    keep_every: int = 0
+    """episodes between the weights that the result keeps; 0: none but the last"""
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
@@ -109,6 +111,7 @@ class Args:
         for name in (*counts, "padded_steps"):
             check_integer(name, getattr(self, name), 1)
         check_integer("order", self.order, 0)
+        check_integer("keep_every", self.keep_every, 0)
         check_number("gamma", self.gamma, 0.0, 1.0)
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
         check_number("ent_coef", self.ent_coef, 0.0)
@@ -236,6 +239,8 @@ class ReinforceLearners:
         self.args, self.basis = args, basis
         self.weights = np.zeros((len(args.seeds), basis.size, num_actions))
         self.square = np.zeros_like(self.weights)
+        kept = args.episodes // args.keep_every if args.keep_every else 0
+        self.kept = np.zeros((len(args.seeds), kept, *self.weights.shape[1:]))
         capacity = args.batch_episodes if args.batch_from == "latest" else args.buffer_episodes
         self.episodes = [Episodes(capacity, args.padded_steps, basis.low.size, 1) for _ in args.seeds]
         streams = [np.random.SeedSequence(seed).spawn(2) for seed in args.seeds]
@@ -289,6 +294,7 @@ class ReinforceResult:
 
     Attributes:
         weights: ``(B, F, A)``.
+        kept: ``(B, K, F, A)``, the weights after each ``keep_every`` episodes of a learner.
         basis: features of an observation; the policy is ``np.exp(log_policy(weights, basis(obs)))``.
         true_return: ``(B, E)`` undiscounted sums of ``info["true_reward"]`` (of the reward, where there is none).
         told_return: ``(B, E)`` undiscounted sums of the reward that was learned from.
@@ -298,6 +304,7 @@ class ReinforceResult:
     """
 
     weights: np.ndarray
+    kept: np.ndarray
     basis: Basis
     true_return: np.ndarray
     told_return: np.ndarray
@@ -331,7 +338,8 @@ def train(
         sums = _play(env, learners, on_progress)
     finally:
         env.close()
-    return ReinforceResult(learners.weights, learners.basis, *sums, time.process_time() - started, args)
+    own = learners.weights, learners.kept, learners.basis
+    return ReinforceResult(*own, *sums, time.process_time() - started, args)
 
 
 def _shape(env: VectorEnv, args: Args) -> tuple[Basis, int]:
@@ -378,6 +386,9 @@ def _play(
             learners.improve(due)
             if not np.isfinite(learners.weights[due]).all():
                 raise NotFiniteError(updates, calls * count, "a weight")
+        if args.keep_every:
+            at = ended[finished[ended] % args.keep_every == 0]
+            learners.kept[at, finished[at] // args.keep_every - 1] = learners.weights[at]
         if on_progress is not None:
             on_progress(int(finished.sum()), total)
     return found[0], found[1], found[2]

@@ -355,6 +355,16 @@ def test_a_learner_is_the_same_alone_and_among_others(batch, around):
             assert np.array_equal(getattr(together, name)[b], getattr(alone, name)[0]), name
 
 
+def test_weights_are_kept_on_the_way():
+    """After 12 and 24 of 30 episodes, each as in a training that ends there."""
+    args = Args(env_params={"aux": "misleading"}, seeds=(7, 1), episodes=30)
+    assert reinforce.train(args).kept.shape == (2, 0, 17, 4)
+    kept = reinforce.train(dataclasses.replace(args, keep_every=12)).kept
+    assert kept.shape == (2, 2, 17, 4)
+    for k, episodes in enumerate((12, 24)):
+        np.testing.assert_array_equal(kept[:, k], reinforce.train(dataclasses.replace(args, episodes=episodes)).weights)
+
+
 def test_settings_reach_the_learner():
     args = Args(seeds=(1,), episodes=60)
     base = reinforce.train(args).weights
@@ -379,7 +389,14 @@ def test_naive_sum_is_hacked_and_the_potential_is_not():
 OUT_OF_RANGE = [
     *[("seeds", seeds) for seeds in ((), (1, 1), (-1,))],
     *[(name, 0) for name in ("episodes", "episodes_per_update", "gradient_steps", "batch_episodes", "padded_steps")],
-    *[("gamma", 1.1), ("ent_coef", -0.1), ("learning_rate", 0.0), ("order", -1), ("batch_from", "all")],
+    *[
+        ("gamma", 1.1),
+        ("ent_coef", -0.1),
+        ("learning_rate", 0.0),
+        ("order", -1),
+        ("keep_every", -1),
+        ("batch_from", "all"),
+    ],
 ]
 
 
