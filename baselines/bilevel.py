@@ -47,13 +47,14 @@ from payoff.baselines.bilevel_objectives import Objectives
 from payoff.baselines.bilevel_settings import METHODS, Args
 from payoff.baselines.checkpoint import fitting
 from payoff.baselines.environments import OneSeat, longest_episode, make_vector
+from payoff.baselines.episodes import Episodes
 from payoff.baselines.memory import check_memory
 from payoff.baselines.networks import threads_of_torch
 from payoff.baselines.result import Result
 from payoff.baselines.rewriting import collect_episodes, methods
 from payoff.baselines.rollout import Play
 from payoff.baselines.training import Generator, NotFiniteError, OnProgress, TrainingRun
-from payoff.baselines.trajectories import Trajectories
+from payoff.baselines.trajectories import KINDS, remember
 from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
 from payoff.wrappers.learned.blend import BlendForm, RewardBlend
 
@@ -143,16 +144,16 @@ def _learn(
     full: Args, args: Args, env: OneSeat, objectives: Objectives, basis: Basis, on_progress: OnProgress | None
 ) -> Learned:
     own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
-    trajectories = Trajectories(args.buffer_episodes, objectives.num_steps, env.obs_size)
+    episodes = Episodes(args.buffer_episodes, objectives.num_steps, env.obs_size, KINDS)
 
     def progress(done: int, total: int) -> None:
         if on_progress is not None:
-            share = 0.0 if args.episodes is None else trajectories.count / args.episodes  # it may end by episodes first
+            share = 0.0 if args.episodes is None else episodes.count / args.episodes  # it may end by episodes first
             on_progress(done, max(done, min(total, round(done / share)) if share else total))
 
     run = TrainingRun("bilevel", args, progress, checkpoint_every=args.checkpoint_every, curves=("discount",))
     with threads_of_torch(args.torch_threads), run:
-        learner = Learner(full, objectives, basis, trajectories, own)
+        learner = Learner(full, objectives, basis, episodes, own)
         acting = Generator(of_acting)
         play = Play(env, seed=int(of_env.generate_state(1)[0]))
         run.about |= {
@@ -165,7 +166,7 @@ def _learn(
         run.keep(**learner.parts(), acting=acting, play=play)
         run.resume()
         record = ("aux",) if objectives.form.aux != "none" else ()
-        while run.step < args.total_steps and (args.episodes is None or trajectories.count < args.episodes):
+        while run.step < args.total_steps and (args.episodes is None or episodes.count < args.episodes):
             told: list[np.ndarray] = []
 
             def act(obs: np.ndarray, told: list[np.ndarray] = told) -> np.ndarray:
@@ -178,11 +179,11 @@ def _learn(
             play.obs, play.done = rollout.obs[-1], rollout.terminated[-1] | rollout.truncated[-1]
             aux = rollout.info["aux"].astype(np.float64) if record else np.zeros(rollout.valid.shape)
             steps = int(rollout.valid.sum())
-            trajectories.add(rollout, aux.reshape(rollout.valid.shape), np.stack(told))
+            remember(episodes, rollout, aux.reshape(rollout.valid.shape), np.stack(told))
             metrics = learner.improve()
             if not (torch.isfinite(learner.theta.value).all() and torch.isfinite(learner.phi.value).all()):
                 raise NotFiniteError(run.update + 1, run.step + steps, "a number of the policy or the reward")
-            last = args.episodes is not None and trajectories.count >= args.episodes
+            last = args.episodes is not None and episodes.count >= args.episodes
             curves = {**play.episodes.means(), "discount": metrics["reward/discount"]}
             run.record(steps, metrics, curves, last=last)
         theta, phi = learner.theta.value.numpy().copy(), learner.phi.value.numpy().copy()

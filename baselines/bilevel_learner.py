@@ -13,8 +13,10 @@ from torch.func import grad
 from payoff.baselines.bilevel_objectives import Objectives
 from payoff.baselines.bilevel_settings import Args
 from payoff.baselines.checkpoint import ArrayError, fitting
+from payoff.baselines.episodes import Episodes
+from payoff.baselines.rmsprop import root_mean_square
 from payoff.baselines.training import Generator
-from payoff.baselines.trajectories import Batch, Trajectories
+from payoff.baselines.trajectories import Batch, take
 from payoff.wrappers.learned.basis import Basis
 from payoff.wrappers.learned.blend import head, head_start
 from payoff.wrappers.learned.hypergradient import (
@@ -42,9 +44,8 @@ class Ascent:
 
     def scale(self, gradient: Tensor) -> Tensor:
         """What a step along this gradient would multiply it by; remembers the gradient."""
-        self.square = 0.99 * self.square + 0.01 * gradient**2
-        found: Tensor = self.rate / (self.square.sqrt() + 1e-8)
-        return found
+        self.square, root = root_mean_square(self.square, gradient)
+        return self.rate / root
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See :class:`payoff.baselines.training.Kept`."""
@@ -81,14 +82,14 @@ class Learner:
         args: resolved settings.
         objectives: what it climbs.
         basis: features of an observation.
-        trajectories: episodes so far.
+        episodes: those so far.
         seed: of weights and draws.
     """
 
     def __init__(
-        self, args: Args, objectives: Objectives, basis: Basis, trajectories: Trajectories, seed: np.random.SeedSequence
+        self, args: Args, objectives: Objectives, basis: Basis, episodes: Episodes, seed: np.random.SeedSequence
     ) -> None:
-        self.args, self.objectives, self.basis, self.trajectories = args, objectives, basis, trajectories
+        self.args, self.objectives, self.basis, self.episodes = args, objectives, basis, episodes
         of_theta, of_phi, of_draws = seed.spawn(3)
         theta = np.concatenate(
             [head_start(objectives.sizes, np.random.default_rng(of_theta)), np.zeros(int(objectives.fed))]
@@ -109,7 +110,7 @@ class Learner:
             "phi": self.phi,
             "draws": self.draws,
             "carried": self.carried,
-            "trajectories": self.trajectories,
+            "trajectories": self.episodes,
         }
 
     def probabilities(self, obs: np.ndarray) -> np.ndarray:
@@ -118,7 +119,7 @@ class Learner:
 
     def improve(self) -> dict[str, float]:
         """One update on the episodes so far; numbers for the log."""
-        args, count = self.args, self.trajectories.count
+        args, count = self.args, self.episodes.count
         assert args.warm_up is not None and args.inner_steps is not None and args.first_steps is not None
         if count < args.warm_up:
             self._inner_step()
@@ -139,10 +140,10 @@ class Learner:
 
     def _batch(self) -> Batch:
         """Episodes of an inner step."""
-        args, kept = self.args, self.trajectories
+        args, kept = self.args, self.episodes
         latest = args.source == "latest"
         places = kept.latest(args.episodes_per_update) if latest else kept.draw(args.batch_episodes, self.draws.numpy)
-        return kept.take(places, self.basis)
+        return take(kept, places, self.basis)
 
     def _inner_step(self) -> None:
         theta, phi = self.theta.value, self.phi.value
@@ -155,13 +156,13 @@ class Learner:
 
     def _outer_step_before(self) -> None:
         """The implicit gradient at the present policy; the newest episodes say what is wanted."""
-        args, kept = self.args, self.trajectories
+        args, kept = self.args, self.episodes
         theta, phi = self.theta.value, self.phi.value
         response: Neumann | ConjugateGradient = Neumann(args.neumann_steps, args.neumann_rate)
         if args.estimator == "conjugate":
             response = ConjugateGradient(args.neumann_steps, args.damping)
-        outer = self.objectives.outer(kept.take(kept.latest(args.episodes_per_update), self.basis), weighted=False)
-        inner = self.objectives.inner(kept.take(kept.draw(args.curvature_episodes, self.draws.numpy), self.basis))
+        outer = self.objectives.outer(take(kept, kept.latest(args.episodes_per_update), self.basis), weighted=False)
+        inner = self.objectives.inner(take(kept, kept.draw(args.curvature_episodes, self.draws.numpy), self.basis))
         v = grad(outer)(theta, phi)
         self._climb(answer(inner, theta, phi, response(inner, theta, phi, v)))
 

@@ -38,6 +38,8 @@ import tyro
 from gymnasium.vector import VectorEnv
 
 from payoff.baselines.environments import make_vector
+from payoff.baselines.episodes import Episodes
+from payoff.baselines.rmsprop import root_mean_square
 from payoff.baselines.training import JsonObject, NotFiniteError, OnProgress
 from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.wrappers.learned.basis import FourierBasis
@@ -96,6 +98,8 @@ class Args:
     """x of (1), or the observation itself: where that is one-hot, the policy is a table"""
     optimiser: Literal["rmsprop", "sgd"] = "rmsprop"
     """(6), or W <- W + lr g"""
+    keep_every: int = 0
+    """episodes between the weights that the result keeps; 0: none but the last"""
 
     def __post_init__(self) -> None:
         """Check ranges (ValueError)."""
@@ -107,6 +111,7 @@ class Args:
         for name in (*counts, "padded_steps"):
             check_integer(name, getattr(self, name), 1)
         check_integer("order", self.order, 0)
+        check_integer("keep_every", self.keep_every, 0)
         check_number("gamma", self.gamma, 0.0, 1.0)
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
         check_number("ent_coef", self.ent_coef, 0.0)
@@ -195,21 +200,18 @@ def rmsprop(
     weights: np.ndarray, square: np.ndarray, gradient: np.ndarray, rate: float, decay: float = 0.99, eps: float = 1e-8
 ) -> tuple[np.ndarray, np.ndarray]:
     """Equation (6), a step of ascent: new weights and new mean of squared gradients, all of one shape."""
-    square = decay * square + (1.0 - decay) * gradient**2
-    return weights + rate * gradient / (np.sqrt(square) + eps), square
+    square, root = root_mean_square(square, gradient, 1.0 - decay, eps)
+    return weights + rate * gradient / root, square
 
 
-class EpisodeBuffer:
-    """The latest ``capacity`` episodes of B learners, which need not begin or end together."""
+class Running:
+    """The episodes that B learners are in, of T steps at most; they need not begin or end together."""
 
-    def __init__(self, learners: int, capacity: int, padded_steps: int, obs_size: int) -> None:
-        shape = (learners, capacity, padded_steps)
-        self.obs = np.zeros((*shape, obs_size), dtype=np.float32)
-        self.actions = np.zeros(shape, dtype=np.int64)
-        self.rewards = np.zeros(shape)
-        self.mask = np.zeros(shape, dtype=np.bool_)
-        self.finished = np.zeros(learners, dtype=np.int64)  # episodes
-        self._step = np.zeros(learners, dtype=np.int64)
+    def __init__(self, learners: int, padded_steps: int, obs_size: int) -> None:
+        self.obs = np.zeros((learners, padded_steps, obs_size), dtype=np.float32)
+        self.actions = np.zeros((learners, padded_steps), dtype=np.int64)
+        self.rewards = np.zeros((learners, padded_steps))
+        self.length = np.zeros(learners, dtype=np.int64)
 
     def add(self, rows: np.ndarray, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray) -> None:
         """One step of the learners ``rows`` ``(R,)``: observations ``(R, O)`` acted on, actions and rewards ``(R,)``.
@@ -217,33 +219,17 @@ class EpisodeBuffer:
         Raises:
             ValueError: an episode is longer than T.
         """
-        _, capacity, padded = self.mask.shape
-        step = self._step[rows]
-        if (step >= padded).any():
-            raise ValueError(f"padded_steps must be at least the length of every episode, got {padded}")
-        slot = self.finished[rows] % capacity
-        begin = step == 0
-        self.mask[rows[begin], slot[begin]] = False
-        self.rewards[rows[begin], slot[begin]] = 0.0
-        self.obs[rows, slot, step], self.actions[rows, slot, step] = obs, actions
-        self.rewards[rows, slot, step], self.mask[rows, slot, step] = rewards, True
-        self._step[rows] += 1
+        at = rows, self.length[rows]
+        if (at[1] >= self.rewards.shape[1]).any():
+            raise ValueError(f"padded_steps must be at least the length of every episode, got {self.rewards.shape[1]}")
+        self.obs[at], self.actions[at], self.rewards[at] = obs, actions, rewards
+        self.length[rows] += 1
 
-    def end(self, rows: np.ndarray) -> None:
-        """The running episodes of the learners ``rows`` are over."""
-        self.finished[rows] += 1
-        self._step[rows] = 0
-
-    def latest(self, rows: np.ndarray, n: int) -> np.ndarray:
-        """Places ``(R, n)`` of the latest finished episodes, -1 where there are fewer."""
-        number = self.finished[rows, None] - 1 - np.arange(n)
-        return np.where(number >= 0, number % self.mask.shape[1], -1)
-
-    def take(self, rows: np.ndarray, places: np.ndarray, basis: Basis) -> Minibatch:
-        """Episodes at ``places`` ``(R, n)`` of the learners ``rows``, of which none is running."""
-        at = rows[:, None], places
-        mask = self.mask[at] & (places >= 0)[..., None]
-        return Minibatch(basis(self.obs[at]), self.actions[at], self.rewards[at], mask)
+    def end(self, b: int, episodes: Episodes) -> None:
+        """The episode of learner b is over: it goes to ``episodes``, and the next begins."""
+        n = int(self.length[b])
+        episodes.add(self.obs[b, :n], self.actions[b, :n], self.rewards[b, None, :n])
+        self.length[b] = 0
 
 
 class ReinforceLearners:
@@ -253,8 +239,10 @@ class ReinforceLearners:
         self.args, self.basis = args, basis
         self.weights = np.zeros((len(args.seeds), basis.size, num_actions))
         self.square = np.zeros_like(self.weights)
+        kept = args.episodes // args.keep_every if args.keep_every else 0
+        self.kept = np.zeros((len(args.seeds), kept, *self.weights.shape[1:]))
         capacity = args.batch_episodes if args.batch_from == "latest" else args.buffer_episodes
-        self.buffer = EpisodeBuffer(len(args.seeds), capacity, args.padded_steps, basis.low.size)
+        self.episodes = [Episodes(capacity, args.padded_steps, basis.low.size, 1) for _ in args.seeds]
         streams = [np.random.SeedSequence(seed).spawn(2) for seed in args.seeds]
         self._acting = [np.random.Generator(np.random.PCG64(acting)) for acting, _ in streams]
         self._picking = [np.random.Generator(np.random.PCG64(picking)) for _, picking in streams]
@@ -270,19 +258,29 @@ class ReinforceLearners:
 
     def improve(self, rows: np.ndarray) -> None:
         """One update of the learners ``rows``, each of which has just ended an episode."""
-        args, buffer = self.args, self.buffer
+        args = self.args
         for _ in range(args.gradient_steps):
-            places = buffer.latest(rows, args.batch_episodes)
-            if args.batch_from == "buffer":
-                known = np.minimum(buffer.finished, args.buffer_episodes)
-                places = np.stack([self._picking[b].integers(known[b], size=args.batch_episodes) for b in rows])
-            batch = buffer.take(rows, places, self.basis)
+            batch = self._batch(rows)
             gradient = policy_gradient(self.weights[rows], batch, gamma=args.gamma, ent_coef=args.ent_coef)
             if args.optimiser == "sgd":
                 self.weights[rows] += args.learning_rate * gradient
                 continue
             new = rmsprop(self.weights[rows], self.square[rows], gradient, args.learning_rate)
             self.weights[rows], self.square[rows] = new
+
+    def _batch(self, rows: np.ndarray) -> Minibatch:
+        """Episodes of a gradient step; a learner with too few at first has some without a step."""
+        args = self.args
+        shape = (len(rows), args.batch_episodes, args.padded_steps)
+        obs, actions = np.zeros((*shape, self.basis.low.size), dtype=np.float32), np.zeros(shape, dtype=np.int64)
+        rewards, mask = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+        for i, b in enumerate(rows):
+            kept = self.episodes[b]
+            latest = args.batch_from == "latest"
+            places = kept.latest(shape[1]) if latest else kept.draw(shape[1], self._picking[b])
+            n, (seen, done, paid, made) = len(places), kept.take(places, shape[2])
+            obs[i, :n], actions[i, :n], rewards[i, :n], mask[i, :n] = seen, done, paid[0], made
+        return Minibatch(self.basis(obs), actions, rewards, mask)
 
     def probabilities(self, obs: np.ndarray) -> np.ndarray:
         """How likely each learner takes each action ``(B, K, A)`` where it observes ``obs`` ``(K, O)``."""
@@ -296,6 +294,7 @@ class ReinforceResult:
 
     Attributes:
         weights: ``(B, F, A)``.
+        kept: ``(B, K, F, A)``, the weights after each ``keep_every`` episodes of a learner.
         basis: features of an observation; the policy is ``np.exp(log_policy(weights, basis(obs)))``.
         true_return: ``(B, E)`` undiscounted sums of ``info["true_reward"]`` (of the reward, where there is none).
         told_return: ``(B, E)`` undiscounted sums of the reward that was learned from.
@@ -305,6 +304,7 @@ class ReinforceResult:
     """
 
     weights: np.ndarray
+    kept: np.ndarray
     basis: Basis
     true_return: np.ndarray
     told_return: np.ndarray
@@ -338,7 +338,8 @@ def train(
         sums = _play(env, learners, on_progress)
     finally:
         env.close()
-    return ReinforceResult(learners.weights, learners.basis, *sums, time.process_time() - started, args)
+    own = learners.weights, learners.kept, learners.basis
+    return ReinforceResult(*own, *sums, time.process_time() - started, args)
 
 
 def _shape(env: VectorEnv, args: Args) -> tuple[Basis, int]:
@@ -357,33 +358,39 @@ def _play(
     env: VectorEnv, learners: ReinforceLearners, on_progress: OnProgress | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Play and learn until every learner has its episodes; true return, told return, length ``(B, E)``."""
-    args, buffer = learners.args, learners.buffer
+    args = learners.args
     count, total = len(args.seeds), len(args.seeds) * args.episodes
-    found, running = np.zeros((3, count, args.episodes)), np.zeros((3, count))
+    running = Running(count, args.padded_steps, learners.basis.low.size)
+    found, sums, finished = np.zeros((3, count, args.episodes)), np.zeros((3, count)), np.zeros(count, dtype=np.int64)
     obs = np.array(env.reset(seed=list(args.seeds))[0])  # type: ignore[arg-type]  # annotated an int, takes lists too
     restarts, calls, updates = np.zeros(count, dtype=np.bool_), 0, 0
-    while (buffer.finished < args.episodes).any():
+    while (finished < args.episodes).any():
         actions = learners.act(obs)
         following, reward, terminated, truncated, info = env.step(actions)
         calls += 1
-        rows = np.flatnonzero(~restarts & (buffer.finished < args.episodes))
-        buffer.add(rows, obs[rows], actions[rows], reward[rows])
-        running[:, rows] += np.stack([info.get("true_reward", reward), reward, np.ones(count)])[:, rows]
+        rows = np.flatnonzero(~restarts & (finished < args.episodes))
+        running.add(rows, obs[rows], actions[rows], reward[rows])
+        sums[:, rows] += np.stack([info.get("true_reward", reward), reward, np.ones(count)])[:, rows]
         obs, restarts = np.array(following), terminated | truncated  # a copy: the next may come in the same memory
         ended = rows[restarts[rows]]
         if not ended.size:
             continue
-        found[:, ended, buffer.finished[ended]] = running[:, ended]
-        running[:, ended] = 0.0
-        buffer.end(ended)
-        due = ended[buffer.finished[ended] % args.episodes_per_update == 0]
+        found[:, ended, finished[ended]] = sums[:, ended]
+        sums[:, ended] = 0.0
+        finished[ended] += 1
+        for b in ended:
+            running.end(b, learners.episodes[b])
+        due = ended[finished[ended] % args.episodes_per_update == 0]
         if due.size:
             updates += 1
             learners.improve(due)
             if not np.isfinite(learners.weights[due]).all():
                 raise NotFiniteError(updates, calls * count, "a weight")
+        if args.keep_every:
+            at = ended[finished[ended] % args.keep_every == 0]
+            learners.kept[at, finished[at] // args.keep_every - 1] = learners.weights[at]
         if on_progress is not None:
-            on_progress(int(buffer.finished.sum()), total)
+            on_progress(int(finished.sum()), total)
     return found[0], found[1], found[2]
 
 

@@ -1,49 +1,63 @@
 """EXPLORS on Chain: what a learner's own shaping and a count bonus are worth, together and alone.
 
-    python benchmarks/explors_chain.py
+    python benchmarks/explors_chain.py                                                    # 10 seeds, 4 arms
+    python benchmarks/explors_chain.py --seeds 100-299 --episodes 10000 --arms EXPLORS    # how far means of ten spread
 
-The learner is the study's: REINFORCE with a softmax table, learning rate 0.1, a step after every second episode on the
-last five, divided by their steps. It plays the game's exact model (`payoff.as_mdp`), one learner for each seed; the
-reward is that of `payoff.wrappers.ExplorationGuided`, by the functions of its module, compiled here. Every policy is
-evaluated exactly, by dynamic programming over its 40 steps. The best there is is 13.704.
+Runs of `payoff.baselines.reinforce`, with `payoff.wrappers.ExplorationGuided` around the game, in the study's settings:
+a softmax table, learning rate 0.1, a step after every second episode on the last five, divided by their steps. No
+episode of this game ends before its 40 steps, so that T = 40 divides by their steps. Every policy is evaluated exactly,
+by dynamic programming over the 40 steps. The best there is is 13.704.
 
-Writes a figure and prints a table: mean over seeds (lowest to highest seed) of the discounted return of the game.
+Writes a figure and prints a table: mean over seeds (lowest to highest seed) of the discounted return of the game. With
+more than ten seeds also how their returns are spread, and how means of ten of them, drawn without replacement, are.
+The ten seeds take about 12 minutes of processor time, the 200 about 8.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import gymnasium as gym
 import matplotlib as mpl
-import numba
 import numpy as np
 import tyro
 from _claims import SEEDS, seeds_of
 from _machine import describe
+from gymnasium.vector import VectorEnv
 from rich.console import Console
 from rich.table import Table
 
 import payoff
-from payoff.envs.mdp import MDP
+from payoff.baselines import reinforce
+from payoff.baselines.pool import Report, run_jobs
+from payoff.envs.sparse.chain import V0
 from payoff.envs.theory.tabular import finite_horizon
-from payoff.wrappers.learned import explors
+from payoff.wrappers import ExplorationGuided, wrap
 
-CHAIN = "payoff/Chain-v0"
-GAMMA, HORIZON = 0.99, 40
+GAMMA, HORIZON, ACTIONS = 0.99, 40, 2
 ARMS = {  # rate of phi, and the bonus
     "original": (0.0, 0.0),
     "bonus only": (0.0, 1.0),
     "self-shaping only": (0.01, 0.0),
     "EXPLORS": (0.01, 1.0),
 }
-REPORTED = {  # means of ten seeds of the measurement that this one repeats
-    "original": (0.0, 0.0, 0.0, 0.0),
-    "bonus only": (0.02, 0.46, 12.94, 13.39),
-    "self-shaping only": (0.0, 10.40, 13.71, 13.57),
-    "EXPLORS": (13.06, 13.61, 13.71, 13.57),
+REPORTED = {  # means of ten seeds of the measurement that this one repeats, by episodes
+    "original": {5000: 0.0, 10_000: 0.0, 20_000: 0.0, 50_000: 0.0},
+    "bonus only": {5000: 0.02, 10_000: 0.46, 20_000: 12.94, 50_000: 13.39},
+    "self-shaping only": {5000: 0.0, 10_000: 10.40, 20_000: 13.71, 50_000: 13.57},
+    "EXPLORS": {5000: 13.06, 10_000: 13.61, 20_000: 13.71, 50_000: 13.57},
 }
+LOOKS = {  # colour and line
+    "original": ("#000000", ":"),
+    "bonus only": ("#E69F00", "-."),
+    "self-shaping only": ("#0072B2", "--"),
+    "EXPLORS": ("#D55E00", "-"),
+}
+LATE = 0.5  # a seed is late while its return is below this share of the best
+TOGETHER = 100  # seeds that one process trains side by side; they do not meet
 
 
 @dataclass(frozen=True)
@@ -56,97 +70,95 @@ class Args:
     """episodes of a learner"""
     every: int = 500
     """episodes between evaluations"""
+    arms: tuple[str, ...] = tuple(ARMS)
+    """learners to train"""
+    processes: int = os.cpu_count() or 1
+    """that train"""
     out: Path = Path("results/explors_chain.png")
     """figure"""
 
 
-learn_shaping = numba.njit(explors.learn_shaping)
-exploration_bonus = numba.njit(explors.exploration_bonus)
+@dataclass(frozen=True)
+class Job:
+    """Learners of one arm that one process trains."""
+
+    arm: str
+    seeds: tuple[int, ...]
+    episodes: int
+    every: int
 
 
-@numba.njit
-def draw(rng: Any, chances: Any) -> int:
-    """Number of an outcome, by its probability."""
-    left, last = rng.random(), len(chances) - 1
-    for k in range(last):
-        left -= chances[k]
-        if left < 0.0:
-            return k
-    return last
+def train(job: Job, report: Report) -> np.ndarray:
+    """What learners have come to, every so many episodes, ``(2, B, episodes // every)``.
+
+    Exact discounted returns from the start, and episodes so far in which the game has paid.
+    """
+    rate, bonus = ARMS[job.arm]
+
+    def guided(env: VectorEnv) -> VectorEnv:
+        if not rate and not bonus:
+            return env
+        return wrap(env, ExplorationGuided(ACTIONS, gamma=GAMMA, rate=rate, bonus=bonus, per_row=True))
+
+    args = reinforce.Args(
+        env_id=V0.id,
+        seeds=job.seeds,
+        episodes=job.episodes,
+        gamma=GAMMA,
+        learning_rate=0.1,
+        ent_coef=0.0,
+        episodes_per_update=2,
+        batch_episodes=5,
+        padded_steps=HORIZON,
+        features="observation",
+        optimiser="sgd",
+        keep_every=job.every,
+    )
+    result = reinforce.train(args, wrap=guided, on_progress=report)
+    if not (result.length == HORIZON).all():
+        raise ValueError(f"{V0.id}: an episode ended early, so that T does not divide by the steps")
+    env = gym.make(V0.id)
+    mdp = payoff.as_mdp(env, [0])
+    obs = env.unwrapped.engine.look(mdp.states)[:, 0]
+    tables = result.kept.reshape(-1, *result.weights.shape[1:])
+    policies = np.exp(reinforce.log_policy(tables, np.broadcast_to(obs, (len(tables), *obs.shape))))
+    found = np.array([finite_horizon(mdp, policy, HORIZON, GAMMA) @ mdp.initial for policy in policies])
+    paid = np.cumsum(result.true_return > 0.0, axis=1)[:, job.every - 1 :: job.every]
+    return np.stack([found.reshape(paid.shape), paid])
 
 
-@numba.njit
-def softmax(scores: Any) -> Any:
-    """Probabilities of each row."""
-    found = np.empty_like(scores)
-    for s in range(len(scores)):
-        row = np.exp(scores[s] - scores[s].max())
-        found[s] = row / row.sum()
-    return found
+def measure(args: Args, seeds: Sequence[int], console: Console) -> dict[str, np.ndarray]:
+    """What :func:`train` returns, for all seeds of each arm."""
+    jobs = [
+        Job(arm, tuple(seeds[at : at + TOGETHER]), args.episodes, args.every)
+        for arm in args.arms
+        for at in range(0, len(seeds), TOGETHER)
+    ]
+    done: dict[int, np.ndarray] = {}
+    for event in run_jobs(train, jobs, args.processes):
+        if event.kind == "died":
+            raise SystemExit(f"error: {event.value}")
+        if event.kind == "done":
+            done[event.job] = event.value
+            console.print(f"{len(done)} of {len(jobs)} parts are trained")
+    return {arm: np.concatenate([done[j] for j, job in enumerate(jobs) if job.arm == arm], axis=1) for arm in args.arms}
 
 
-@numba.njit
-def learner(
-    model: Any, rng: Any, episodes: int, every: int, rate: float, bonus: float, gamma: float, steps: int
-) -> Any:
-    """Policies ``(episodes // every, S, A)`` of one learner; ``model`` is next_state, probability, reward, terminal."""
-    following, chances, paid, terminal = model
-    n_states, n_actions = following.shape[:2]
-    scores, phi, value = np.zeros((n_states, n_actions)), np.zeros((n_states, n_actions)), np.zeros(n_states)
-    left = np.zeros(n_states)
-    state = np.zeros((10, steps), dtype=np.int64)
-    action = np.zeros((10, steps), dtype=np.int64)
-    game, told = np.zeros((10, steps)), np.zeros((10, steps))  # returns to go
-    length = np.zeros(10, dtype=np.int64)
-    found = np.zeros((episodes // every, n_states, n_actions))
-    for episode in range(1, episodes + 1):
-        policy, at, s = softmax(scores), (episode - 1) % 10, 0
-        length[at] = 0
-        for t in range(steps):
-            a = draw(rng, policy[s])
-            k = draw(rng, chances[s, a])
-            after, reward = following[s, a, k], paid[s, a, k]
-            state[at, t], action[at, t], game[at, t] = s, a, reward
-            left[s] += 1.0
-            told[at, t] = reward + phi[s, a]
-            if bonus > 0.0 and not terminal[after]:
-                told[at, t] += exploration_bonus(left[after], bonus, 1.0)
-            length[at] += 1
-            s = after
-            if terminal[s]:
-                break
-        for t in range(length[at] - 2, -1, -1):
-            game[at, t] += gamma * game[at, t + 1]
-            told[at, t] += gamma * told[at, t + 1]
-        if episode % 5 == 0:
-            known = min(episode, 10)
-            total = length[:known].sum()
-            s_, a_, g_ = np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64), np.zeros(total)
-            i = 0
-            for e in range(known):
-                n = length[e]
-                s_[i : i + n], a_[i : i + n], g_[i : i + n] = state[e, :n], action[e, :n], game[e, :n]
-                i += n
-            if rate > 0.0:
-                learn_shaping(phi, value, policy, s_, a_, g_, rate, 0.01)
-        if episode % 2 == 0:
-            gradient, total = np.zeros_like(scores), 0
-            for back in range(min(5, episode)):
-                e = (episode - 1 - back) % 10
-                total += length[e]
-                for t in range(length[e]):
-                    s = state[e, t]
-                    gradient[s] -= told[e, t] * policy[s]
-                    gradient[s, action[e, t]] += told[e, t]
-            scores += 0.1 * gradient / total
-        if episode % every == 0:
-            found[episode // every - 1] = softmax(scores)
-    return found
-
-
-def returns(mdp: MDP, policies: np.ndarray) -> np.ndarray:
-    """Exact discounted return of each policy from the start."""
-    return np.array([finite_horizon(mdp, p, HORIZON, GAMMA) @ mdp.initial for p in policies])
+def spread_of(values: np.ndarray, paid: np.ndarray, best: float, reported: float) -> str:
+    """How the returns of seeds are spread, and how means of ten of them are; ``paid`` says in how many episodes."""
+    rng = np.random.default_rng(0)
+    means = np.array([rng.choice(values, 10, replace=False).mean() for _ in range(20_000)])
+    low, middle, high = np.quantile(means, (0.025, 0.5, 0.975))
+    late = values < LATE * best
+    lines = [
+        f"mean {values.mean():.2f}, sd {values.std(ddof=1):.2f}, median {np.median(values):.2f}",
+        f"late {late.mean():.1%}",
+        f"means of ten: sd {means.std():.2f}, median {middle:.2f}, 95 % of them {low:.2f} to {high:.2f}",
+        f"{np.mean(means >= reported):.2%} of them are {reported} or more",
+    ]
+    if late.any() and not late.all():
+        lines.append(f"episodes paid, median: late {np.median(paid[late]):.0f}, others {np.median(paid[~late]):.0f}")
+    return "; ".join(lines)
 
 
 def draw_figure(args: Args, best: float, found: dict[str, np.ndarray]) -> None:
@@ -155,8 +167,8 @@ def draw_figure(args: Args, best: float, found: dict[str, np.ndarray]) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    looks = zip(found.items(), ("#000000", "#E69F00", "#0072B2", "#D55E00"), (":", "-.", "--", "-"), strict=True)
-    for (name, runs), colour, line in looks:
+    for name, (runs, _) in found.items():
+        colour, line = LOOKS[name]
         episodes = args.every * np.arange(1, runs.shape[1] + 1) / 1000
         axes.plot(episodes, runs.mean(axis=0), color=colour, linestyle=line, label=name)
         axes.fill_between(episodes, runs.min(axis=0), runs.max(axis=0), color=colour, alpha=0.15, linewidth=0)
@@ -164,7 +176,7 @@ def draw_figure(args: Args, best: float, found: dict[str, np.ndarray]) -> None:
     axes.set(
         xlabel="episodes (thousands)",
         ylabel="discounted return of the game",
-        title=f"Chain-v0, {len(next(iter(found.values())))} seeds: mean, lowest and highest",
+        title=f"Chain-v0, {len(seeds_of(args.seeds))} seeds: mean, lowest and highest",
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8.5)
@@ -176,25 +188,27 @@ def draw_figure(args: Args, best: float, found: dict[str, np.ndarray]) -> None:
 def main(args: Args) -> None:
     """Train all arms, print and draw."""
     console = Console()
+    if unknown := set(args.arms) - set(ARMS):
+        raise SystemExit(f"error: arms must be among {', '.join(ARMS)}, got {', '.join(sorted(unknown))}")
     console.print(describe())
-    mdp, seeds = payoff.as_mdp(CHAIN, [0]), seeds_of(args.seeds)
-    model = (mdp.next_state, mdp.probability, mdp.reward, mdp.terminal)
+    mdp, seeds = payoff.as_mdp(V0.id, [0]), seeds_of(args.seeds)
     best = float(finite_horizon(mdp, None, HORIZON, GAMMA) @ mdp.initial)
-    marks = [e for e in (5000, 10_000, 20_000, 50_000) if e <= args.episodes]
+    found = measure(args, seeds, console)
+    marks = [e for e in REPORTED["original"] if e <= args.episodes and e % args.every == 0]
     table = Table("arm", *(f"{e:,} episodes" for e in marks), title=f"best {best:.3f}")
-    found = {}
-    for name, (rate, bonus) in ARMS.items():
-        runs = [
-            learner(model, np.random.default_rng(seed), args.episodes, args.every, rate, bonus, GAMMA, HORIZON)
-            for seed in seeds
-        ]
-        found[name] = np.array([returns(mdp, policies) for policies in runs])
-        cells = []
-        for e, reported in zip(marks, REPORTED[name], strict=False):
-            at = found[name][:, e // args.every - 1]
-            cells.append(f"{at.mean():.2f} ({at.min():.2f} to {at.max():.2f}), reported {reported:.2f}")
+    for name, (runs, _) in found.items():
+        at = {e: runs[:, e // args.every - 1] for e in marks}
+        cells = (
+            f"{v.mean():.2f} ({v.min():.2f} to {v.max():.2f}), reported {REPORTED[name][e]:.2f}" for e, v in at.items()
+        )
         table.add_row(name, *cells)
     console.print(table)
+    if len(seeds) > 10:
+        for name, (runs, paid) in found.items():
+            for e in marks:
+                k = e // args.every - 1
+                told = spread_of(runs[:, k], paid[:, k], best, REPORTED[name][e])
+                console.print(f"{name}, {e:,} episodes: {told}")
     draw_figure(args, best, found)
     console.print(f"figure: {args.out}")
 

@@ -15,9 +15,10 @@ from payoff.baselines.bilevel import METHODS, Args, learn, load_policy, train
 from payoff.baselines.bilevel_learner import policy_of
 from payoff.baselines.bilevel_objectives import Objectives, discounted
 from payoff.baselines.checkpoint import load
+from payoff.baselines.episodes import Episodes
 from payoff.baselines.reward_file import read_reward
 from payoff.baselines.training import NotFiniteError
-from payoff.baselines.trajectories import Batch, Trajectories
+from payoff.baselines.trajectories import KINDS, Batch, remember, take
 from payoff.wrappers import RewardBlend, load_reward, save_reward, wrap
 from payoff.wrappers.base import Transition
 from payoff.wrappers.learned.basis import FourierBasis, ScaledNumbers
@@ -283,13 +284,13 @@ def test_episodes_are_kept_and_forgotten_in_their_order():
             self.actions = np.ones((longest, len(lengths), 1, 1), dtype=np.int64)
             self.rewards = np.full((longest, len(lengths), 1), float(mark))
 
-    kept = Trajectories(3, 5, 1)
+    kept = Episodes(3, 5, 1, KINDS)
     for mark, lengths in enumerate([(5, 2), (1, 3)]):
         played = Played(lengths, mark)
         shape = played.valid.shape
-        kept.add(played, np.full(shape, 10.0), np.full(shape, -1.0))
+        remember(kept, played, np.full(shape, 10.0), np.full(shape, -1.0))
     assert kept.count == 4 and kept.latest(2).tolist() == [0, 2] and kept.latest(9).tolist() == [0, 2, 1]
-    batch = kept.take(np.array([0, 1]), ScaledNumbers(np.zeros(1), np.ones(1)))
+    batch = take(kept, np.array([0, 1]), ScaledNumbers(np.zeros(1), np.ones(1)))
     assert batch.mask.tolist() == [[1, 1, 1], [1, 1, 0]]  # the second of the second pair; the second of the first
     assert batch.primary.tolist() == [[1, 1, 1], [0, 0, 0]] and batch.aux.tolist() == [[10, 10, 10], [10, 10, 0]]
     assert batch.log_prob.tolist() == [[-1, -1, -1], [-1, -1, 0]]

@@ -14,7 +14,8 @@ import torch
 
 from payoff.baselines import reinforce
 from payoff.baselines.environments import make_vector
-from payoff.baselines.reinforce import Args, EpisodeBuffer, FourierBasis, Minibatch
+from payoff.baselines.episodes import Episodes
+from payoff.baselines.reinforce import Args, FourierBasis, Minibatch, ReinforceLearners, Running
 from payoff.baselines.training import NotFiniteError
 from payoff.wrappers import PotentialShaping, RewardMethod, wrap
 from tests.baselines.fixtures import Match, Stub, StubVectorEnv
@@ -251,24 +252,37 @@ def test_rmsprop_by_hand_and_by_torch():
     assert ours == pytest.approx(theirs.detach().numpy(), rel=1e-12)
 
 
-def test_buffer_keeps_the_latest_episodes_of_each():
-    """Learner 1 plays episodes of two steps that pay 10 e + t, learner 0 one longer episode."""
-    buffer, basis = EpisodeBuffer(2, 2, 7, 1), FourierBasis(np.zeros(1), np.ones(1), 0)
+def test_running_episodes_end_apart():
+    """Learner 1 plays episodes of two steps that pay 10 e + t, learner 0 one longer episode that pays 1 a step."""
+    running, kept = Running(2, 7, 1), [Episodes(2, 7, 1, 1) for _ in range(2)]
     for e in range(3):
         for t in range(2):
-            buffer.add(np.array([0, 1]), np.zeros((2, 1)), np.array([0, e]), np.array([1.0, 10.0 * e + t]))
-        buffer.end(np.array([1]))
-    buffer.add(np.array([1]), np.zeros((1, 1)), np.array([3]), np.array([30.0]))
-    buffer.end(np.array([0, 1]))
-    assert buffer.finished.tolist() == [1, 4]
-    rows = np.array([1, 0])
-    batch = buffer.take(rows, buffer.latest(rows, 2), basis)
-    assert batch.rewards[0].tolist() == [[30, 0, 0, 0, 0, 0, 0], [20, 21, 0, 0, 0, 0, 0]]
-    assert batch.mask[0].sum(axis=-1).tolist() == [1, 2]
-    assert batch.actions[0, :, 0].tolist() == [3, 2]
-    assert batch.rewards[1, 0].tolist() == [1] * 6 + [0]
-    assert batch.mask[1].sum(axis=-1).tolist() == [6, 0]  # it has no second episode
-    assert batch.features.shape == (2, 2, 7, 2)
+            running.add(np.array([0, 1]), np.full((2, 1), t), np.array([0, e]), np.array([1.0, 10.0 * e + t]))
+        running.end(1, kept[1])
+    running.add(np.array([1]), np.zeros((1, 1)), np.array([3]), np.array([30.0]))
+    running.end(1, kept[1])
+    running.end(0, kept[0])
+    obs, actions, numbers, mask = kept[1].take(kept[1].latest(2), 7)
+    assert numbers[0].tolist() == [[30, 0, 0, 0, 0, 0, 0], [20, 21, 0, 0, 0, 0, 0]]
+    assert mask.sum(axis=1).tolist() == [1, 2] and actions[:, 0].tolist() == [3, 2] and obs[1, :2, 0].tolist() == [0, 1]
+    assert kept[0].numbers[0, 0].tolist() == [1] * 6 + [0] and [k.count for k in kept] == [1, 4]
+    for _ in range(7):
+        running.add(np.array([0]), np.zeros((1, 1)), np.array([0]), np.array([1.0]))
+    with pytest.raises(ValueError, match="padded_steps must be at least the length of every episode, got 7"):
+        running.add(np.array([0]), np.zeros((1, 1)), np.array([0]), np.array([1.0]))
+
+
+def test_a_batch_has_empty_episodes_where_there_are_too_few():
+    """One episode of two steps, where three are asked for: the gradient is that of the one episode."""
+    args = Args(seeds=(1,), batch_episodes=3, padded_steps=2)
+    learners = ReinforceLearners(args, FourierBasis(np.zeros(1), np.ones(1), 1), 2)
+    learners.episodes[0].add(np.array([[0.25], [0.5]]), np.array([1, 0]), np.array([[2.0, 4.0]]))
+    learners.improve(np.array([0]))
+    features = learners.basis(np.array([[[[0.25], [0.5]]]]))
+    one = Minibatch(features, np.array([[[1, 0]]]), np.array([[[2.0, 4.0]]]), np.ones((1, 1, 2), dtype=bool))
+    gradient = reinforce.policy_gradient(np.zeros((1, 3, 2)), one, gamma=args.gamma, ent_coef=args.ent_coef)
+    expected, _ = reinforce.rmsprop(np.zeros((1, 3, 2)), np.zeros((1, 3, 2)), gradient, args.learning_rate)
+    assert learners.weights == pytest.approx(expected, rel=1e-12) and expected.any()
 
 
 def test_true_and_told_returns_and_lengths():
@@ -341,6 +355,16 @@ def test_a_learner_is_the_same_alone_and_among_others(batch, around):
             assert np.array_equal(getattr(together, name)[b], getattr(alone, name)[0]), name
 
 
+def test_weights_are_kept_on_the_way():
+    """After 12 and 24 of 30 episodes, each as in a training that ends there."""
+    args = Args(env_params={"aux": "misleading"}, seeds=(7, 1), episodes=30)
+    assert reinforce.train(args).kept.shape == (2, 0, 17, 4)
+    kept = reinforce.train(dataclasses.replace(args, keep_every=12)).kept
+    assert kept.shape == (2, 2, 17, 4)
+    for k, episodes in enumerate((12, 24)):
+        np.testing.assert_array_equal(kept[:, k], reinforce.train(dataclasses.replace(args, episodes=episodes)).weights)
+
+
 def test_settings_reach_the_learner():
     args = Args(seeds=(1,), episodes=60)
     base = reinforce.train(args).weights
@@ -365,7 +389,14 @@ def test_naive_sum_is_hacked_and_the_potential_is_not():
 OUT_OF_RANGE = [
     *[("seeds", seeds) for seeds in ((), (1, 1), (-1,))],
     *[(name, 0) for name in ("episodes", "episodes_per_update", "gradient_steps", "batch_episodes", "padded_steps")],
-    *[("gamma", 1.1), ("ent_coef", -0.1), ("learning_rate", 0.0), ("order", -1), ("batch_from", "all")],
+    *[
+        ("gamma", 1.1),
+        ("ent_coef", -0.1),
+        ("learning_rate", 0.0),
+        ("order", -1),
+        ("keep_every", -1),
+        ("batch_from", "all"),
+    ],
 ]
 
 

@@ -29,6 +29,7 @@ them, which comes nearest to the figures that are known (``docs/learned/explors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -60,7 +61,7 @@ def learn_shaping(
     rate: float,
     value_rate: float,
 ) -> None:
-    """Equations (3) to (5) in place, in loops that numba can compile.
+    """Equations (3) to (5) in place.
 
     Args:
         phi: ``(S, A)``.
@@ -72,17 +73,11 @@ def learn_shaping(
         rate: eta.
         value_rate: eta_V.
     """
-    missed = np.zeros(len(value))
-    for k in range(len(state)):
-        s, chosen = state[k], action[k]
-        miss = returns[k] - value[s]
-        w = probability[s, chosen] * miss  # (3)
-        for a in range(phi.shape[1]):  # (4)
-            phi[s, a] -= rate * w * probability[s, a]
-        phi[s, chosen] += rate * w
-        missed[s] += miss
-    for s in range(len(value)):  # (5)
-        value[s] += value_rate * missed[s] / max(1, len(state))
+    miss = returns - value[state]
+    w = probability[state, action] * miss  # (3)
+    np.add.at(phi, (state, action), rate * w)  # (4)
+    phi -= rate * np.bincount(state, w, len(value))[:, None] * probability
+    value += value_rate * np.bincount(state, miss, len(value)) / max(1, len(state))  # (5)
 
 
 class ExplorationGuided(RewardMethod):
@@ -242,12 +237,13 @@ class ExplorationGuided(RewardMethod):
         tables["now_reward"][rows, at] = t.reward[rows]
         tables["now_length"][rows] += 1
         tables["at"] = np.where(active, after, state)
+        told_policy = cache(self._told_policy)  # asked for once, whatever the rows that end in this step
         for row in np.flatnonzero(active & (t.terminated | t.truncated)).tolist():
-            self._finish(row, int(group[row]))
+            self._finish(row, int(group[row]), told_policy)
         paid: Array = told
         return paid
 
-    def _finish(self, row: int, g: int) -> None:
+    def _finish(self, row: int, g: int, told_policy: Callable[[], Array | None]) -> None:
         """The episode of a row is over."""
         tables = self._tables
         length, place = int(tables["now_length"][row]), int(tables["finished"][g]) % self.episodes
@@ -258,34 +254,37 @@ class ExplorationGuided(RewardMethod):
         tables["length"][g, place], tables["now_length"][row] = length, 0
         tables["finished"][g] += 1
         if tables["finished"][g] % self.every == 0:
-            self._learn(g)
+            self._learn(g, told_policy())
 
-    def _learn(self, g: int) -> None:
+    def _learn(self, g: int, told_policy: Array | None) -> None:
         """Phi and V of group ``g`` learn from its last episodes."""
-        tables = self._tables
+        tables, known = self._tables, len(self._obs)
         steps = np.arange(tables["state"].shape[2]) < tables["length"][g][:, None]
         s, a, returns = (tables[name][g][steps] for name in ("state", "action", "returns"))
-        phi, value = tables["phi"][g].copy(), tables["value"][g].copy()
+        phi, value = tables["phi"][g, :known].copy(), tables["value"][g, :known].copy()
+        policy = self._counted_policy(s, a) if told_policy is None else told_policy[g]
         with np.errstate(over="ignore", invalid="ignore"):
-            learn_shaping(phi, value, self._policy(g, s, a), s, a, returns, self.rate, self.value_rate)
+            learn_shaping(phi, value, policy, s, a, returns, self.rate, self.value_rate)
         if self.clip is not None:
             phi = np.clip(phi, -self.clip, self.clip)
         if not np.isfinite(phi).all() or not np.isfinite(value).all():
             raise ValueError(f"ExplorationGuided: phi or V is not finite after {tables['finished'][g]} episodes")
-        tables["phi"][g], tables["value"][g] = phi, value
+        tables["phi"][g, :known], tables["value"][g, :known] = phi, value
 
-    def _policy(self, g: int, s: Array, a: Array) -> Array:
-        """The learner's probabilities ``(S, A)`` in known states, from the trainer or counted in steps ``(s, a)``."""
-        known = len(self._obs)
+    def _told_policy(self) -> Array | None:
+        """The learners' probabilities ``(G, S, A)`` in known states, where the trainer tells them."""
         if self.policy is None:
-            counts = np.ones((known, self.num_actions))
-            np.add.at(counts, (s, a), 1.0)
-            counted: Array = counts / counts.sum(axis=1, keepdims=True)
-            return counted
+            return None
         groups = (self.rows,) if self.per_row else ()
-        found = checked_policy(self.policy, np.array(self._obs), (*groups, known, self.num_actions))
-        chosen: Array = found[g] if self.per_row else found
-        return chosen
+        found = checked_policy(self.policy, np.array(self._obs), (*groups, len(self._obs), self.num_actions))
+        return found if self.per_row else found[None]
+
+    def _counted_policy(self, s: Array, a: Array) -> Array:
+        """Probabilities ``(S, A)`` by what was done in steps ``(s, a)``."""
+        counts = np.ones((len(self._obs), self.num_actions))
+        np.add.at(counts, (s, a), 1.0)
+        counted: Array = counts / counts.sum(axis=1, keepdims=True)
+        return counted
 
     # -- state -------------------------------------------------------------------------------------------------------
 

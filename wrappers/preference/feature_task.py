@@ -15,8 +15,8 @@ the episode, and calls a scaled return above 0.9 near-optimal; Barreto et al. (N
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from payoff.wrappers.arguments import reals
 from payoff.wrappers.preference.annotators import OptimalValues
 from payoff.wrappers.preference.segments import Segments
 from payoff.wrappers.rows import Array
+
+if TYPE_CHECKING:
+    from payoff.envs.mdp import MDP
 
 __all__ = ["FeatureTask", "feature_task"]
 
@@ -38,60 +41,47 @@ class FeatureTask:
     """A model with features, and the weights that its payoff has.
 
     Attributes:
-        next_state: ``(S, A, K)`` int64, where outcome k of an action leads.
-        probability: ``(S, A, K)``, of that outcome.
-        features: ``(S, A, K, F)``, of that outcome; 0 in terminal states.
-        terminal: ``(S,)`` bool.
-        initial: ``(S,)`` probability that an episode, and a segment, starts there.
+        model: of S states, A actions and K outcomes; it pays (1), and an episode, and a segment, starts in a state with
+            the probability that its ``initial`` says.
+        features: ``(S, A, K, F)``, of an outcome; 0 in terminal states.
         weights: ``(F,)`` true weights w.
         gamma: discount in (0, 1).
 
     Raises:
-        ValueError: shapes that do not fit, a discount out of its range, or features in a terminal state.
+        TypeError: ``model`` is no model.
+        ValueError: shapes that do not fit, a discount out of its range, features in a terminal state, or a model that
+            pays something else than the weighted features.
     """
 
-    next_state: Array
-    probability: Array
+    model: MDP
     features: Array
-    terminal: Array
-    initial: Array
     weights: Array
     gamma: float
     _transition: Array = field(init=False, repr=False)
     _expected: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Check (ValueError), and add up outcomes."""
+        """Check, and add up outcomes."""
         check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
-        shape = self.next_state.shape
-        wanted = {"probability": shape, "terminal": shape[:1], "initial": shape[:1]}
-        for name, size in wanted.items():
-            if getattr(self, name).shape != size:
-                raise ValueError(f"{name} must have shape {size}, got {getattr(self, name).shape}")
-        if self.features.shape != (*shape, *self.weights.shape) or self.weights.ndim != 1:
+        if not hasattr(self.model, "dense"):
+            raise TypeError(f"model must be a payoff.envs.mdp.MDP, got {type(self.model).__name__}")
+        shape, paid = self.model.next_state.shape, self.model.reward
+        if self.weights.ndim != 1 or self.features.shape != (*shape, *self.weights.shape):
             raise ValueError(f"features must have shape {shape} and one axis of weights, got {self.features.shape}")
-        if self.features[self.terminal].any():
+        if self.features[self.model.terminal].any():
             raise ValueError("features must be 0 in terminal states")
-        transition = np.zeros((*shape[:2], shape[0]))
-        s, a, _ = np.indices(shape)
-        np.add.at(transition, (s, a, self.next_state), self.probability)
+        apart = np.abs(self.features @ self.weights - paid).max()
+        if not apart <= 1e-8 * (1.0 + np.abs(paid).max()):
+            raise ValueError(f"model must pay features @ weights, got a payoff that differs by {apart:.3g}")
+        transition, _ = self.model.dense()
+        expected = (self.model.probability[..., None] * self.features).sum(axis=2)
         object.__setattr__(self, "_transition", transition)
-        object.__setattr__(self, "_expected", (self.probability[..., None] * self.features).sum(axis=2))
-
-    @property
-    def n_states(self) -> int:
-        """S."""
-        return int(self.next_state.shape[0])
-
-    @property
-    def n_actions(self) -> int:
-        """A."""
-        return int(self.next_state.shape[1])
+        object.__setattr__(self, "_expected", expected)
 
     @property
     def uniform(self) -> Array:
         """Uniformly random play, ``(S, A)``."""
-        return np.full((self.n_states, self.n_actions), 1.0 / self.n_actions)
+        return np.full((self.model.n_states, self.model.n_actions), 1.0 / self.model.n_actions)
 
     # -- solving -------------------------------------------------------------------------------------------------
 
@@ -101,21 +91,21 @@ class FeatureTask:
         Args:
             policy: ``(S,)`` action numbers, or ``(S, A)`` probabilities.
         """
-        chance = np.eye(self.n_actions)[policy] if policy.ndim == 1 else policy
+        chance = np.eye(self.model.n_actions)[policy] if policy.ndim == 1 else policy
         moves = np.einsum("sa,sat->st", chance, self._transition)
         paid = np.einsum("sa,saf->sf", chance, self._expected)
-        found: Array = np.linalg.solve(np.eye(self.n_states) - self.gamma * moves, paid)
+        found: Array = np.linalg.solve(np.eye(self.model.n_states) - self.gamma * moves, paid)
         return found
 
     def action_values(self, values: Array, weights: Array) -> Array:
         """Q ``(S, A)`` of one step and then ``values`` ``(S,)``."""
-        later = np.where(self.terminal, 0.0, values)
+        later = np.where(self.model.terminal, 0.0, values)
         found: Array = self._expected @ weights + self.gamma * (self._transition @ later)
         return found
 
     def best_policy(self, weights: Array) -> Array:
         """An optimal policy ``(S,)`` for weights ``(F,)``, by policy iteration."""
-        policy, states = np.zeros(self.n_states, dtype=np.int64), np.arange(self.n_states)
+        policy, states = np.zeros(self.model.n_states, dtype=np.int64), np.arange(self.model.n_states)
         for _ in range(_MOST_IMPROVEMENTS):
             values = self.successor_features(policy) @ weights
             q = self.action_values(values, weights)
@@ -133,7 +123,7 @@ class FeatureTask:
 
     def value(self, policy: Array) -> float:
         """J of a policy under the true weights."""
-        return float(self.initial @ self.successor_features(policy) @ self.weights)
+        return float(self.model.initial @ self.successor_features(policy) @ self.weights)
 
     def scaled_return(self, weights: Array) -> float:
         """Equation (3) of the policy that is optimal for ``weights`` ``(F,)``: 1 is optimal, 0 no better than chance.
@@ -187,23 +177,23 @@ class FeatureTask:
 
     def _play(self, count: int, length: int, rng: np.random.Generator) -> Segments:
         states = np.empty((count, length + 1), dtype=np.int64)
-        states[:, 0] = rng.choice(self.n_states, size=count, p=self.initial)
-        actions = rng.integers(self.n_actions, size=(count, length))
+        states[:, 0] = rng.choice(self.model.n_states, size=count, p=self.model.initial)
+        actions = rng.integers(self.model.n_actions, size=(count, length))
         luck = rng.random((count, length))
         rewards = np.zeros((count, length))
         for t in range(length):
             s, a = states[:, t], actions[:, t]
-            below = luck[:, t, None] >= self.probability[s, a].cumsum(axis=1)[:, :-1]
+            below = luck[:, t, None] >= self.model.probability[s, a].cumsum(axis=1)[:, :-1]
             k = below.sum(axis=1)
-            states[:, t + 1] = self.next_state[s, a, k]
+            states[:, t + 1] = self.model.next_state[s, a, k]
             rewards[:, t] = self.features[s, a, k] @ self.weights
-        valid = ~self.terminal[states[:, :-1]]
+        valid = ~self.model.terminal[states[:, :-1]]
         return Segments(
             obs=states[:, :, None],
             actions=np.where(valid, actions, 0)[:, :, None],
             rewards=np.where(valid, rewards, 0.0),
             valid=valid,
-            ended=self.terminal[states[:, -1]],
+            ended=self.model.terminal[states[:, -1]],
         )
 
     def segment_features(self, segments: Segments) -> Array:
@@ -211,7 +201,7 @@ class FeatureTask:
         states = segments.obs[:, :, 0].astype(np.int64)
         actions = segments.actions[:, :, 0].astype(np.int64)
         before, after = states[:, :-1], states[:, 1:]
-        weight = self.probability[before, actions] * (self.next_state[before, actions] == after[:, :, None])
+        weight = self.model.probability[before, actions] * (self.model.next_state[before, actions] == after[:, :, None])
         phi = (weight[..., None] * self.features[before, actions]).sum(axis=2) / weight.sum(axis=2)[..., None]
         found: Array = np.where(segments.valid[..., None], phi, 0.0).sum(axis=1)
         return found
@@ -278,14 +268,5 @@ def feature_task(
     features[running] = vectors.reshape(*shape, -1)
     weights, *_ = np.linalg.lstsq(vectors, mdp.reward[running].ravel(), rcond=None)
     weights = np.where(np.abs(weights) < 1e-12, 0.0, weights)
-    if not np.allclose(features @ weights, mdp.reward, rtol=0.0, atol=1e-8 * (1.0 + np.abs(mdp.reward).max())):
-        raise ValueError(f"{game.id} does not pay a weighted sum of info[{key!r}]")
-    return FeatureTask(
-        next_state=mdp.next_state,
-        probability=mdp.probability,
-        features=features,
-        terminal=mdp.terminal,
-        initial=np.where(mdp.terminal, 0.0, 1.0 / len(running)),
-        weights=weights,
-        gamma=gamma,
-    )
+    from_anywhere = np.where(mdp.terminal, 0.0, 1.0 / len(running))
+    return FeatureTask(replace(mdp, initial=from_anywhere), features, weights, gamma)

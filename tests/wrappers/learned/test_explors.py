@@ -50,6 +50,13 @@ def test_update_by_hand():
     assert value == pytest.approx([0.05, 0.1])
 
 
+def test_steps_in_the_same_state_add_up():
+    """Action 1 twice in state 0, G = 1 and 2: w = 1/2 and 1; phi(0, 1) += 1/10 * 3/2 * 1/2; V += 1/10 * 3 / 2."""
+    phi, value, s = np.zeros((2, 2)), np.zeros(2), np.zeros(2, dtype=int)
+    learn_shaping(phi, value, np.full((2, 2), 0.5), s, s + 1, np.array([1.0, 2.0]), 0.1, 0.1)
+    assert phi == pytest.approx(np.array([[-0.075, 0.075], [0.0, 0.0]])) and value == pytest.approx([0.15, 0.0])
+
+
 def test_a_sure_policy_and_a_return_that_was_expected_teach_nothing():
     phi, value = np.zeros((1, 2)), np.ones(1)
     one = np.zeros(1, dtype=int)
@@ -74,6 +81,25 @@ def test_method_pays_what_the_update_says():
     begun(method, 0)
     assert method(step([1], [1])) == pytest.approx([0.025])
     assert method(step([0], [2], reward=2.0)) == pytest.approx([2.05])
+
+
+def test_learners_that_end_together_are_asked_once():
+    """The first is sure of action 1, which teaches nothing; the second goes both ways and is paid 2.
+
+    w = 1/2 * 2 and phi(0, 1) = 1/10 * 1 * 1/2 in the second.
+    """
+    asked = []
+
+    def two(obs):
+        asked.append(len(obs))
+        return np.array([[[0.0, 1.0]] * len(obs), [[0.5, 0.5]] * len(obs)])
+
+    method = ExplorationGuided(2, gamma=0.5, rate=0.1, every=1, per_row=True, bonus=0.0, policy=two)
+    begun(method, 0, 0)
+    method(step([1, 1], [1, 1], reward=2.0, truncated=True))
+    assert asked == [2]
+    begun(method, 0, 0)
+    assert method(step([1, 1], [1, 1])) == pytest.approx([0.0, 0.05])
 
 
 def test_policy_is_counted_where_no_trainer_tells_it():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from payoff.envs.mdp import MDP
 from payoff.wrappers import FeatureTask
 
 GAMMA = 0.9
@@ -26,7 +27,10 @@ def task(moves, weights, gamma=GAMMA):
             probability[s, a, k], next_state[s, a, k], features[s, a, k] = p, t, phi
     terminal = np.arange(states) == states - 1
     initial = np.where(terminal, 0.0, 1.0 / (states - 1))
-    return FeatureTask(next_state, probability, features, terminal, initial, np.array(weights, dtype=float), gamma)
+    weights = np.array(weights, dtype=float)
+    rows = np.arange(states, dtype=float)[:, None]
+    model = MDP(rows, next_state, probability, features @ weights, initial, terminal)
+    return FeatureTask(model, features, weights, gamma)
 
 
 def walk_to_the_end(step):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -15,13 +17,13 @@ def played(task, *plays):
     for start, chosen in plays:
         states = [start]
         for a in chosen:
-            states.append(int(task.next_state[states[-1], a, 0]))
+            states.append(int(task.model.next_state[states[-1], a, 0]))
         here = np.array(states[:-1])
         obs.append(states)
         actions.append(chosen)
         rewards.append(task.features[here, chosen, 0] @ task.weights)
-        valid.append(~task.terminal[here])
-    ended = task.terminal[np.array(obs)[:, -1]]
+        valid.append(~task.model.terminal[here])
+    ended = task.model.terminal[np.array(obs)[:, -1]]
     return Segments(np.array(obs)[..., None], np.array(actions)[..., None], np.array(rewards), np.array(valid), ended)
 
 
@@ -40,11 +42,7 @@ def test_judgements_of_a_detour_by_hand():
 
 def test_without_discount_both_regrets_are_one():
     """Equation (3) equals (2) where transitions are deterministic and gamma is 1, here nearly."""
-    task = walk_to_the_end(-1.0)
-    near = type(task)(
-        *(getattr(task, n) for n in ("next_state", "probability", "features", "terminal", "initial", "weights")),
-        1.0 - 1e-9,
-    )
+    near = dataclasses.replace(walk_to_the_end(-1.0), gamma=1.0 - 1e-9)
     segments, optimal = near.random_segments(50, 4, seed=0), near.optimal_values()
     one, other = judge(segments, "regret", optimal), judge(segments, "deterministic_regret", optimal)
     np.testing.assert_allclose(one, other, atol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_values_near_the_goal_by_hand(delivery, model):
     }.items():
         np.testing.assert_allclose(values[(row == cell[0]) & (column == cell[1])], expected)
     passable = sum(line.count(c) for line in DEFAULT_BOARD for c in ".CR,cr")
-    assert (delivery.initial > 0).sum() == passable
+    assert (delivery.model.initial > 0).sum() == passable
 
 
 def test_values_are_those_of_sweeps(delivery, model):
@@ -97,6 +99,13 @@ def test_what_cannot_be_a_task_is_refused():
         task([(0, 0, 1.0, 1, [1.0]), (1, 0, 1.0, 1, [1.0])], [1.0])
     with pytest.raises(ValueError, match=r"gamma must be a number in \(0, 1\), got 1"):
         task([(0, 0, 1.0, 1, [1.0])], [1.0], gamma=1.0)
+    one = detour(1.0)
+    with pytest.raises(ValueError, match=r"model must pay features @ weights, got a payoff that differs by 2"):
+        dataclasses.replace(one, weights=np.array([1.0, 0.0, 1.0]))
+    with pytest.raises(ValueError, match=r"features must have shape \(3, 2, 1\) and one axis of weights"):
+        dataclasses.replace(one, weights=np.ones(2))
+    with pytest.raises(TypeError, match=r"model must be a payoff.envs.mdp.MDP, got ndarray"):
+        dataclasses.replace(one, model=one.features)
     with pytest.raises(ValueError, match=r"reports no info\['reward_vector'\]"):
         feature_task("CliffWalk-v0", gamma=0.9)
     with pytest.raises(ValueError, match="weights must be 3 finite numbers"):

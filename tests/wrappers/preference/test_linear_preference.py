@@ -28,7 +28,7 @@ def asked(task, by, count, length, *, scale=np.inf, past_the_end=True, seed=0):
 
 
 def best(task):
-    return task.best_policy(task.weights)[~task.terminal].tolist()
+    return task.best_policy(task.weights)[~task.model.terminal].tolist()
 
 
 # -- three things that partial return cannot identify (Knox et al.) ----------------------------------------------------
