@@ -4,7 +4,8 @@ No teacher is needed. Beside the game's reward r the learner is told two more: p
 and a bonus for the state that it comes to:
 
 (1) r'(s, a, s') = r + phi(s, a) + B(s')
-(2) B(s') = b / sqrt((b / B_max)^2 + N(s')), and 0 where the episode terminates; N counts how often a state was left
+(2) B(s') = b / sqrt((b / B_max)^2 + N(s')), and 0 where the episode terminates; N counts how often a state was left in
+    finished episodes
 
 After every few episodes phi learns from the last ``memory`` ones, with their discounted returns G_t in the game's
 reward, a baseline V and the learner's policy pi:
@@ -23,7 +24,8 @@ else it is counted in the same episodes, (n(s, a) + 1) / (n(s) + A).
 Source: Devidze, Kamalaruban, Singla, "Exploration-guided reward shaping for reinforcement learning under sparse
 rewards" (NeurIPS 2022), known from notes on its public code: updates every 5 episodes on the last 10, both rates 0.01,
 b = B_max = 1; phi clipped to 0.01 under Q-learning. unverified: that (4) adds up steps while (5) takes the mean over
-them, which comes nearest to the figures that are known (``docs/learned/explors.md``). Counts as the policy are ours.
+them, and that N does not count the running episode, which come nearest to the figures that are known
+(``docs/learned/explors.md``). Counts as the policy are ours.
 """
 
 from __future__ import annotations
@@ -228,7 +230,6 @@ class ExplorationGuided(RewardMethod):
         state = tables["at"]
         group = np.arange(self.rows) if self.per_row else np.zeros(self.rows, dtype=np.int64)
         told = t.reward + tables["phi"][group, state, action]
-        np.add.at(tables["left"], (group[rows], state[rows]), 1)
         if self.bonus:
             new = exploration_bonus(tables["left"][group, after], self.bonus, self.largest_bonus)
             told = told + np.where(t.terminated, 0.0, new)
@@ -248,6 +249,7 @@ class ExplorationGuided(RewardMethod):
         tables = self._tables
         length, place = int(tables["now_length"][row]), int(tables["finished"][g]) % self.episodes
         tables["state"][g, place], tables["action"][g, place] = tables["now_state"][row], tables["now_action"][row]
+        np.add.at(tables["left"][g], tables["now_state"][row, :length], 1)
         returns, after = tables["returns"][g, place], 0.0
         for k in range(length - 1, -1, -1):
             after = returns[k] = tables["now_reward"][row, k] + self.gamma * after

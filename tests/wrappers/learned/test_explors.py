@@ -29,14 +29,20 @@ def test_bonus_by_hand():
     assert exploration_bonus(np.array([0, 12]), 2.0, 1.0) == pytest.approx([1.0, 0.5])
 
 
-def test_bonus_counts_departures_and_is_none_at_the_end():
-    """0 -> 1 -> 0 -> 1: 1 was never left, 0 once, 1 once; then the end, which pays nothing; episodes do not matter."""
+def test_bonus_counts_departures_of_finished_episodes_and_is_none_at_the_end():
+    """0 -> 1 -> 0 -> 1, where nobody was before: 1 each; then the end, which pays nothing. After it 0 was left twice, 1
+    twice; an episode that is cut off by time counts as well, one that is given up does not.
+    """
     method = begun(ExplorationGuided(2, gamma=0.9, rate=0.0), 0)
-    paid = [method(step([0], [s])).item() for s in (1, 0, 1)]
-    assert paid == pytest.approx([1.0, 1 / np.sqrt(2), 1 / np.sqrt(2)])
+    assert [method(step([0], [s])).item() for s in (1, 0, 1)] == [1.0, 1.0, 1.0]
     assert method(step([0], [9], reward=3.0, terminated=True)).item() == 3.0
     begun(method, 0)
-    assert method(step([0], [1])).item() == pytest.approx(1 / np.sqrt(3))  # 1 was left twice
+    assert method(step([0], [1])).item() == pytest.approx(1 / np.sqrt(3))
+    begun(method, 0)
+    assert method(step([0], [0])).item() == pytest.approx(1 / np.sqrt(3))
+    assert method(step([0], [1], truncated=True)).item() == pytest.approx(1 / np.sqrt(3))
+    begun(method, 1)
+    assert method(step([0], [0])).item() == pytest.approx(1 / np.sqrt(5))
 
 
 def test_update_by_hand():
