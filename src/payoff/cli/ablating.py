@@ -35,7 +35,7 @@ class Ablate:
         payoff ablate --out results/ablation
         payoff ablate --envs TrustDilemma-v0 LoyaltyTeam-v0 --rewards private svo:0.8 --seeds 5 --out results/svo
         payoff ablate --envs KeyRoom-v0 --rewards private --algo ppo --bonus none count:coef=0.1 --out results/a
-        payoff ablate --envs KeyRoom-v0 --algo ppo --params size=5 size=8,max_steps=99 --seeds 1-5 --out results/b
+        payoff ablate --envs KeyRoom-v0 --rewards private --algo ppo --params size=5 size=8 --seeds 1-5 --out results/b
         payoff ablate --algo ppo:gamma=0.9 ppo:gamma=0.99 --partners reciprocator random --seeds 3,7,9 --out results/c
         payoff ablate results/b/grid.toml --seeds 10 --out results/b
         payoff ablate grid.toml --engine ray --address auto --out results/cluster
