@@ -41,7 +41,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-class Accepted(Exception):  # noqa: N818
+class Accepted(Exception):
     """Training would begin now."""
 
 
