@@ -5,11 +5,11 @@
     python benchmarks/barfi.py --problem four_rooms
     python benchmarks/barfi.py --rates 0.001 --neumann 0.0 5e-4 5e-3 5e-2 --figure docs/figures/neumann.png
 
-One REINFORCE learner, told its own payoff alone, the plain sum with the auxiliary reward, its payoff shaped by that
-reward as a potential, or what BARFI learns. Printed is the mean payoff of the last 100 training episodes (as near as
-updates of three come), the lowest and the highest seed in brackets, and the same around a quarter of the training. With
-``--neumann`` BARFI's step size of the Neumann series is varied instead, 0 standing for a series of no steps (K = 0, a
-first-order gradient).
+One REINFORCE learner, told its own payoff alone, the plain sum with the auxiliary reward, what BARFI learns, or, in
+GridNav, its payoff shaped by the auxiliary reward as a potential. Printed is the mean payoff of the last 100 training
+episodes (as near as updates of three come), the lowest and the highest seed in brackets, and the same around a quarter
+of the training. With ``--neumann`` BARFI's step size of the Neumann series is varied instead, with the misleading
+reward; 0 stands for a series of no steps (K = 0, a first-order gradient).
 
 The runs are those of ``payoff ablate``: a results folder that stands is gone on with.
 """
@@ -34,8 +34,8 @@ from payoff.baselines.results import RunConfig
 from payoff.extras import require
 
 PER_UPDATE = 3
-COLOURS = ("#777777", "#d55e00", "#56b4e9", "#009e73")
-LEARNERS = {"payoff alone": "reinforce", "plain sum": "sum", "as a potential": "reinforce", "BARFI": "barfi"}
+COLOURS = ("#777777", "#d55e00", "#009e73", "#56b4e9")
+LEARNERS = {"payoff alone": "reinforce", "plain sum": "sum", "BARFI": "barfi", "as a potential": "reinforce"}
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ def cells(args: Args) -> dict[Cell, list[RunConfig]]:
     """The runs of each cell, one for each seed."""
     found, problem = {}, PROBLEMS[args.problem]
     for rate in args.rates or problem.rates:
-        for does, aux in zip(("helps", "misleads"), problem.hints, strict=True):
+        for does, aux in list(zip(("helps", "misleads"), problem.hints, strict=True))[1 if args.neumann else 0 :]:
             arms = {
                 f"Neumann step {step:g}": f"barfi,neumann_rate={step or 1e-3},neumann_steps={5 if step else 0}"
                 for step in args.neumann
-            } or LEARNERS
+            } or dict(list(LEARNERS.items())[: 4 if args.problem == "grid_nav" else 3])
             for told, method in arms.items():
                 own = problem.hints[0] if told == "payoff alone" else aux  # alone it is not read
                 grid = Ablation(
@@ -154,11 +154,11 @@ def main(args: Args) -> None:
 def draw(path: Path, curves: dict[Cell, np.ndarray]) -> None:
     """Learning curves, a panel for each auxiliary reward and learning rate."""
     figures = require("matplotlib.figure", "train")
-    rates = list(dict.fromkeys(rate for _, _, rate in curves))
-    figure = figures.Figure(figsize=(9.0, 3.2 * len(rates)), layout="constrained")
-    axes = figure.subplots(len(rates), 2, squeeze=False, sharex=True, sharey=True)
+    rates, hints = (list(dict.fromkeys(cell[k] for cell in curves)) for k in (2, 1))
+    figure = figures.Figure(figsize=(0.5 + 4.5 * len(hints), 3.2 * len(rates)), layout="constrained")
+    axes = figure.subplots(len(rates), len(hints), squeeze=False, sharex=True, sharey=True)
     for i, rate in enumerate(rates):
-        for j, does in enumerate(("helps", "misleads")):
+        for j, does in enumerate(hints):
             own = {told: runs for (told, d, r), runs in curves.items() if (d, r) == (does, rate)}
             for (told, runs), colour in zip(own.items(), COLOURS, strict=False):
                 points = runs[:, : runs.shape[1] // 12 * 12].reshape(len(runs), -1, 12).mean(axis=2)
