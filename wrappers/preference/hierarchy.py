@@ -36,7 +36,7 @@ from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.learned.network_reward import NetworkReward
 from payoff.wrappers.learned.step_inputs import StepInputs
 from payoff.wrappers.preference.comparison import Comparer
-from payoff.wrappers.preference.fitting import NetworkSettings, part_of
+from payoff.wrappers.preference.fitting import NetworkSettings, check_network, part_of
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal, as_signal
 
@@ -157,9 +157,7 @@ class HierarchyLearning:
             check_integer(name, getattr(self, name), low)
         check_integer("memory", self.memory, self.warmup)
         check_flag("centre", self.centre)
-        given: Any = self.network
-        if not isinstance(given, NetworkSettings):
-            raise TypeError(f"network must be a NetworkSettings, got {type(given).__name__}")
+        check_network(self.network)
 
 
 class HierarchicalPreferenceReward(RewardMethod):

@@ -42,7 +42,7 @@ from payoff.wrappers.arguments import reals
 from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.learned.network_reward import NetworkReward
 from payoff.wrappers.learned.step_inputs import StepInputs
-from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, linear_layers
+from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, check_network, linear_layers
 from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
 
@@ -78,9 +78,7 @@ class VariationalSettings:
         for name in ("latent", "epochs", "batch_size"):
             check_integer(name, getattr(self, name), 1)
         check_number("beta", self.beta, 0.0)
-        given: Any = self.network
-        if not isinstance(given, NetworkSettings):
-            raise TypeError(f"network must be a NetworkSettings, got {type(given).__name__}")
+        check_network(self.network)
         if self.network.members != 1:
             raise ValueError(f"network.members must be 1, got {self.network.members}")
 
@@ -150,10 +148,17 @@ class VariationalPreferences:
     Attributes:
         losses: ``(epochs, 2)`` mean cross entropy of a comparison and mean divergence of a set in each epoch, in nats;
             None before any learning.
+
+    Raises:
+        TypeError: ``settings`` is no VariationalSettings.
+        ValueError: ``inputs`` is out of its range.
     """
 
     def __init__(self, inputs: int, settings: VariationalSettings | None = None) -> None:
         check_integer("inputs", inputs, 1)
+        given: Any = settings
+        if given is not None and not isinstance(given, VariationalSettings):
+            raise TypeError(f"settings must be a VariationalSettings, got {type(given).__name__}")
         self.settings = settings or VariationalSettings()
         network, d = self.settings.network, self.settings.latent
         self.inputs = inputs
@@ -202,13 +207,13 @@ class VariationalPreferences:
 
     def _step(self, better: Array, worse: Array, noise: Array, beta: float) -> Array:
         a, b = self._white(better), self._white(worse)
-        with self.fitting.step() as losses:
+        with grad():
             mu, log_var = self._encode(a, b)
             z = mu + torch.exp(0.5 * log_var) * torch.from_numpy(noise)
             apart = self._decode(a, z) - self._decode(b, z)
             entropy = F.softplus(-apart).sum(dim=1)
             divergence = 0.5 * (mu.square() + log_var.exp() - 1.0 - log_var).sum(dim=1)
-            losses.append((entropy + beta * divergence).mean())
+            self.fitting.descend((entropy + beta * divergence).mean())
         return np.array([float(entropy.mean().detach()) / better.shape[1], float(divergence.mean().detach())])
 
     def _white(self, numbers: Array) -> Tensor:
