@@ -159,7 +159,7 @@ def test_parts_of_a_state_that_do_not_go_together_are_refused(case):
     fresh.load_state_dict(good)
 
 
-def test_an_answer_about_a_segment_and_itself_is_refused():
+def test_an_answer_about_a_segment_and_itself_and_an_unknown_array_are_refused():
     env = wrap(vector(), method())
     env.reset(seed=0)
     play(env, 70)
@@ -168,6 +168,8 @@ def test_an_answer_about_a_segment_and_itself_is_refused():
     second = np.append(good["second"][:-1], both)
     with pytest.raises(ValueError, match=f"second must be another segment than first, got {both} and {both}"):
         method().load_state_dict({**good, "second": second})
+    with pytest.raises(ValueError, match=r"paid: .*missing or unknown: other"):
+        method().load_state_dict({**good, "paid.other": np.zeros(1)})
 
 
 def test_segments_without_networks_and_running_segments_of_another_environment_are_refused():
