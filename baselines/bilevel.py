@@ -55,6 +55,8 @@ from payoff.baselines.rewriting import collect_episodes, methods
 from payoff.baselines.rollout import Play
 from payoff.baselines.training import Generator, NotFiniteError, OnProgress, TrainingRun
 from payoff.baselines.trajectories import KINDS, remember
+from payoff.envs.core.arrays import shown
+from payoff.wrappers.arguments import check_mapping
 from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
 from payoff.wrappers.learned.blend import BlendForm, RewardBlend
 
@@ -144,7 +146,7 @@ def _learn(
     full: Args, args: Args, env: OneSeat, objectives: Objectives, basis: Basis, on_progress: OnProgress | None
 ) -> Learned:
     own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
-    episodes = Episodes(args.buffer_episodes, objectives.num_steps, env.obs_size, KINDS)
+    episodes = Episodes(args.buffer_episodes, objectives.num_steps, env.obs_size, objectives.form.actions, KINDS)
 
     def progress(done: int, total: int) -> None:
         if on_progress is not None:
@@ -224,6 +226,7 @@ def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> S
 
     Raises:
         KeyError: something is missing.
+        TypeError: form or arguments are none.
         ValueError: it does not hold what it says, or numbers that are not finite; names what is wrong.
     """
     _, objectives, basis, phi = _saved(tensors, meta)
@@ -238,6 +241,11 @@ def load_reward(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> R
 
 
 def _saved(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> tuple[Args, Objectives, Basis, np.ndarray]:
+    for name in ("form", "args"):
+        check_mapping(name, meta[name], "settings")
+    for name in ("low", "high"):
+        if not isinstance(meta[name], list) or not all(isinstance(x, str) for x in meta[name]):
+            raise ValueError(f"{name} must be a list of texts, got {shown(meta[name])}")
     form = BlendForm(**{**meta["form"], "hidden": tuple(meta["form"]["hidden"])})
     bounds = {name: np.array([float(x) for x in meta[name]]) for name in ("low", "high")}
     basis = saved_basis({"order": meta["order"]}, bounds)

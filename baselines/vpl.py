@@ -141,6 +141,7 @@ class Vpl:
         check_integer("user", self.user, 0)
         check_integer("answers", self.answers, 1, 10_000)
         check_integer("latent", self.latent, 1, 1000)
+        check_integer("epochs", self.epochs, 1, 100_000)
         for name in ("sets", "comparisons"):
             check_integer(name, getattr(self, name), 1)
         check_flag("active", self.active)
@@ -171,7 +172,10 @@ class Vpl:
             env.close()
         if "reward_vector" not in info:
             raise ValueError(f"vpl needs a game with a reward_vector in info, and {problem.env_id} has none")
-        self._weights(np.shape(info["reward_vector"])[1])
+        shape = np.shape(info["reward_vector"])
+        if len(shape) != 2:
+            raise ValueError(f"reward_vector in the info of {problem.env_id} must be a list of numbers, got one number")
+        self._weights(shape[1])
         size = gym.spaces.flatdim(env.single_observation_space)
         check_memory("vpl", {"sets": self.sets, "comparisons": self.comparisons, "numbers of a step": size})
 

@@ -245,6 +245,8 @@ def test_saved_rewards(tmp_path, capsys, monkeypatch):
     command += ("--set", *(f"{k}={v}" for k, v in PPO.items()))
     status, out, err = call(capsys, *command, "--reward-learner", f"saved:path={path}")
     assert status == 0 and "score" in out, err
+    with pytest.raises(ValueError, match=r"cannot pay in payoff/KeyRoom-v0: observations must be 2 numbers, got \d+$"):
+        reward_learner(f"saved:path={path}").check(problem(env_id="payoff/KeyRoom-v0"))
     missing = refused(capsys, *command, "--reward-learner", "saved:path=nothing")
     assert "path of reward learner saved cannot be read: nothing: No such file" in missing
     path.write_bytes(b"x")
@@ -254,7 +256,7 @@ def test_saved_rewards(tmp_path, capsys, monkeypatch):
     said = refused(capsys, *command, "--reward-learner", f"saved:path={path}")
     assert "is a checkpoint of ppo, which learns no reward" in said
     save(path, {}, {"trainer": "bilevel"})
-    assert "cannot be used: form" in refused(capsys, *command, "--reward-learner", f"saved:path={path}")
+    assert "cannot be used: form is missing" in refused(capsys, *command, "--reward-learner", f"saved:path={path}")
 
 
 def test_an_axis_of_the_ablation():
