@@ -124,6 +124,8 @@ class PreferenceReward(RewardMethod):
         if found is not None:
             self.ensemble.look(found)
             self._new.append(found)
+            if len(self._new) == self.memory:  # or a long wait for questions would keep all of its play
+                self._settle()
         self._since += int(np.count_nonzero(t.active))
         if self._since >= self.ask_every:
             self._since = 0

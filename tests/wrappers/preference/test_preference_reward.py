@@ -159,6 +159,15 @@ def test_parts_of_a_state_that_do_not_go_together_are_refused(case):
     fresh.load_state_dict(good)
 
 
+def test_play_is_forgotten_also_where_nothing_is_asked():
+    long = method(ask_every=10**6, memory=5)
+    env = wrap(vector(), long)
+    env.reset(seed=0)
+    play(env, 200)
+    assert len(long._new) < 5 and len(long._segments) <= 5
+    assert len(long.state_dict()["segments.valid"]) == 5
+
+
 def test_an_answer_about_a_segment_and_itself_and_an_unknown_array_are_refused():
     env = wrap(vector(), method())
     env.reset(seed=0)
