@@ -37,6 +37,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import reals
 from payoff.wrappers.bonus.whitening import Whitening
@@ -258,9 +259,14 @@ class VariationalPreferences:
         return mu.numpy(), log_var.numpy()
 
     def values(self, numbers: Array, z: Array) -> Array:
-        """Values r ``(n,)`` of steps ``(n, I)`` for one z ``(d,)``."""
+        """Values r ``(n,)`` of steps ``(n, I)`` for one z ``(d,)``.
+
+        Raises:
+            ValueError: other shapes, or a number that is not finite.
+        """
+        numbers, z = _finite("numbers", numbers, ("n", self.inputs)), _finite("z", z, (self.settings.latent,))
         with torch.no_grad():
-            person = torch.from_numpy(np.asarray(z, dtype=np.float64))[None]
+            person = torch.from_numpy(z)[None]
             found: Array = self._decode(self._white(numbers)[None], person)[0].numpy()
         return found
 
@@ -276,6 +282,9 @@ class VariationalPreferences:
 
         Returns:
             ``(M,)`` nats.
+
+        Raises:
+            ValueError: other shapes, or a number that is not finite.
         """
         mu, log_var = self.posterior(better, worse)
         draws = np.random.default_rng([self.settings.network.seed, 2, len(better)])
@@ -297,12 +306,28 @@ class VariationalPreferences:
             z: ``(d,)``, such as the mean of :meth:`posterior` after this user's answers.
             inputs: what it reads of a step: the numbers that were learned from.
             against: ``(M, I)`` steps whose win rates are paid; None: r itself.
+
+        Raises:
+            ValueError: other shapes, or a number that is not finite.
         """
+        z = _finite("z", z, (self.settings.latent,))
         layers = [(weight.numpy(), bias.numpy()) for weight, bias in linear_layers(self.decoder)]
         weight, bias = layers[0]
         # z does not change any more: what it adds in the first layer is part of the bias
-        layers[0] = weight[: self.inputs], bias + np.asarray(z, dtype=np.float64) @ weight[self.inputs :]
+        layers[0] = weight[: self.inputs], bias + z @ weight[self.inputs :]
         weights, biases = ([x[None] for x in column] for column in zip(*layers, strict=True))
         values = None if against is None else self.values(against, z)
         whitening = self.whitening.mean, self.whitening.deviation
         return NetworkReward(inputs, *whitening, weights, biases, against=values)
+
+
+def _finite(name: str, value: Any, shape: tuple[int | str, ...]) -> Array:
+    """Finite float64 numbers of a shape, in which a text stands for any size."""
+    found = reals(name, value).astype(np.float64)
+    fits = found.ndim == len(shape) and all(
+        isinstance(n, str) or n == m for n, m in zip(shape, found.shape, strict=True)
+    )
+    if not fits or not np.isfinite(found).all():
+        wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+        raise ValueError(f"{name} must be finite numbers of shape {wanted}, got {shown(value)}")
+    return found
