@@ -31,8 +31,8 @@ from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.learned.network_reward import NetworkReward
 from payoff.wrappers.learned.step_inputs import StepInputs
 from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, checked_state, linear_layers
-from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import grad, mlp
 
 __all__ = ["Comparer"]
 

@@ -77,7 +77,7 @@ class Fitting:
         )
 
     def descend(self, loss: Tensor) -> None:
-        """A gradient step down a loss, within :func:`payoff.wrappers.redistribution.episode_learning.grad`.
+        """A gradient step down a loss, within :func:`payoff.wrappers.small_networks.grad`.
 
         Raises:
             ValueError: the loss is not finite; no weight has changed.
