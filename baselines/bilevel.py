@@ -99,7 +99,7 @@ def posed(args: Args, env: OneSeat) -> tuple[Basis, Objectives]:
 
     Raises:
         ValueError: spaces that are not as :class:`Args` says, episodes without a limit, or more features, parameters or
-            steps in the buffer than there may be.
+            steps, in the buffer or drawn from it, than there may be.
     """
     full = args.resolved()
     num_steps = args.num_steps or longest_episode(args.env_id, args.keywords())
@@ -107,8 +107,9 @@ def posed(args: Args, env: OneSeat) -> tuple[Basis, Objectives]:
         raise ValueError(f"{args.env_id} has no limit of steps: num_steps must say how long an episode may be")
     if env.num_actions is None or env.action_size != 1:
         raise ValueError(f"actions must be one whole number, such as actions='discrete:5', in {args.env_id}")
-    buffer = {"buffer_episodes": args.buffer_episodes, "num_steps": num_steps, "numbers of a step": env.obs_size + 4}
-    check_memory(args.method, buffer)
+    for name in ("buffer_episodes", "batch_episodes", "curvature_episodes"):
+        kept = {name: getattr(args, name), "num_steps": num_steps, "numbers of a step": env.obs_size + 4}
+        check_memory(args.method, kept)
     basis = basis_of(env.env.single_observation_space, args.features, args.order)
     form = BlendForm(
         inputs=basis.size,
