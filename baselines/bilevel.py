@@ -55,6 +55,8 @@ from payoff.baselines.rewriting import collect_episodes, methods
 from payoff.baselines.rollout import Play
 from payoff.baselines.training import Generator, NotFiniteError, OnProgress, TrainingRun
 from payoff.baselines.trajectories import KINDS, remember
+from payoff.envs.core.arrays import shown
+from payoff.wrappers.arguments import check_mapping
 from payoff.wrappers.learned.basis import Basis, basis_of, saved_basis
 from payoff.wrappers.learned.blend import BlendForm, RewardBlend
 
@@ -97,7 +99,7 @@ def posed(args: Args, env: OneSeat) -> tuple[Basis, Objectives]:
 
     Raises:
         ValueError: spaces that are not as :class:`Args` says, episodes without a limit, or more features, parameters or
-            steps in the buffer than there may be.
+            steps, in the buffer or drawn from it, than there may be.
     """
     full = args.resolved()
     num_steps = args.num_steps or longest_episode(args.env_id, args.keywords())
@@ -105,8 +107,9 @@ def posed(args: Args, env: OneSeat) -> tuple[Basis, Objectives]:
         raise ValueError(f"{args.env_id} has no limit of steps: num_steps must say how long an episode may be")
     if env.num_actions is None or env.action_size != 1:
         raise ValueError(f"actions must be one whole number, such as actions='discrete:5', in {args.env_id}")
-    buffer = {"buffer_episodes": args.buffer_episodes, "num_steps": num_steps, "numbers of a step": env.obs_size + 4}
-    check_memory(args.method, buffer)
+    for name in ("buffer_episodes", "batch_episodes", "curvature_episodes"):
+        kept = {name: getattr(args, name), "num_steps": num_steps, "numbers of a step": env.obs_size + 4}
+        check_memory(args.method, kept)
     basis = basis_of(env.env.single_observation_space, args.features, args.order)
     form = BlendForm(
         inputs=basis.size,
@@ -144,7 +147,7 @@ def _learn(
     full: Args, args: Args, env: OneSeat, objectives: Objectives, basis: Basis, on_progress: OnProgress | None
 ) -> Learned:
     own, of_env, of_acting = np.random.SeedSequence(args.seed).spawn(3)
-    episodes = Episodes(args.buffer_episodes, objectives.num_steps, env.obs_size, KINDS)
+    episodes = Episodes(args.buffer_episodes, objectives.num_steps, env.obs_size, objectives.form.actions, KINDS)
 
     def progress(done: int, total: int) -> None:
         if on_progress is not None:
@@ -224,6 +227,7 @@ def load_policy(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> S
 
     Raises:
         KeyError: something is missing.
+        TypeError: form or arguments are none.
         ValueError: it does not hold what it says, or numbers that are not finite; names what is wrong.
     """
     _, objectives, basis, phi = _saved(tensors, meta)
@@ -238,6 +242,11 @@ def load_reward(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> R
 
 
 def _saved(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> tuple[Args, Objectives, Basis, np.ndarray]:
+    for name in ("form", "args"):
+        check_mapping(name, meta[name], "settings")
+    for name in ("low", "high"):
+        if not isinstance(meta[name], list) or not all(isinstance(x, str) for x in meta[name]):
+            raise ValueError(f"{name} must be a list of texts, got {shown(meta[name])}")
     form = BlendForm(**{**meta["form"], "hidden": tuple(meta["form"]["hidden"])})
     bounds = {name: np.array([float(x) for x in meta[name]]) for name in ("low", "high")}
     basis = saved_basis({"order": meta["order"]}, bounds)

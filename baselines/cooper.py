@@ -76,20 +76,13 @@ class Cooper:
         sizes = problem.sizes()
         kept = {"steps (warmup, 5000 or more)": self._memory, "numbers of a step": sizes.obs + sizes.step}
         check_memory("cooper", kept)
-        env = problem.make(1)
-        try:
-            _, info = env.reset(seed=0)
-        finally:
-            env.close()
+        info = problem.first_info()
         for name in (self.score, "progress", "payoff"):
             if np.shape(info.get(name, ())) not in ((1,), (1, 1)):
                 raise ValueError(f"cooper needs one number {name} in info for each step, and {problem.env_id} has none")
 
     def learn(self, problem: Problem) -> RewardMethod:
         """The method, which learns while the agent trains."""
-        env = problem.make(1)
-        num_actions = getattr(env.single_action_space, "n", None)
-        env.close()
-        inputs = StepInputs(("obs", "action", "next_obs"), None if num_actions is None else int(num_actions))
+        inputs = StepInputs(("obs", "action", "next_obs"), problem.sizes().num_actions)
         learning = self._learning(problem.seed)
         return VerifiedProxyReward(self.score, inputs=inputs, share=self.share, learning=learning, verify=self.verify)

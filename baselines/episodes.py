@@ -18,6 +18,7 @@ class Episodes:
         capacity: C, episodes that are kept; the oldest go first.
         num_steps: T, steps that an episode has at most.
         obs_size: O.
+        num_actions: A; actions are 0 .. A - 1.
         kinds: K, numbers that are kept of a step beside the observation and the action, the reward for instance.
 
     Attributes:
@@ -28,7 +29,8 @@ class Episodes:
         count: episodes that were ever added.
     """
 
-    def __init__(self, capacity: int, num_steps: int, obs_size: int, kinds: int) -> None:
+    def __init__(self, capacity: int, num_steps: int, obs_size: int, num_actions: int, kinds: int) -> None:
+        self.num_actions = num_actions
         self.obs = np.zeros((capacity, num_steps, obs_size), dtype=np.float32)
         self.actions = np.zeros((capacity, num_steps), dtype=np.int64)
         self.numbers = np.zeros((kinds, capacity, num_steps))
@@ -53,7 +55,7 @@ class Episodes:
         return rng.integers(min(self.count, len(self.length)), size=n)
 
     def take(self, places: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Episodes at ``places`` ``(n,)``, cut or padded to ``steps`` steps.
+        """Episodes at ``places`` ``(n,)``, cut or padded to ``steps`` steps, at most T.
 
         Returns:
             Observations ``(n, steps, O)``, which mean nothing after the end; actions ``(n, steps)`` and numbers
@@ -83,5 +85,11 @@ class Episodes:
         }
         if (found["length"] < 1).any() or (found["length"] > num_steps).any():
             raise ArrayError(f"length must be in 1 .. {num_steps}, got {found['length']}")
+        made = np.arange(num_steps) < found["length"][:, None]
+        chosen = found["actions"][made]
+        if chosen.size and (chosen.min() < 0 or chosen.max() >= self.num_actions):
+            raise ArrayError(f"actions must be in 0 .. {self.num_actions - 1}, got {chosen.min()} .. {chosen.max()}")
+        if found["numbers"][:, ~made].any():
+            raise ArrayError("numbers must be 0 after the end of an episode")
         self.obs[:n], self.actions[:n], self.length[:n] = found["obs"], found["actions"], found["length"]
         self.numbers[:, :n], self.count = found["numbers"], count

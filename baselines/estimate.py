@@ -32,11 +32,12 @@ def estimate(
     processes: int,
     console: Console,
 ) -> str | None:
-    """A line such as ``about 12 min on 2 processes``; None where too little is known.
+    """A line such as ``about 12 min on 2 processes``; None where too little is known, or the runs are short.
 
     Seconds for a step come from finished runs of the folder that differ in nothing but their seed and reward, or else
     from two updates of training in the processes that will do the runs. Rewards that are not in the folder yet are
-    learned once each, in the first run that asks for one; how long that takes is always measured.
+    learned once each, in the first run that asks for one; how long that takes is always measured. What learning costs
+    while the agent trains is not counted.
 
     Args:
         configs: runs that are to be done.

@@ -190,12 +190,9 @@ def _parsed(text: str, margin: float) -> tuple[int, str, float]:
 
 def _known(problem: Problem) -> tuple[list[str], list[str]]:
     """Entries of ``info`` that are numbers, and names of the places of ``reward_vector``."""
-    env = problem.make(1)
-    try:
-        _, info = env.reset(seed=0)
-    finally:
-        env.close()
-    entries = [key for key, x in info.items() if not key.startswith("_") and np.shape(x) in ((1,), (1, 1))]
+    entries = [
+        key for key, x in problem.first_info().items() if not key.startswith("_") and np.shape(x) in ((1,), (1, 1))
+    ]
     if environments.is_outside(problem.env_id):
         return entries, []
     listed = registry.load(problem.env_id).info.get("reward_vector")

@@ -242,7 +242,7 @@ class ReinforceLearners:
         kept = args.episodes // args.keep_every if args.keep_every else 0
         self.kept = np.zeros((len(args.seeds), kept, *self.weights.shape[1:]))
         capacity = args.batch_episodes if args.batch_from == "latest" else args.buffer_episodes
-        self.episodes = [Episodes(capacity, args.padded_steps, basis.low.size, 1) for _ in args.seeds]
+        self.episodes = [Episodes(capacity, args.padded_steps, basis.low.size, num_actions, 1) for _ in args.seeds]
         streams = [np.random.SeedSequence(seed).spawn(2) for seed in args.seeds]
         self._acting = [np.random.Generator(np.random.PCG64(acting)) for acting, _ in streams]
         self._picking = [np.random.Generator(np.random.PCG64(picking)) for _, picking in streams]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from payoff.baselines import checkpoint
+from payoff.files import OtherFileError
 from payoff.wrappers import LearnedReward, load_reward
 
 __all__ = ["read_reward"]
@@ -18,14 +19,21 @@ def read_reward(path: str | os.PathLike[str]) -> LearnedReward:
         OSError: it cannot be read.
     """
     try:
-        tensors, meta = checkpoint.load(path)
-    except ValueError:  # no checkpoint; where it is no reward either, it is told so
         return load_reward(path)
-    if meta.get("trainer") != "bilevel":
-        raise ValueError(f"{path} is a checkpoint of {meta.get('trainer')}, which learns no reward")
+    except OtherFileError as error:
+        no_reward = error
+    try:
+        tensors, meta = checkpoint.load(path)
+    except OtherFileError:
+        raise no_reward from None
+    trainer = meta.get("trainer") or "no trainer"
+    if trainer != "bilevel":
+        raise ValueError(f"{path} is a checkpoint of {trainer}, which learns no reward")
     from payoff.baselines import bilevel  # imports torch
 
     try:
         return bilevel.load_reward(tensors, meta)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be used: {error.args[0] if error.args else error}") from error
+    except KeyError as error:
+        raise ValueError(f"{path} cannot be used: {error.args[0]} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error

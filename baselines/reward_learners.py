@@ -31,7 +31,7 @@ from payoff.baselines.reward_file import read_reward
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.specification import build, imported, parse, unknown_name
 from payoff.files import check_digest, digest_of
-from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
+from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward, wrap
 from payoff.wrappers.arguments import check_text
 
 __all__ = [
@@ -87,13 +87,23 @@ class Saved:
         return digest_of("path of reward learner saved", self.path)
 
     def check(self, problem: Problem) -> None:
-        """Read the file.
+        """Read the file, and let it pay for a step.
 
         Raises:
-            ValueError: there is none, it cannot be used, or it holds something else than it did.
+            ValueError: there is none, it cannot be used, it holds something else than it did, or it cannot pay in this
+                environment.
         """
         check_digest(self.path, self.sha256)
-        self._load()
+        env = wrap(problem.make(1), self._load())
+        try:
+            env.reset(seed=0)
+            env.action_space.seed(0)
+            env.step(env.action_space.sample())
+        except (KeyError, ValueError) as error:
+            reason = error.args[0] if error.args else error
+            raise ValueError(f"the reward in {self.path} cannot pay in {problem.env_id}: {reason}") from error
+        finally:
+            env.close()
 
     def learn(self, problem: Problem) -> LearnedReward:
         """What the file holds."""

@@ -62,6 +62,14 @@ class Problem:
         """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
 
+    def first_info(self) -> dict[str, Any]:
+        """What a reset reports: name -> ``(1, ...)``, an entry of one copy."""
+        env = self.make(1)
+        try:
+            return env.reset(seed=0)[1]
+        finally:
+            env.close()
+
     def sizes(self) -> Sizes:
         """Sizes of the environment's spaces."""
         env = self.make(1)

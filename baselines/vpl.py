@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import gymnasium as gym
 import numpy as np
 
 from payoff.baselines.memory import check_memory
@@ -141,6 +140,7 @@ class Vpl:
         check_integer("user", self.user, 0)
         check_integer("answers", self.answers, 1, 10_000)
         check_integer("latent", self.latent, 1, 1000)
+        check_integer("epochs", self.epochs, 1, 100_000)
         for name in ("sets", "comparisons"):
             check_integer(name, getattr(self, name), 1)
         check_flag("active", self.active)
@@ -164,16 +164,15 @@ class Vpl:
         Raises:
             ValueError: it reports none, ``users`` or ``user`` do not fit it, or the answers would take too much memory.
         """
-        env = problem.make(1)
-        try:
-            _, info = env.reset(seed=0)
-        finally:
-            env.close()
+        info = problem.first_info()
         if "reward_vector" not in info:
             raise ValueError(f"vpl needs a game with a reward_vector in info, and {problem.env_id} has none")
-        self._weights(np.shape(info["reward_vector"])[1])
-        size = gym.spaces.flatdim(env.single_observation_space)
-        check_memory("vpl", {"sets": self.sets, "comparisons": self.comparisons, "numbers of a step": size})
+        shape = np.shape(info["reward_vector"])
+        if len(shape) != 2:
+            raise ValueError(f"reward_vector in the info of {problem.env_id} must be a list of numbers, got one number")
+        self._weights(shape[1])
+        kept = {"sets": self.sets, "comparisons": self.comparisons, "numbers of a step": problem.sizes().obs}
+        check_memory("vpl", kept)
 
     def _weights(self, entries: int) -> Array:
         """Weights ``(U, entries)`` of the users."""

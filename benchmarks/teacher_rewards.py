@@ -2,14 +2,14 @@
 
     python benchmarks/teacher_rewards.py
 
-Tabular Q-learning as in the study, learning rate 0.5, epsilon 0.1, discount 0.95, each seed with a learner of its own,
-on FourRooms and on LineKey (length 16, two keys). The potential is the teacher's value V*, with gamma the learner's.
-EXPADARD watches each learner by itself. EXPRD with both signs is the published design in all states; the others pay
-nothing above 0 but where the game does. The learners of an arm play in one batch, whose draws begin with the first
-seed.
+Tabular Q-learning as in the study, learning rate 0.5, epsilon 0.1, discount 0.95, a hundred learners on FourRooms and
+on LineKey (length 16, two keys). The potential is the teacher's value V*, with gamma the learner's. EXPADARD watches
+each learner by itself. EXPRD with both signs is the published design in all states; the others pay nothing above 0 but
+where the game does. The learners of an arm play in one batch, with draws of their own.
 
-A learner is done when the mean undiscounted payoff of a stretch of ten episodes, exploration included, first reaches
-nine tenths of what the game's best policy earns with the same exploration. Writes a figure and prints a table.
+A learner is done when the mean undiscounted payoff of its last ten episodes, exploration included, first reaches nine
+tenths of what the game's best policy earns with the same exploration. Writes a figure and prints a table: median over
+learners, and the quartiles.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import tyro
-from _claims import SEEDS, median_range, seeds_of
 from _machine import describe
 from rich.console import Console
 from rich.table import Table
@@ -40,7 +39,7 @@ from payoff.wrappers import (
     wrap,
 )
 
-GAMMA, EPSILON, STRETCH = 0.95, 0.1, 10
+GAMMA, EPSILON, WINDOW = 0.95, 0.1, 10
 GAMES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, parameters, steps of an episode
     "FourRooms": ("payoff/FourRooms-v0", {}, 30),
     "LineKey": ("payoff/LineKey-v0", {"length": 16, "keys": 2}, 60),
@@ -51,8 +50,10 @@ GAMES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, parameters, steps o
 class Args:
     """What to run."""
 
-    seeds: str = SEEDS
-    """seeds: a number, 1 to that, or seeds as in 3,7,9 or 1-5"""
+    seed: int = 100
+    """of each batch; settings were chosen under others"""
+    learners: int = 100
+    """in a batch"""
     episodes: int = 1200
     """episodes of a learner"""
     adaptive_episodes: int = 60
@@ -88,7 +89,7 @@ def best(teacher: Teacher, steps: int) -> float:
 
 
 def learn(game: str, method: RewardMethod | None, episodes: int, seed: int, copies: int) -> np.ndarray:
-    """Mean payoff ``(episodes // 10, copies)`` of each stretch."""
+    """Mean payoff ``(episodes - 9, copies)`` of ten episodes in a row."""
     env_id, parameters, steps = GAMES[game]
     env = make_vector(env_id, copies, {"info": "full", **parameters})
     args = q_learning.Args(
@@ -99,28 +100,32 @@ def learn(game: str, method: RewardMethod | None, episodes: int, seed: int, copi
         learning_rate=0.5,
         epsilon=EPSILON,
         final_epsilon=EPSILON,
-        curve_points=episodes // STRETCH,
+        curve_points=episodes,
     )
     result = q_learning.train(args, env if method is None else wrap(env, method))
     env.close()
-    return result.curve["true_return"]
+    paid = np.lib.stride_tricks.sliding_window_view(result.curve["true_return"], WINDOW, axis=0)
+    ended = np.isfinite(paid)  # a point has no mean where no episode ended in its time
+    found: np.ndarray = np.where(ended, paid, 0.0).sum(axis=-1) / np.maximum(1, ended.sum(axis=-1))
+    return found
 
 
 def done_after(curve: np.ndarray, goal: float) -> list[float]:
     """Episodes until each learner is done; infinite where it never is."""
     reached = curve >= goal
-    return [STRETCH * (1.0 + row.argmax()) if row.any() else np.inf for row in reached.T]
+    return [float(WINDOW + row.argmax()) if row.any() else np.inf for row in reached.T]
 
 
 def shown(episodes: list[float], limit: int) -> str:
-    """Median and range, and how many learners are done at all."""
-    capped = [min(e, limit) for e in episodes]
+    """Median and quartiles, and how many learners are done at all."""
+    low, middle, high = np.quantile(np.minimum(episodes, limit), (0.25, 0.5, 0.75))
     done = sum(np.isfinite(episodes))
-    return median_range(capped, 0) + ("" if done == len(episodes) else f", {done} of {len(episodes)} done")
+    said = "" if done == len(episodes) else f", {done} of {len(episodes)} done"
+    return f"{middle:,.0f} ({low:,.0f} to {high:,.0f}){said}"
 
 
 def draw_figure(args: Args, found: dict[str, dict[str, np.ndarray]], goals: dict[str, float]) -> None:
-    """Mean over learners, with the lowest and the highest."""
+    """Mean over learners."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -128,8 +133,8 @@ def draw_figure(args: Args, found: dict[str, dict[str, np.ndarray]], goals: dict
     colours = ("#000000", "#0072B2", "#999999", "#E69F00", "#CC79A7", "#D55E00")
     for axes, (game, curves) in zip(sides, found.items(), strict=True):
         for (name, curve), colour, line in zip(curves.items(), colours, (":", "--", "-.", "-", "--", "-"), strict=True):
-            episodes = STRETCH * np.arange(1, len(curve) + 1)
-            axes.plot(episodes, np.nanmean(curve, axis=1), color=colour, linestyle=line, label=name)
+            episodes = WINDOW + np.arange(len(curve))
+            axes.plot(episodes, curve.mean(axis=1), color=colour, linestyle=line, label=name)
         axes.axhline(goals[game], color="#555555", linewidth=0.8)
         axes.set(xscale="log", xlabel="episodes", title=f"{game}-v0: mean of {curve.shape[1]} learners")
         axes.spines[["top", "right"]].set_visible(False)
@@ -145,8 +150,7 @@ def main(args: Args) -> None:
     """Train all arms, print and draw."""
     console = Console(width=140)
     console.print(describe())
-    seeds = seeds_of(args.seeds)
-    table = Table("game", "reward", "episodes until done, median (range)")
+    table = Table("game", "reward", "episodes until done, median (quartiles)")
     found: dict[str, dict[str, np.ndarray]] = {}
     goals = {}
     for game, (env_id, parameters, steps) in GAMES.items():
@@ -157,8 +161,7 @@ def main(args: Args) -> None:
         found[game] = {}
         for name, method in arms(teacher).items():
             episodes = args.adaptive_episodes if name == "EXPADARD" else args.episodes
-            # one batch of learners with draws of their own: the first seed begins the batch
-            found[game][name] = curve = learn(game, method(), episodes, seeds[0], len(seeds))
+            found[game][name] = curve = learn(game, method(), episodes, args.seed, args.learners)
             table.add_row(game, name, shown(done_after(curve, goal), episodes), end_section=name == "EXPADARD")
     console.print(table)
     draw_figure(args, found, goals)

@@ -83,6 +83,11 @@ def wanted(thing):
     return isinstance(thing, Pair)
 
 
+def test_a_whole_number_that_no_real_one_can_be_is_left_to_whoever_is_called():
+    with pytest.raises(ValueError, match="m must be a number in"):
+        build(rewards.Mutuality, parse(f"mutuality:m={10**400}", "reward"))
+
+
 def test_a_class_is_called_and_an_object_is_taken_as_it_is():
     assert imported(parse(f"{rewards.__name__}:SVO:0.25"), lambda x: isinstance(x, rewards.Layer), "a layer") == (
         rewards.SVO(0.25)

@@ -23,6 +23,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,7 +179,8 @@ def build(kind: Callable[..., Any], specification: Specification, given: Mapping
     for name, value in chosen.items():
         wanted = getattr(parameters.get(name), "annotation", None)
         if isinstance(value, int) and not isinstance(value, bool) and wanted in (float, "float"):
-            chosen[name] = float(value)
+            with suppress(OverflowError):  # whoever is called refuses a number that is too large, and names it
+                chosen[name] = float(value)
         if isinstance(value, float) and wanted in (int, "int"):
             raise TypeError(f"{specification.name} takes a whole number for {name}, got {value!r}")
     chosen |= {name: value for name, value in (given or {}).items() if name in keywords and name not in chosen}

@@ -20,9 +20,22 @@ import numpy as np
 
 from payoff.extras import require
 
-__all__ = ["check_digest", "digest_of", "json_object", "load_arrays", "new_beside", "save_arrays", "write_atomically"]
+__all__ = [
+    "OtherFileError",
+    "check_digest",
+    "digest_of",
+    "json_object",
+    "load_arrays",
+    "new_beside",
+    "save_arrays",
+    "write_atomically",
+]
 
 _KINDS = "biuf"  # bool, signed and unsigned integers, floats
+
+
+class OtherFileError(ValueError):
+    """A file of arrays that says to be something else than it was taken for."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -95,7 +108,8 @@ def load_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, np.n
         The arrays and the metadata that it was made with.
 
     Raises:
-        ValueError: the file is damaged, cut short, or something else.
+        OtherFileError: the file says to be something else.
+        ValueError: it is damaged, cut short, or no file of arrays.
         FileNotFoundError: there is no such file.
     """
     safetensors = require("safetensors", "train")
@@ -109,8 +123,10 @@ def load_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, np.n
         header = json_object(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
     except ValueError as error:
         raise ValueError(f"{path} is damaged or no {what}: its header is {error}") from error
-    if header.get("format") != _form(what) or not {"meta", "sha256"} <= set(header):
-        raise ValueError(f"{path} is damaged or no {what}: its header does not say {_form(what)}")
+    if header.get("format") != _form(what):
+        raise OtherFileError(f"{path} is damaged or no {what}: its header does not say {_form(what)}")
+    if not {"meta", "sha256"} <= set(header):
+        raise ValueError(f"{path} is damaged or no {what}: its header lacks meta or sha256")
     if header["sha256"] != _digest(arrays, header["meta"]):
         raise ValueError(f"{path} is damaged: its content does not match its checksum")
     try:

@@ -14,11 +14,12 @@ from payoff.baselines import reinforce
 from payoff.baselines.bilevel import METHODS, Args, learn, load_policy, train
 from payoff.baselines.bilevel_learner import policy_of
 from payoff.baselines.bilevel_objectives import Objectives, discounted
-from payoff.baselines.checkpoint import load
+from payoff.baselines.checkpoint import load, save
 from payoff.baselines.episodes import Episodes
 from payoff.baselines.reward_file import read_reward
 from payoff.baselines.training import NotFiniteError
 from payoff.baselines.trajectories import KINDS, Batch, remember, take
+from payoff.files import save_arrays
 from payoff.wrappers import RewardBlend, load_reward, save_reward, wrap
 from payoff.wrappers.base import Transition
 from payoff.wrappers.learned.basis import FourierBasis, ScaledNumbers
@@ -275,6 +276,34 @@ def test_a_training_goes_on_where_it_was_killed(tmp_path, method):
     np.testing.assert_array_equal(found.basis(obs), whole.reward.basis(obs))
 
 
+def test_a_checkpoint_of_which_no_reward_can_be_read(tmp_path):
+    """What is wrong is said in one line: of a damaged file, its damage; of a forged one, what does not fit."""
+    path, forged = tmp_path / "x", tmp_path / "forged"
+    learn(Args(checkpoint=str(path), **{**SHORT, "total_steps": 1}))
+    tensors, meta = load(path)
+    huge = 10**400  # a whole number that is no float
+    for change, message in (
+        ({"args": [1]}, r"cannot be used: args must be a dict of settings, got \[1\]$"),
+        ({"form": None}, "cannot be used: form must be a dict of settings, got None$"),
+        ({"low": [huge]}, "cannot be used: low must be a list of texts, got"),
+        ({"high": huge}, "cannot be used: high must be a list of texts, got"),
+        ({"trainer": None}, "is a checkpoint of no trainer, which learns no reward$"),
+    ):
+        save(forged, tensors, {**meta, **change})
+        with pytest.raises(ValueError, match=message):
+            read_reward(forged)
+    save(forged, tensors, {name: value for name, value in meta.items() if name != "low"})
+    with pytest.raises(ValueError, match=r"cannot be used: low is missing$"):
+        read_reward(forged)
+    save_arrays(forged, tensors, meta, "segments")
+    with pytest.raises(ValueError, match=r"is damaged or no reward: its header does not say payoff-reward-1$"):
+        read_reward(forged)
+    data = path.read_bytes()
+    forged.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ValueError, match=r"is damaged: its content does not match its checksum$"):
+        read_reward(forged)
+
+
 def test_episodes_are_kept_and_forgotten_in_their_order():
     class Played:
         def __init__(self, lengths, mark):
@@ -284,7 +313,7 @@ def test_episodes_are_kept_and_forgotten_in_their_order():
             self.actions = np.ones((longest, len(lengths), 1, 1), dtype=np.int64)
             self.rewards = np.full((longest, len(lengths), 1), float(mark))
 
-    kept = Episodes(3, 5, 1, KINDS)
+    kept = Episodes(3, 5, 1, 10, KINDS)
     for mark, lengths in enumerate([(5, 2), (1, 3)]):
         played = Played(lengths, mark)
         shape = played.valid.shape

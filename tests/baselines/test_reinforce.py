@@ -254,7 +254,7 @@ def test_rmsprop_by_hand_and_by_torch():
 
 def test_running_episodes_end_apart():
     """Learner 1 plays episodes of two steps that pay 10 e + t, learner 0 one longer episode that pays 1 a step."""
-    running, kept = Running(2, 7, 1), [Episodes(2, 7, 1, 1) for _ in range(2)]
+    running, kept = Running(2, 7, 1), [Episodes(2, 7, 1, 10, 1) for _ in range(2)]
     for e in range(3):
         for t in range(2):
             running.add(np.array([0, 1]), np.full((2, 1), t), np.array([0, e]), np.array([1.0, 10.0 * e + t]))

@@ -245,6 +245,8 @@ def test_saved_rewards(tmp_path, capsys, monkeypatch):
     command += ("--set", *(f"{k}={v}" for k, v in PPO.items()))
     status, out, err = call(capsys, *command, "--reward-learner", f"saved:path={path}")
     assert status == 0 and "score" in out, err
+    with pytest.raises(ValueError, match=r"cannot pay in payoff/KeyRoom-v0: observations must be 2 numbers, got \d+$"):
+        reward_learner(f"saved:path={path}").check(problem(env_id="payoff/KeyRoom-v0"))
     missing = refused(capsys, *command, "--reward-learner", "saved:path=nothing")
     assert "path of reward learner saved cannot be read: nothing: No such file" in missing
     path.write_bytes(b"x")
@@ -254,7 +256,7 @@ def test_saved_rewards(tmp_path, capsys, monkeypatch):
     said = refused(capsys, *command, "--reward-learner", f"saved:path={path}")
     assert "is a checkpoint of ppo, which learns no reward" in said
     save(path, {}, {"trainer": "bilevel"})
-    assert "cannot be used: form" in refused(capsys, *command, "--reward-learner", f"saved:path={path}")
+    assert "cannot be used: form is missing" in refused(capsys, *command, "--reward-learner", f"saved:path={path}")
 
 
 def test_an_axis_of_the_ablation():
@@ -298,6 +300,9 @@ def test_ppo_on_an_environment_that_is_not_ours(tmp_path, capsys):
             "100000000000 x ",
         ),
         ("lirpg:num_steps=1000000000", {}, "got 1000 x 1000000000 x 6"),
+        ("barfi:curvature_episodes=10000000000", {}, "curvature_episodes x num_steps x .*, got 10000000000 x 50 x 6"),
+        ("lirpg:batch_episodes=10000000000", {}, "batch_episodes x num_steps x .*, got 10000000000 x 50 x 6"),
+        (f"preference:scale={10**400}", {}, "scale must be a number in \\(0, 1e\\+12\\], got 1000"),
         ("lirpg:hidden=[1000000,1000000]", {}, "lirpg: parameters of the policy must be at most"),
         ("bipars_imgl:reward_hidden=[10000],hidden=[10000]", {}, "parameters of the policy x parameters of the reward"),
         (f"{__name__}:Constant:1", {}, "must be a reward learner, got Constant"),

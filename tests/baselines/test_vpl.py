@@ -1,5 +1,6 @@
 """Reward learner vpl: simulated users, questions, and the reward that each of two users gets."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -86,6 +87,29 @@ def test_bad_settings_are_refused_before_anything_runs(specification, game, mess
     asked = problem(game)
     with pytest.raises(ValueError, match=message):
         reward_learner(specification).check(asked)
+
+
+class OneNumber(gym.Env):
+    """Its vector is no list."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (1,))
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, dtype=np.float32), {"reward_vector": 1.0}
+
+
+def test_a_vector_that_is_one_number_is_refused():
+    gym.register("tests/OneNumber-v0", OneNumber)
+    try:
+        with pytest.raises(
+            ValueError, match="reward_vector in the info of tests/OneNumber-v0 must be a list of numbers"
+        ):
+            reward_learner("vpl").check(problem("tests/OneNumber-v0"))
+    finally:
+        del gym.registry["tests/OneNumber-v0"]
+    with pytest.raises(ValueError, match=r"epochs must be an integer in 1 .. 100000, got 1000000"):
+        reward_learner("vpl:epochs=1000000")
 
 
 def test_a_run_under_it_keeps_the_reward_in_a_file(tmp_path):

@@ -139,6 +139,18 @@ def test_hints_at_where_the_pole_leans(aux):
     assert aux != "lean_random" or (len(coins) > 30 and all(len(tossed) == 1 for tossed in coins.values()))
 
 
+def test_coins_of_the_random_hint_stay_as_they_are():
+    """First and last hexadecimal digit of those that are written down, e and 7: 1110 and 0111."""
+    env = gym.make(ID, aux="lean_random")
+    found = []
+    for motion in ((-2.0, 0.0, -0.15, -1.5), (-2.0, 0.0, -0.15, -0.5), (2.0, 0.0, 0.15, 0.5), (2.0, 0.0, 0.15, 1.5)):
+        for push in (0, 1):
+            env.reset(seed=0)
+            env.unwrapped.engine.state[0, MOTION] = motion
+            found.append(float(env.step(push)[4]["aux"]))
+    assert np.sign(found).tolist() == [1, 1, 1, -1, -1, 1, 1, 1]
+
+
 def test_leaving_the_track_ends_the_episode():
     env = gym.make(ID)
     env.reset(seed=0)

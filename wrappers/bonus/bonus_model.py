@@ -1,16 +1,13 @@
 """What bonuses with networks share: a model that scores rows, keeps them, and learns from them in batches.
 
-Inputs are whitened: (x - mean) / deviation, clipped to [-5, 5] as in RND (Burda et al., ICLR 2019). Mean and deviation
-are those of the observations that the model has learned from; before the first batch they are 0 and 1, since no
-steps are played to find better ones.
+Inputs are whitened (:mod:`payoff.wrappers.bonus.whitening`). Mean and deviation are those of the observations that the
+model has learned from; before the first batch they are 0 and 1, since no steps are played to find better ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +20,11 @@ from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
 from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.rows import Array, Batch
+from payoff.wrappers.small_networks import grad, mlp
 
 __all__ = ["BonusLearning", "BonusModel", "network"]
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class BonusModel:
             self._build(evaluated(self.encode, obs).shape[1])
 
     def _build(self, inputs: int) -> None:
-        with _grad():
+        with grad():
             generator = torch.Generator().manual_seed(self.settings.seed)
             self.net, widths = self.make(inputs, generator)
             learned = [p for p in self.net.parameters() if p.requires_grad]
@@ -155,7 +155,7 @@ class BonusModel:
         """One round: statistics of the inputs first, then gradient steps."""
         self.whitening.take_in(self._kept["next"])
         order = np.random.default_rng([self.settings.seed, self.rounds])  # a round's draws depend on its number alone
-        with _grad():
+        with grad():
             for _ in range(self.settings.epochs):
                 shuffled = order.permutation(self._filled)
                 for start in range(0, self._filled, self.settings.batch_size):
@@ -230,28 +230,6 @@ class BonusModel:
                     self.adam.state[weight] = {"step": torch.tensor(float(arrays["steps"])), **moments}
 
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
-
-
-@contextmanager
-def _grad() -> Iterator[None]:
-    """Gradients, also where the caller plays under ``no_grad`` or ``inference_mode``."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
-
-
 def network(sizes: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
-    """Multilayer perceptron with ReLU, float64, orthogonal weights of gain sqrt(2), zero biases.
-
-    Args:
-        sizes: inputs, hidden widths, outputs.
-        generator: source of the weights.
-    """
-    layers: list[nn.Module] = []
-    for size_in, size_out in pairwise(sizes):
-        # skip_init: the usual initialisation would draw from torch's global generator
-        layer = nn.utils.skip_init(nn.Linear, size_in, size_out, dtype=torch.float64)  # type: ignore[no-untyped-call]
-        nn.init.orthogonal_(layer.weight, 2.0**0.5, generator=generator)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    """Network of a bonus; arguments as of :func:`payoff.wrappers.small_networks.mlp`."""
+    return mlp(sizes, generator, out_gain=2.0**0.5, bend=nn.ReLU)

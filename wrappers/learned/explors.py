@@ -291,7 +291,7 @@ class ExplorationGuided(RewardMethod):
     # -- state -------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the arrays of :meth:`blank` without room to spare, and ``obs`` ``(S, ...)``; empty at first."""
+        """Copies of the arrays of :meth:`blank` for the S known states, and ``obs`` ``(S, ...)``; empty at first."""
         if not self.rows or not self._obs:
             return {}
         room = self._tables["now_state"].shape[1]

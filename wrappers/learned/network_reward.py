@@ -24,7 +24,7 @@ from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.whitening import whitened
 from payoff.wrappers.learned.frozen import LearnedReward
-from payoff.wrappers.learned.step_inputs import StepInputs
+from payoff.wrappers.learned.step_inputs import StepInputs, checked_inputs
 from payoff.wrappers.rows import Array
 
 __all__ = ["NetworkReward"]
@@ -46,7 +46,7 @@ class NetworkReward(LearnedReward):
         against: values v of (2), ``(n,)``; None: (1) is paid.
 
     Raises:
-        TypeError: ``weights`` or ``biases`` is no sequence.
+        TypeError: ``inputs`` are no StepInputs, or ``weights`` or ``biases`` is no sequence.
         ValueError: arrays that do not fit each other, a number that is not finite, or an argument out of its range.
     """
 
@@ -66,7 +66,7 @@ class NetworkReward(LearnedReward):
         check_sequence("biases", biases, "arrays")
         check_number("shift", shift, -np.inf)
         check_number("scale", scale, 0.0, open_low=True)
-        self.inputs, self.shift, self.scale = inputs, float(shift), float(scale)
+        self.inputs, self.shift, self.scale = checked_inputs(inputs), float(shift), float(scale)
         self.mean, self.deviation = _finite("mean", mean, 1), _finite("deviation", deviation, 1)
         self.weights = [_finite(f"weights[{i}]", w, 3) for i, w in enumerate(weights)]
         self.biases = [_finite(f"biases[{i}]", b, 2) for i, b in enumerate(biases)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,9 @@ from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import flat
 from payoff.wrappers.rows import Array
 
-__all__ = ["StepInputs", "one_hot_actions"]
+__all__ = ["StepInputs", "checked_inputs", "one_hot_actions"]
+
+_ENTRY = re.compile(r"([^\[\]]+)(?:\[([0-9]+)\])?")  # a name, or a place in it
 
 
 class StepInputs:
@@ -24,14 +28,14 @@ class StepInputs:
         num_actions: integer actions become one-hot, of so many; None: actions are numbers.
 
     Raises:
-        TypeError: ``parts`` is no sequence of names.
-        ValueError: there is none, or ``num_actions`` is no whole number of at least 1.
+        TypeError: ``parts`` is no sequence.
+        ValueError: it holds no name or something else, or ``num_actions`` is no whole number of at least 1.
     """
 
     def __init__(self, parts: Sequence[str], num_actions: int | None = None) -> None:
         check_sequence("parts", parts, "names")
-        if not len(parts) or not all(isinstance(part, str) for part in parts):
-            raise ValueError(f"parts must be at least one name, got {list(parts)!r}")
+        if not len(parts) or not all(isinstance(part, str) and _ENTRY.fullmatch(part) for part in parts):
+            raise ValueError(f"parts must be at least one name or name[place], got {list(parts)!r}")
         if num_actions is not None:
             check_integer("num_actions", num_actions, 1)
         self.parts, self.num_actions = tuple(parts), num_actions
@@ -55,11 +59,22 @@ class StepInputs:
         if part == "action":
             chosen = np.asarray(t.action, dtype=np.float64).reshape(len(t.reward), -1)
             return one_hot_actions(np.where(t.active[:, None], chosen, 0.0), self.num_actions)  # 0: placeholders
-        name, _, place = part.removesuffix("]").partition("[")
+        found = _ENTRY.fullmatch(part)
+        assert found is not None
+        name, place = found.groups()
         entry = reals(name, t.info[name]).astype(np.float64).reshape(len(t.reward), -1)
-        if place and not (place.isdecimal() and int(place) < entry.shape[1]):
+        if place is None:
+            return entry
+        if int(place) >= entry.shape[1]:
             raise ValueError(f"{part} must be a place in {name}, which has {entry.shape[1]}")
-        return entry[:, int(place)][:, None] if place else entry
+        return entry[:, int(place)][:, None]
+
+
+def checked_inputs(inputs: Any) -> StepInputs:
+    """``inputs``; TypeError where they are something else than StepInputs."""
+    if not isinstance(inputs, StepInputs):
+        raise TypeError(f"inputs must be StepInputs, got {type(inputs).__name__}")
+    return inputs
 
 
 def one_hot_actions(actions: Array, num_actions: int | None) -> Array:

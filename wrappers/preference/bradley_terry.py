@@ -1,8 +1,8 @@
-"""Several networks that learn a reward from preferences over segments, from all answers time and again.
+"""An ensemble of networks that learns a reward from preferences over segments; a round goes over all answers so far.
 
 Each is a network of :mod:`payoff.wrappers.preference.comparison`. Members differ in their first weights and in the
-order of their questions, so that where they disagree little is known. A segment that ends early sums to what its steps
-gave, that is, an end pays 0 from then on.
+order of their questions: where they disagree, little is known. A segment that ends early is worth the sum of the steps
+that it has, so an end pays 0 from then on.
 
 Sources: Christiano, Leike, Brown, Martic, Legg and Amodei (NeurIPS 2017) for segments, ensembles and their
 disagreement. Sizes and learning rate are ours.
@@ -34,9 +34,9 @@ _LEAST = 1e-6  # root mean square of a reward
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferenceLearning(NetworkSettings):
-    """How an ensemble is built and trained: beside its networks, several as a rule, the size of a round of learning.
+    """How an ensemble is built and trained: its networks, and what a round of learning is.
 
-    The defaults are ours, for small problems. The seed is also that of the order of the questions.
+    The defaults are ours, for small problems. ``seed`` also decides the order of the questions.
 
     Attributes:
         batch_size: questions of one gradient step.
@@ -53,7 +53,7 @@ class PreferenceLearning(NetworkSettings):
 
     def __post_init__(self) -> None:
         """Check the fields (ValueError)."""
-        NetworkSettings.__post_init__(self)  # super() knows no class with slots
+        NetworkSettings.__post_init__(self)  # slots=True makes a new class, which super() does not find
         for name in ("batch_size", "epochs"):
             check_integer(name, getattr(self, name), 1)
 

@@ -10,7 +10,7 @@ careless annotator gets a small one. A gradient step lowers the mean, over netwo
 
 (2) - y log P - (1 - y) log(1 - P),  y in [0, 1] the answer, 1 for the first
 
-(3) with a margin d >= 0 the logit of the preferred side is lowered by d, so that it has to win by more
+(3) with a margin d >= 0, d (2 y - 1) is taken from the logit of P, so that the preferred side has to win by more
 
 Networks differ in their first weights, and may be shown different items.
 
@@ -31,8 +31,8 @@ from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.learned.network_reward import NetworkReward
 from payoff.wrappers.learned.step_inputs import StepInputs
 from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, checked_state, linear_layers
-from payoff.wrappers.redistribution.episode_learning import grad, mlp
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import grad, mlp
 
 __all__ = ["Comparer"]
 
@@ -123,7 +123,7 @@ class Comparer:
             first: ``(P,)`` numbers of the first items of pairs.
             second: ``(P,)`` those of the second.
             answers: in [0, 1], 1 where the first is preferred; ``(P,)``, or ``(M, P)`` as are the next two.
-            annotator: who answered; None: all are equally reliable.
+            annotator: who answered, in 0 .. K - 1; None: number 0.
             margin: d of (3), not negative; None: 0.
 
         Returns:
@@ -133,15 +133,16 @@ class Comparer:
             ValueError: the loss is not finite.
         """
         told = torch.from_numpy(answers.astype(np.float64))
-        with self.fitting.step() as losses:
+        who = np.zeros(first.shape, dtype=np.int64) if annotator is None else annotator
+        with grad():
             u = self._scores(items, valid)
             logits = u[:, torch.from_numpy(first)] - u[:, torch.from_numpy(second)]
-            if annotator is not None:
-                logits = self.net.reliability()[torch.from_numpy(annotator)] * logits
+            logits = self.net.reliability()[torch.from_numpy(who)] * logits
             if margin is not None:
-                logits = logits - torch.from_numpy(margin) * (2.0 * told - 1.0)  # towards the preferred side
-            losses.append(F.binary_cross_entropy_with_logits(logits, told.expand_as(logits)))
-        return float(losses[0].detach())
+                logits = logits - torch.from_numpy(margin) * (2.0 * told - 1.0)
+            loss = F.binary_cross_entropy_with_logits(logits, told.expand_as(logits))
+            self.fitting.descend(loss)
+        return float(loss.detach())
 
     def frozen(self, inputs: StepInputs, *, shift: float = 0.0, scale: float = 1.0) -> NetworkReward:
         """The networks as they are now, as a finished reward that pays (score of the step - shift) / scale."""

@@ -48,7 +48,7 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
         verify: False: the proxy never learns again after the warm-up.
 
     Raises:
-        TypeError: ``score`` is no signal, or ``learning`` no HierarchyLearning.
+        TypeError: ``score`` is no signal, ``inputs`` are no StepInputs, or ``learning`` is no HierarchyLearning.
         ValueError: ``share`` is out of its range, or items are no single steps.
     """
 
@@ -88,7 +88,7 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
         if len(self._progress) != mask.size:
             self._progress = np.zeros(mask.size)
         if mask.any():
-            self._progress[mask] = reals("progress", info["progress"])[mask].astype(np.float64)
+            self._progress[mask] = _progress(info["progress"])[mask]
 
     def __call__(self, t: Transition) -> Array:
         """Rewards ``(R,)``; see the class it extends.
@@ -99,7 +99,7 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
         """
         if self._progress.size != t.reward.size:
             raise ValueError(f"{self._progress.size} rows have begun, got {t.reward.size}: reset comes first")
-        progress = np.where(t.active, reals("progress", t.info["progress"]).astype(np.float64), self._progress)
+        progress = np.where(t.active, _progress(t.info["progress"]), self._progress)
         paid = reals("payoff", t.info["payoff"]).reshape(len(t.reward), -1)[:, 0] > 0.0
         draws = np.random.default_rng([self.learning.network.seed, 4, self._asked])
         shown = draws.random(len(t.reward)) < self.share
@@ -149,3 +149,8 @@ class VerifiedProxyReward(HierarchicalPreferenceReward):
             self.__dict__.update(own or {"_progress": np.zeros(0), "_asked": 0})
 
         return take_over
+
+
+def _progress(entry: Any) -> Array:
+    """``info["progress"]``, one number a row, as ``(R,)``."""
+    return reals("progress", entry).astype(np.float64).reshape(len(entry))

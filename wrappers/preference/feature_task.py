@@ -23,7 +23,7 @@ import numpy as np
 from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers.arguments import reals
 from payoff.wrappers.preference.annotators import OptimalValues
-from payoff.wrappers.preference.segments import Segments
+from payoff.wrappers.preference.segments import Segments, joined
 from payoff.wrappers.rows import Array
 
 if TYPE_CHECKING:
@@ -170,10 +170,7 @@ class FeatureTask:
                 break
         if kept < count:
             raise ValueError(f"length {length} is too long: hardly any segment ends before its episode does")
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = whole.and_then(part)
-        return whole
+        return joined(parts)
 
     def _play(self, count: int, length: int, rng: np.random.Generator) -> Segments:
         states = np.empty((count, length + 1), dtype=np.int64)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,9 @@ from torch import Tensor, nn
 
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import check_names, check_sequence, state_array
-from payoff.wrappers.redistribution.episode_learning import grad
 from payoff.wrappers.rows import Array
 
-__all__ = ["Fitting", "NetworkSettings", "checked_state", "linear_layers", "part_of"]
+__all__ = ["Fitting", "NetworkSettings", "check_network", "checked_state", "linear_layers", "part_of"]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _COUNTS = ("exp_avg_sq.", "steps", "whitening.squares", "whitening.count")  # beginnings of names
@@ -54,11 +52,21 @@ class NetworkSettings:
         check_integer("seed", self.seed, 0)
 
 
+def check_network(settings: Any) -> None:
+    """Raise TypeError unless the field ``network`` is a NetworkSettings, and no subclass, whose fields would go unused.
+
+    Args:
+        settings: what was given.
+    """
+    if type(settings) is not NetworkSettings:
+        raise TypeError(f"network must be a NetworkSettings, got {type(settings).__name__}")
+
+
 class Fitting:
     """A torch module with its Adam: gradient steps, and their state as arrays.
 
     Args:
-        net: what is fitted, float64.
+        net: what is fitted, float64; every loss depends on all of it.
         settings: see :class:`NetworkSettings`, of which learning rate and weight decay are used.
     """
 
@@ -68,25 +76,18 @@ class Fitting:
             net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=False
         )
 
-    @contextmanager
-    def step(self) -> Iterator[list[Tensor]]:
-        """A gradient step down the loss that is put into the list.
+    def descend(self, loss: Tensor) -> None:
+        """A gradient step down a loss, within :func:`payoff.wrappers.small_networks.grad`.
 
         Raises:
             ValueError: the loss is not finite; no weight has changed.
         """
-        losses: list[Tensor] = []
-        with grad():
-            self.adam.zero_grad()
-            yield losses
-            (loss,) = losses
-            if not torch.isfinite(loss):
-                found = float(loss.detach())
-                raise ValueError(
-                    f"the loss must be finite, got {found}: learning diverged; try a smaller learning rate"
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.adam.step()
+        if not torch.isfinite(loss):
+            found = float(loss.detach())
+            raise ValueError(f"the loss must be finite, got {found}: learning diverged; try a smaller learning rate")
+        self.adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.adam.step()
         self.steps += 1
 
     def state_dict(self) -> dict[str, Array]:

@@ -23,7 +23,6 @@ traded for what, so say which margins were used.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -34,9 +33,9 @@ from payoff.envs.core.params import check_flag, check_integer, check_number
 from payoff.wrappers.arguments import as_array, check_mapping, check_names, check_sequence, reals, state_array
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.learned.network_reward import NetworkReward
-from payoff.wrappers.learned.step_inputs import StepInputs
+from payoff.wrappers.learned.step_inputs import StepInputs, checked_inputs
 from payoff.wrappers.preference.comparison import Comparer
-from payoff.wrappers.preference.fitting import NetworkSettings, part_of
+from payoff.wrappers.preference.fitting import NetworkSettings, check_network, part_of
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 from payoff.wrappers.transforms.signals import Signal, as_signal
 
@@ -157,9 +156,7 @@ class HierarchyLearning:
             check_integer(name, getattr(self, name), low)
         check_integer("memory", self.memory, self.warmup)
         check_flag("centre", self.centre)
-        given: Any = self.network
-        if not isinstance(given, NetworkSettings):
-            raise TypeError(f"network must be a NetworkSettings, got {type(given).__name__}")
+        check_network(self.network)
 
 
 class HierarchicalPreferenceReward(RewardMethod):
@@ -177,8 +174,8 @@ class HierarchicalPreferenceReward(RewardMethod):
         answered: share of the compared pairs of the last learning that (1) answered; NaN before any.
 
     Raises:
-        TypeError: ``factors`` is no sequence of factors, or ``learning`` no HierarchyLearning.
-        ValueError: there are no factors.
+        TypeError: ``factors`` is no sequence of at least one factor, ``inputs`` are no StepInputs, or ``learning`` is
+            no HierarchyLearning.
     """
 
     sees_factors: ClassVar[bool] = True  # whether the network does
@@ -197,7 +194,7 @@ class HierarchicalPreferenceReward(RewardMethod):
         given: Any = learning
         if given is not None and not isinstance(given, HierarchyLearning):
             raise TypeError(f"learning must be a HierarchyLearning, got {type(given).__name__}")
-        self.inputs = inputs or StepInputs(("next_obs",))
+        self.inputs = checked_inputs(StepInputs(("next_obs",)) if inputs is None else inputs)
         self.learning = learning or HierarchyLearning()
         self.signs = [f.sign for f in self.factors]
         self.margins: Array | None = None
@@ -346,40 +343,53 @@ class HierarchicalPreferenceReward(RewardMethod):
 
     def read_state(self, state: Mapping[str, Array]) -> Callable[[], None]:
         """See :meth:`payoff.wrappers.RewardMethod.read_state`."""
-        kind, length, n = type(self).__name__, self.learning.segment, len(self.factors)
+        kind, learning, n = type(self).__name__, self.learning, len(self.factors)
         check_mapping("state", state, "arrays")
-        other = copy.copy(self)
-        HierarchicalPreferenceReward.__init__(other, self.factors, inputs=self.inputs, learning=self.learning)
-        if not state:
-            return lambda: self._take(other)
         parts = {prefix: part_of(state, prefix) for prefix in ("rows.", "items.", "net.")}
-        sizes = [as_array(part["numbers"]).shape for part in (parts["rows."], parts["items."]) if "numbers" in part]
-        if not sizes or any(len(size) != 3 or size[1:] != (length, sizes[0][2]) for size in sizes):
-            raise ValueError(f"{kind}: numbers must have shape (items, {length}, I), got {sizes or 'none'}")
-        blank: dict[str, Array] = {"rounds": np.array(0), "since": np.array(0)}
-        for prefix in ("rows.", "items."):
-            if parts[prefix]:
-                like = self._blank_rows(len(np.atleast_1d(as_array(parts[prefix].get("factors", ())))), sizes[0][2])
-                names = like if prefix == "rows." else {k: v for k, v in like.items() if k != "filled"}
-                blank |= {f"{prefix}{name}": array for name, array in names.items()}
-        if parts["net."]:
-            blank |= {"margins": np.zeros(n), "zero": np.zeros(2)}
-            other.net = Comparer.from_state(kind, parts["net."], sizes[0][2], self.learning.network)
+        blank: dict[str, Array] = {}
+        net: Comparer | None = None
+        if state:
+            sizes = [as_array(part["numbers"]).shape for part in (parts["rows."], parts["items."]) if "numbers" in part]
+            if not sizes or any(len(size) != 3 or size[1:] != (learning.segment, sizes[0][2]) for size in sizes):
+                raise ValueError(
+                    f"{kind}: numbers must have shape (items, {learning.segment}, I), got {sizes or 'none'}"
+                )
+            blank = {"rounds": np.array(0), "since": np.array(0)}
+            for prefix in ("rows.", "items."):
+                if parts[prefix]:
+                    count = len(np.atleast_1d(as_array(parts[prefix].get("factors", ()))))
+                    like = self._blank_rows(count, sizes[0][2])
+                    names = like if prefix == "rows." else {k: v for k, v in like.items() if k != "filled"}
+                    blank |= {f"{prefix}{name}": array for name, array in names.items()}
+            if parts["net."]:
+                blank |= {"margins": np.zeros(n), "zero": np.zeros(2)}
+                net = Comparer.from_state(kind, parts["net."], sizes[0][2], learning.network)
         own = {name: array for name, array in state.items() if not str(name).startswith("net.")}
         check_names(kind, own, blank)
         arrays = {name: state_array(kind, name, own[name], like) for name, like in blank.items()}
-        other._rows, other._items = part_of(arrays, "rows."), part_of(arrays, "items.")
-        other._rounds, other._since = int(arrays["rounds"]), int(arrays["since"])
-        filled = other._rows.get("filled", np.zeros(0))
-        if min(other._rounds, other._since) < 0 or (filled < 0).any() or (filled >= length).any():
-            raise ValueError(f"{kind}: rounds and since must not be negative, and filled be in 0 .. {length - 1}")
-        if other.net is not None:
-            other.margins = arrays["margins"]
-            other.shift, other.scale = map(float, arrays["zero"])
-            if (other.margins < 0.0).any() or other.scale <= 0.0:
+        rows, items = part_of(arrays, "rows."), part_of(arrays, "items.")
+        rounds, since = (int(arrays.get(name, 0)) for name in ("rounds", "since"))
+        filled = rows.get("filled", np.zeros(0))
+        if min(rounds, since) < 0 or (filled < 0).any() or (filled >= learning.segment).any():
+            raise ValueError(
+                f"{kind}: rounds and since must not be negative, and filled be in 0 .. {learning.segment - 1}"
+            )
+        least = max(learning.warmup if net is not None else 0, min(since, learning.memory))
+        if (count := len(items.get("valid", ()))) < least:
+            raise ValueError(f"{kind}: items must be at least {least} after since={since} new ones, got {count}")
+        if items and not items["valid"][:, 0].all():
+            raise ValueError(f"{kind}: items.valid must be True in the first step of every item")
+        margins: Array | None = None
+        shift, scale = 0.0, 1.0
+        if net is not None:
+            margins = arrays["margins"]
+            shift, scale = map(float, arrays["zero"])
+            if (margins < 0.0).any() or scale <= 0.0:
                 raise ValueError(f"{kind}: margins must not be negative and the scale be above 0")
-        return lambda: self._take(other)
 
-    def _take(self, other: HierarchicalPreferenceReward) -> None:
-        kept = {name: value for name, value in self.__dict__.items() if name == "_user"}
-        self.__dict__.update({**other.__dict__, **kept})
+        def take_over() -> None:
+            self._rows, self._items, self._rounds, self._since = rows, items, rounds, since
+            self.net, self.margins, self.shift, self.scale = net, margins, shift, scale
+            self.answered = float("nan")
+
+        return take_over

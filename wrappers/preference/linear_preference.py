@@ -37,8 +37,8 @@ from payoff.wrappers.arguments import reals
 from payoff.wrappers.preference.annotators import Answers
 from payoff.wrappers.preference.feature_task import FeatureTask
 from payoff.wrappers.preference.segments import Segments
-from payoff.wrappers.redistribution.episode_learning import grad
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import grad
 
 __all__ = [
     "LinearFit",

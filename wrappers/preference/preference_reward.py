@@ -8,7 +8,7 @@ The reward is scaled so that its steps in the segments in memory have a root mea
 an end goes on being worth 0.
 
 Source: Christiano, Leike, Brown, Martic, Legg and Amodei (NeurIPS 2017): the loop, ensembles, and asking where members
-disagree most. Its sizes and schedule are not ours: small problems, and a fixed number of steps between rounds.
+disagree most. Sizes and schedule are ours, for small problems: rounds come a fixed number of steps apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_word
-from payoff.wrappers.arguments import as_array, check_mapping, state_array
+from payoff.wrappers.arguments import as_array, check_mapping, check_names, state_array
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.learned.network_reward import NetworkReward
 from payoff.wrappers.learned.step_inputs import StepInputs, one_hot_actions
@@ -124,6 +124,8 @@ class PreferenceReward(RewardMethod):
         if found is not None:
             self.ensemble.look(found)
             self._new.append(found)
+            if len(self._new) == self.memory:  # or a long wait for questions would keep all of its play
+                self._settle()
         self._since += int(np.count_nonzero(t.active))
         if self._since >= self.ask_every:
             self._since = 0
@@ -264,7 +266,7 @@ def _check_answers(kind: str, arrays: Mapping[str, Array], segments: int, annota
         raise ValueError(f"{kind}: second must be another segment than first, got {found} and {found}")
     told = arrays["answer"]
     if told.size and not (((told >= 0.0) & (told <= 1.0)) | (told == -1.0)).all():
-        raise ValueError(f"{kind}: answer must be in [0, 1], or -1 for none, got {told}")
+        raise ValueError(f"{kind}: answer must be in [0, 1], or -1 for none, got {told.min()} .. {told.max()}")
 
 
 def _check_sizes(kind: str, parts: Mapping[str, Mapping[str, Array]], num_actions: int | None) -> None:
@@ -303,6 +305,8 @@ def _paid(kind: str, arrays: Mapping[str, Array], own: Mapping[str, Array], inpu
         return None
     settings = {"parts": inputs.parts, "num_actions": inputs.num_actions, "shift": 0.0, "scale": float(own["scale"])}
     try:
-        return NetworkReward.build(settings, {name: as_array(array) for name, array in arrays.items()})
+        found = NetworkReward.build(settings, {name: as_array(array) for name, array in arrays.items()})
+        check_names("paid", arrays, found.arrays())
+        return found
     except (KeyError, ValueError) as error:
         raise ValueError(f"{kind}: paid: {error}") from error

@@ -84,12 +84,6 @@ class Segments:
         """The segments with these numbers, or where a mask ``(N,)`` is True."""
         return Segments(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
-    def and_then(self, more: Segments) -> Segments:
-        """These, then others of the same length and sizes."""
-        return Segments(
-            **{f.name: np.concatenate([getattr(self, f.name), getattr(more, f.name)]) for f in fields(self)}
-        )
-
     def arrays(self) -> dict[str, Array]:
         """Copies by name, for a file."""
         return {f.name: getattr(self, f.name).copy() for f in fields(self)}

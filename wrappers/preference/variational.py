@@ -37,14 +37,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import reals
 from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.learned.network_reward import NetworkReward
 from payoff.wrappers.learned.step_inputs import StepInputs
-from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, linear_layers
-from payoff.wrappers.redistribution.episode_learning import grad, mlp
+from payoff.wrappers.preference.fitting import Fitting, NetworkSettings, check_network, linear_layers
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import grad, mlp
 
 __all__ = ["VariationalPreferences", "VariationalSettings", "adjusted_rand_index", "annealed", "information_gain"]
 
@@ -78,9 +79,7 @@ class VariationalSettings:
         for name in ("latent", "epochs", "batch_size"):
             check_integer(name, getattr(self, name), 1)
         check_number("beta", self.beta, 0.0)
-        given: Any = self.network
-        if not isinstance(given, NetworkSettings):
-            raise TypeError(f"network must be a NetworkSettings, got {type(given).__name__}")
+        check_network(self.network)
         if self.network.members != 1:
             raise ValueError(f"network.members must be 1, got {self.network.members}")
 
@@ -150,10 +149,17 @@ class VariationalPreferences:
     Attributes:
         losses: ``(epochs, 2)`` mean cross entropy of a comparison and mean divergence of a set in each epoch, in nats;
             None before any learning.
+
+    Raises:
+        TypeError: ``settings`` is no VariationalSettings.
+        ValueError: ``inputs`` is out of its range.
     """
 
     def __init__(self, inputs: int, settings: VariationalSettings | None = None) -> None:
         check_integer("inputs", inputs, 1)
+        given: Any = settings
+        if given is not None and not isinstance(given, VariationalSettings):
+            raise TypeError(f"settings must be a VariationalSettings, got {type(given).__name__}")
         self.settings = settings or VariationalSettings()
         network, d = self.settings.network, self.settings.latent
         self.inputs = inputs
@@ -202,13 +208,13 @@ class VariationalPreferences:
 
     def _step(self, better: Array, worse: Array, noise: Array, beta: float) -> Array:
         a, b = self._white(better), self._white(worse)
-        with self.fitting.step() as losses:
+        with grad():
             mu, log_var = self._encode(a, b)
             z = mu + torch.exp(0.5 * log_var) * torch.from_numpy(noise)
             apart = self._decode(a, z) - self._decode(b, z)
             entropy = F.softplus(-apart).sum(dim=1)
             divergence = 0.5 * (mu.square() + log_var.exp() - 1.0 - log_var).sum(dim=1)
-            losses.append((entropy + beta * divergence).mean())
+            self.fitting.descend((entropy + beta * divergence).mean())
         return np.array([float(entropy.mean().detach()) / better.shape[1], float(divergence.mean().detach())])
 
     def _white(self, numbers: Array) -> Tensor:
@@ -253,9 +259,14 @@ class VariationalPreferences:
         return mu.numpy(), log_var.numpy()
 
     def values(self, numbers: Array, z: Array) -> Array:
-        """Values r ``(n,)`` of steps ``(n, I)`` for one z ``(d,)``."""
+        """Values r ``(n,)`` of steps ``(n, I)`` for one z ``(d,)``.
+
+        Raises:
+            ValueError: other shapes, or a number that is not finite.
+        """
+        numbers, z = _finite("numbers", numbers, ("n", self.inputs)), _finite("z", z, (self.settings.latent,))
         with torch.no_grad():
-            person = torch.from_numpy(np.asarray(z, dtype=np.float64))[None]
+            person = torch.from_numpy(z)[None]
             found: Array = self._decode(self._white(numbers)[None], person)[0].numpy()
         return found
 
@@ -271,6 +282,9 @@ class VariationalPreferences:
 
         Returns:
             ``(M,)`` nats.
+
+        Raises:
+            ValueError: other shapes, or a number that is not finite.
         """
         mu, log_var = self.posterior(better, worse)
         draws = np.random.default_rng([self.settings.network.seed, 2, len(better)])
@@ -292,12 +306,28 @@ class VariationalPreferences:
             z: ``(d,)``, such as the mean of :meth:`posterior` after this user's answers.
             inputs: what it reads of a step: the numbers that were learned from.
             against: ``(M, I)`` steps whose win rates are paid; None: r itself.
+
+        Raises:
+            ValueError: other shapes, or a number that is not finite.
         """
+        z = _finite("z", z, (self.settings.latent,))
         layers = [(weight.numpy(), bias.numpy()) for weight, bias in linear_layers(self.decoder)]
         weight, bias = layers[0]
         # z does not change any more: what it adds in the first layer is part of the bias
-        layers[0] = weight[: self.inputs], bias + np.asarray(z, dtype=np.float64) @ weight[self.inputs :]
+        layers[0] = weight[: self.inputs], bias + z @ weight[self.inputs :]
         weights, biases = ([x[None] for x in column] for column in zip(*layers, strict=True))
         values = None if against is None else self.values(against, z)
         whitening = self.whitening.mean, self.whitening.deviation
         return NetworkReward(inputs, *whitening, weights, biases, against=values)
+
+
+def _finite(name: str, value: Any, shape: tuple[int | str, ...]) -> Array:
+    """Finite float64 numbers of a shape, in which a text stands for any size."""
+    found = reals(name, value).astype(np.float64)
+    fits = found.ndim == len(shape) and all(
+        isinstance(n, str) or n == m for n, m in zip(shape, found.shape, strict=True)
+    )
+    if not fits or not np.isfinite(found).all():
+        wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+        raise ValueError(f"{name} must be finite numbers of shape {wanted}, got {shown(value)}")
+    return found

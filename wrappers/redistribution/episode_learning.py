@@ -6,10 +6,8 @@ may have any size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +19,9 @@ from payoff.wrappers.arguments import as_array, check_mapping, check_names, chec
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform, with_residual
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction, checked_step_features, evaluated_steps
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import grad
 
-__all__ = ["EpisodeLearning", "LearnedDecomposition", "grad", "mlp"]
+__all__ = ["EpisodeLearning", "LearnedDecomposition"]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -250,29 +249,3 @@ class LearnedDecomposition(RewardTransform):
                     moments = {m: torch.from_numpy(arrays[f"adam.{m}.{name}"]) for m in _MOMENTS}
                     count = torch.tensor(float(self._calls * self.learning.gradient_steps))
                     self.adam.state[weight] = {"step": count, **moments}
-
-
-@contextmanager
-def grad() -> Iterator[None]:
-    """Gradients, also where the caller plays under ``no_grad`` or ``inference_mode``."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
-
-
-def mlp(sizes: tuple[int, ...], generator: torch.Generator, *, out_gain: float = 0.01) -> nn.Sequential:
-    """Multilayer perceptron with tanh, float64, orthogonal weights, zero biases.
-
-    Args:
-        sizes: inputs, hidden widths, outputs.
-        generator: source of the weights.
-        out_gain: scale of the last layer's weights.
-    """
-    layers: list[nn.Module] = []
-    last = len(sizes) - 2
-    for at, (size_in, size_out) in enumerate(pairwise(sizes)):
-        # skip_init: the usual initialisation would draw from torch's global generator
-        layer = nn.utils.skip_init(nn.Linear, size_in, size_out, dtype=torch.float64)  # type: ignore[no-untyped-call]
-        nn.init.orthogonal_(layer.weight, out_gain if at == last else 2.0**0.5, generator=generator)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, nn.Tanh()]
-    return nn.Sequential(*layers[:-1])

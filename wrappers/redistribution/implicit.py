@@ -28,8 +28,9 @@ from torch.nn import functional as F
 from payoff.envs.core.params import check_flag, check_integer, check_number, check_word
 from payoff.wrappers.arguments import as_array, check_mapping, check_names, reals, state_array
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
-from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, grad, mlp
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import grad, mlp
 
 __all__ = ["ImplicitStepRewards", "implicit_rewards", "paid_something"]
 

@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from payoff.envs.core.params import check_flag, check_integer
-from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, LearnedDecomposition, mlp
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, LearnedDecomposition
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import mlp
 
 __all__ = ["NetworkDecomposition", "sampled_loss"]
 

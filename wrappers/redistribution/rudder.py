@@ -26,9 +26,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from payoff.envs.core.params import check_number
-from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, LearnedDecomposition, mlp
+from payoff.wrappers.redistribution.episode_learning import EpisodeLearning, LearnedDecomposition
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import mlp
 
 __all__ = ["Rudder", "prediction_loss"]
 

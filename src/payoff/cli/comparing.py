@@ -44,7 +44,7 @@ class Compare:
     layers: tuple[str, ...]
     """rewards to compare, two or more with those that are learned"""
     learned: tuple[Path, ...] = ()
-    """files of learned rewards, such as a run with a reward learner leaves in its results folder"""
+    """files of learned rewards, such as runs with a reward learner leave in rewards/, or checkpoints of bilevel"""
     out: Path | None = None
     """file of a heat map, .png or .svg"""
     curves: Path | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -66,6 +68,17 @@ def test_numbers_of_a_step_stand_side_by_side_and_placeholders_are_zero():
     assert StepInputs(("action", "obs"))(step).tolist() == [[2, 0, 7], [0, 0, 0]]
     with pytest.raises(ValueError, match="the parts obs of a step must be finite, got nan"):
         StepInputs(("obs",))(rows([[np.nan]]))
+
+
+def test_a_part_is_a_name_or_a_place_in_one():
+    told = vector_info({"queue": np.array([[3.0, 5.0]])}, np.array([True]))
+    step = replace(rows([[7.0]]), info=told)
+    assert StepInputs(("queue", "queue[1]"))(step).tolist() == [[3, 5, 5]]
+    for bad in ("queue[", "queue]", "queue[]", "queue[-1]", "[1]", "queue[1][0]", ""):
+        with pytest.raises(ValueError, match="parts must be at least one name or name"):
+            StepInputs(("obs", bad))
+    with pytest.raises(TypeError, match="inputs must be StepInputs, got tuple"):
+        NetworkReward(**{**TWO, "inputs": ("obs",)})
 
 
 def cart_reward(scale=0.5):

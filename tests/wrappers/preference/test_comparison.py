@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from payoff.wrappers import NetworkSettings, StepInputs, VariationalSettings
+from payoff.wrappers import (
+    HierarchyLearning,
+    NetworkSettings,
+    PreferenceLearning,
+    StepInputs,
+    VariationalPreferences,
+    VariationalSettings,
+)
 from payoff.wrappers.preference.comparison import Comparer
 
 THREE = NetworkSettings(members=3, hidden=(6,), learning_rate=5e-3, seed=4)
@@ -84,6 +91,25 @@ def test_weight_decay_shrinks_what_no_answer_asks_for():
     before = net.frozen(StepInputs(("obs",))).weights[0]
     net.learn(np.ones((2, 1, 2)), None, np.array([0]), np.array([1]), np.array([0.5]))
     np.testing.assert_allclose(net.frozen(StepInputs(("obs",))).weights[0], 0.95 * before, rtol=1e-9)
+
+
+def test_who_is_not_named_is_annotator_0():
+    """Also in the state: its reliability has moments, whoever answered."""
+    named, unnamed = Comparer(2, THREE, 2), Comparer(2, THREE, 2)
+    for _ in range(2):
+        named.learn(items(5, 4), None, FIRST, SECOND, np.ones(3), annotator=np.zeros(3, dtype=int))
+        unnamed.learn(items(5, 4), None, FIRST, SECOND, np.ones(3))
+    assert named.reliability[0] != 1.0
+    for name, array in unnamed.state_dict().items():
+        np.testing.assert_array_equal(array, named.state_dict()[name])
+
+
+def test_settings_whose_fields_would_go_unused_are_refused():
+    for kind in (HierarchyLearning, VariationalSettings):
+        with pytest.raises(TypeError, match="network must be a NetworkSettings, got PreferenceLearning"):
+            kind(network=PreferenceLearning(members=1))
+    with pytest.raises(TypeError, match="settings must be a VariationalSettings, got NetworkSettings"):
+        VariationalPreferences(2, NetworkSettings())
 
 
 def test_clear_ends():

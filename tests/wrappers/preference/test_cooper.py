@@ -4,7 +4,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from payoff.wrappers import HierarchyLearning, NetworkSettings, StepInputs, VerifiedProxyReward, wrap
+from payoff.wrappers import HierarchyLearning, NetworkSettings, StepInputs, Transition, VerifiedProxyReward, wrap
+from payoff.wrappers.rows import vector_info
 
 FILLER = "payoff/FillerSteps-v0"
 GO, FILL, WRONG, STOP = range(4)
@@ -109,6 +110,22 @@ def test_state_goes_on_bit_for_bit():
         actions = [draws.integers(0, 4, 8) for _ in range(120)]
         rest = np.array([env.step(a)[1] for a in actions[at + 1 :]])
         assert rest.tobytes() == whole[at + 1 :].tobytes()
+
+
+def test_progress_may_be_a_list_of_one_number():
+    """As environments of other packages report it: the same as the number itself."""
+    rows, draws = np.ones(3, dtype=bool), np.random.default_rng(0)
+    flat, listed = (VerifiedProxyReward("aux", inputs=StepInputs(("obs",))) for _ in range(2))
+    info = {"payoff": np.zeros((3, 1)), "aux": np.zeros(3)}
+    for number, method in ((np.zeros(3), flat), (np.zeros((3, 1)), listed)):
+        method.reset(np.zeros((3, 1)), vector_info({"progress": number}, rows), rows)
+    for _ in range(4):
+        progress = draws.random(3)
+        for number, method in ((progress, flat), (progress[:, None], listed)):
+            told = vector_info({**info, "progress": number}, rows)
+            method(Transition(np.zeros((3, 1)), np.zeros(3), np.zeros(3), np.zeros((3, 1)), ~rows, ~rows, told, rows))
+        np.testing.assert_array_equal(listed.state_dict()["progress"], progress)
+        assert listed.accepted == flat.accepted
 
 
 def test_clear_ends():

@@ -182,11 +182,19 @@ def test_a_bad_state_is_refused_and_changes_nothing():
         ("items.factors", np.full_like(state["items.factors"], np.nan), "must hold finite numbers"),
         ("net.steps", np.array(-1), "steps must not be negative"),
         ("net.net.weights.0", np.zeros((2, 2)), "must have shape"),
+        ("items.valid", ~state["items.valid"], "must be True in the first step of every item"),
     ):
         with pytest.raises(ValueError, match=message):
             method.load_state_dict({**state, name: value})
     with pytest.raises(ValueError, match="missing or unknown"):
         method.load_state_dict({k: v for k, v in state.items() if k != "since"})
+    none = {k: v for k, v in state.items() if not k.startswith("items.")}
+    with pytest.raises(ValueError, match="items must be at least 200 after since=40 new ones, got 0"):
+        method.load_state_dict(none)  # 240 items were seen, and the network was there after 200
+    early = ("net.", "items.", "margins", "zero")
+    unlearned = {k: v for k, v in state.items() if not k.startswith(early)}
+    with pytest.raises(ValueError, match="items must be at least 40 after since=40 new ones, got 0"):
+        method.load_state_dict(unlearned)
     after = method.state_dict()
     assert all(after[name].tobytes() == array.tobytes() for name, array in state.items())
 
@@ -219,6 +227,8 @@ def test_clear_ends():
         Factor(3)
     with pytest.raises(TypeError, match="factors must be at least one Factor"):
         HierarchicalPreferenceReward([])
+    with pytest.raises(TypeError, match="inputs must be StepInputs, got tuple"):
+        HierarchicalPreferenceReward([Factor("progress")], inputs=("obs",))
     with pytest.raises(ValueError, match="memory must be an integer at least 1000, got 10"):
         HierarchyLearning(memory=10)
     method = ranked()

@@ -159,7 +159,16 @@ def test_parts_of_a_state_that_do_not_go_together_are_refused(case):
     fresh.load_state_dict(good)
 
 
-def test_an_answer_about_a_segment_and_itself_is_refused():
+def test_play_is_forgotten_also_where_nothing_is_asked():
+    long = method(ask_every=10**6, memory=5)
+    env = wrap(vector(), long)
+    env.reset(seed=0)
+    play(env, 200)
+    assert len(long._new) < 5 and len(long._segments) <= 5
+    assert len(long.state_dict()["segments.valid"]) == 5
+
+
+def test_an_answer_about_a_segment_and_itself_and_an_unknown_array_are_refused():
     env = wrap(vector(), method())
     env.reset(seed=0)
     play(env, 70)
@@ -168,6 +177,8 @@ def test_an_answer_about_a_segment_and_itself_is_refused():
     second = np.append(good["second"][:-1], both)
     with pytest.raises(ValueError, match=f"second must be another segment than first, got {both} and {both}"):
         method().load_state_dict({**good, "second": second})
+    with pytest.raises(ValueError, match=r"paid: .*missing or unknown: other"):
+        method().load_state_dict({**good, "paid.other": np.zeros(1)})
 
 
 def test_segments_without_networks_and_running_segments_of_another_environment_are_refused():

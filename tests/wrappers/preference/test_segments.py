@@ -91,7 +91,7 @@ def test_rows_of_another_environment_are_refused():
 
 def test_segments_are_taken_joined_and_written_down():
     recorder = SegmentRecorder(1)
-    found = recorder.add(step(0)).and_then(recorder.add(step(1)))
+    found = joined([recorder.add(step(0)), recorder.add(step(1))])
     assert len(found) == 4 and found.take(np.array([3])).obs.tolist() == [[[11.0], [12.0]]]
     again = Segments.from_arrays(found.arrays())
     np.testing.assert_array_equal(again.obs, found.obs)

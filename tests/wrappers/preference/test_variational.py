@@ -196,6 +196,14 @@ def test_clear_ends():
         model.learn(np.zeros((2, 4, 8)), np.zeros((2, 3, 8)))
     with pytest.raises(ValueError, match="better and worse must hold finite numbers"):
         model.learn(np.full((2, 4, 8), np.nan), np.zeros((2, 4, 8)))
+    for call, message in (
+        (lambda: model.values(np.zeros((2, 7)), np.zeros(2)), r"numbers must be finite numbers of shape \(n, 8\)"),
+        (lambda: model.values(np.full((2, 8), np.nan), np.zeros(2)), r"numbers must be finite numbers of shape"),
+        (lambda: model.values(np.zeros((2, 8)), np.zeros(3)), r"z must be finite numbers of shape \(2,\), got array"),
+        (lambda: model.reward_of([[0.0, 1.0]], StepInputs(("obs",))), r"z must be finite numbers of shape \(2,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
     with pytest.raises(ValueError, match="beta must be a number"):
         VariationalSettings(beta=-1.0)
     with pytest.raises(TypeError, match="network must be a NetworkSettings, got dict"):
