@@ -115,7 +115,7 @@ def _cycle(reward: Array, payoff: Array, model: TabularModel) -> Finding:
     most = best_cycle(payoff, model)
     there = best_cycle(payoff, model, among=reward, at_least=paid - rounding)
     assert most is not None and there is not None  # the play that was found is open to both
-    real = there[0]
+    real = there[0] if abs(there[0]) > rounding else 0.0
     if most[0] > rounding and real >= most[0] - rounding:
         return Finding(name, True, f"{told}, and {real:.4g} in payoff, the most there is")
     return Finding(name, False, f"{told}, and {real:.4g} in payoff: it can be farmed")

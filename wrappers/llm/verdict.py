@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from payoff.envs.core.params import check_integer, check_number, check_word
-from payoff.wrappers.adapters.wrapping import wrap
+from payoff.wrappers.adapters.wrapping import kind_of, wrap
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.llm.entries import NoEntryError, bind, check_state, observation_names, state_entries, step_entries
@@ -102,7 +102,7 @@ def check_expression(
         seed: of starts and actions.
 
     Raises:
-        TypeError: ``text`` is no text, or ``env`` no environment.
+        TypeError: ``text`` is no text, or ``env`` no VectorEnv.
         ValueError: another argument is out of its range.
     """
     check_text("text", text)
@@ -110,6 +110,8 @@ def check_expression(
     check_number("limit", limit, 0.0, open_low=True)
     check_integer("steps", steps, 1, 10_000_000)
     check_integer("seed", seed, 0)
+    if kind_of(env) != "vector":
+        raise TypeError(f"env must be a gymnasium VectorEnv, got {type(env).__name__}")
     try:
         tree = parse(text)
         if use == "potential":

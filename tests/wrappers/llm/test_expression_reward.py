@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import payoff
+from payoff.files import save_arrays
 from payoff.wrappers import (
     ExpressionReward,
     PotentialShaping,
@@ -185,6 +186,26 @@ def test_a_file_pays_the_same(tmp_path):
         expected = np.where(actions < 2, after[:, 0].astype(float) - obs[:, 0].astype(float), -0.5)
         np.testing.assert_array_equal(paid[~over], expected[~over])
         obs, over = after, terminated | truncated
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"text": "__import__('os').system('true')"}, "not allowed: '_' at character 1"),
+        ({"text": "(" * 4000}, "at most 64 deep"),
+        ({"text": "x" * 10**6}, "at most 4000 characters"),
+        ({"text": ["1"]}, "expression must be a text"),
+        ({"text": "obs.x"}, "nobody said what the entries of the observation are called"),
+        ({"limit": -1.0}, "limit must be a number"),
+        ({"added": "yes"}, "added must be True or False"),
+    ],
+)
+def test_a_forged_file_is_refused(tmp_path, changes, message):
+    path = tmp_path / "reward.safetensors"
+    settings = {"text": "obs[0]", "added": False, "limit": 1.0, **changes}
+    save_arrays(path, {}, {"kind": "ExpressionReward", "settings": settings}, "reward")
+    with pytest.raises(ValueError, match=f"cannot be used: .*{message}"):
+        load_reward(path)
 
 
 def test_one_copy_is_paid_as_a_batch_is():

@@ -8,6 +8,7 @@ import gymnasium as gym
 import pytest
 
 from payoff.wrappers import Finding, Verdict, check_expression
+from payoff.wrappers.llm.expression import evaluate
 
 
 def grid(**keywords):
@@ -70,6 +71,20 @@ def test_the_range_is_that_of_what_was_seen():
     assert findings["bounded"].words == "from -1 to 2" and findings["finite"].words == "at 200 steps of random play"
 
 
+@pytest.mark.parametrize("drifts", ["again", "alone"])
+def test_an_interpreter_that_is_not_deterministic_is_found_out(monkeypatch, drifts):
+    calls = []
+
+    def drifting(tree, read, mask):
+        calls.append(mask)
+        wrong = drifts == "again" or mask.sum() == 1
+        return evaluate(tree, read, mask) + (len(calls) if wrong else 0)
+
+    monkeypatch.setattr("payoff.wrappers.llm.verdict.evaluate", drifting)
+    _, findings = found("obs.x", limit=1e6)
+    assert findings["deterministic"] == Finding("deterministic", False, "differs when asked again")
+
+
 def test_the_same_seed_says_the_same():
     one, other = found("obs.x * obs.y", seed=5)[0], found("obs.x * obs.y", seed=5)[0]
     assert one == other != found("obs.x * obs.y", seed=6)[0]
@@ -95,7 +110,8 @@ def test_where_nothing_could_be_looked_at_nothing_fails():
         ({"limit": 0.0}, ValueError, "limit must be a number in"),
         ({"steps": 0}, ValueError, "steps must be an integer"),
         ({"seed": -1}, ValueError, "seed must be an integer"),
-        ({"env": 3}, TypeError, "env"),
+        ({"env": 3}, TypeError, "env must be a gymnasium Env or VectorEnv"),
+        ({"env": gym.make("CartPole-v1")}, TypeError, "env must be a gymnasium VectorEnv, got TimeLimit"),
     ],
 )
 def test_bad_arguments(settings, kind, message):
