@@ -3,7 +3,7 @@
 The grammar is that of :mod:`payoff.envs.core.specification`: ``progress``, ``count:coef=0.1``, ``ircr:memory=500``, or
 ``package.module:Name:key=value`` for anything from outside. Each table below maps a name to the function that builds
 the method; the keys of a specification are its parameters. What the training knows by itself is filled in where a
-parameter has the name: ``gamma``, ``on_truncation``, ``seed`` and ``num_actions``.
+parameter has the name: ``gamma``, ``on_truncation``, ``seed``, ``num_actions`` and ``obs_names``.
 
 A *shaping* is a :class:`payoff.wrappers.RewardMethod` around the environment, a *bonus* a
 :class:`payoff.wrappers.Bonus` that is paid on top, a *transform* a :class:`payoff.wrappers.RewardTransform` that
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
@@ -38,10 +38,27 @@ def _progress(scale: float = 1.0, *, gamma: float, on_truncation: Ending, shift:
 
 
 def _potential(
-    *, key: str, scale: float = 1.0, gamma: float, on_truncation: Ending, shift: float = 0.0
+    *,
+    key: str | None = None,
+    expression: str | None = None,
+    limit: float | None = None,
+    scale: float = 1.0,
+    gamma: float,
+    on_truncation: Ending,
+    shift: float = 0.0,
+    obs_names: Sequence[str] = (),
 ) -> RewardMethod:
-    """Potential-based shaping by any entry of ``info``, such as ``key=aux``."""
-    potential = wrappers.from_info(key)
+    """Potential-based shaping by any entry of ``info``, such as ``key=aux``, or by ``expression=1 - abs(obs.x)``.
+
+    ``limit``: size to which the value of an expression is cut.
+    """
+    if key is not None and expression is None and limit is None:
+        potential: Any = wrappers.from_info(key)
+    elif expression is not None and key is None:
+        cut = {} if limit is None else {"limit": limit}
+        potential = wrappers.from_expression(expression, names=obs_names, **cut)
+    else:
+        raise ValueError("shaping potential needs either key=... or expression=..., and limit goes with expression")
     return wrappers.PotentialShaping(potential, gamma=gamma, on_truncation=on_truncation, scale=scale, shift=shift)
 
 
@@ -249,7 +266,7 @@ def around(
         return None
 
     def wrapper(env: Any) -> Any:
-        known = given | _actions(env)
+        known = given | _actions(env) | {"obs_names": wrappers.observation_names(env)}
         if shaping != "none":
             env = wrap(env, _make("a shaping", shaped, SHAPINGS, _reward_method, known))
         if bonus != "none":
@@ -284,7 +301,7 @@ def parameters(builder: Builder) -> list[inspect.Parameter]:
     """What a specification may say to a builder of the tables: numbers and words, but not what a training knows."""
     found = inspect.signature(_builder(builder)).parameters.values()
     objects = ("Signal", "Callable", "Sequence[Soft", "Sequence[Hard", "Learning", "Mapping", "Key")
-    own = ("gamma", "on_truncation", "num_actions", "action_size", "first_row")
+    own = ("gamma", "on_truncation", "num_actions", "action_size", "first_row", "obs_names")
     return [p for p in found if p.name not in own and not any(word in str(p.annotation) for word in objects)]
 
 

@@ -129,6 +129,7 @@ def _bilevel(method: str) -> Callable[..., RewardLearner]:
 # imported when it is asked for: most of them need torch or scipy
 REWARD_LEARNERS: dict[str, Callable[..., RewardLearner] | str] = {
     "saved": Saved,
+    "expression": "expressions:Expression",
     **{name: _bilevel(name) for name in ("barfi", "lirpg", "bipars_mgl", "bipars_imgl", "bipars_em", "meta_weight")},
     "exprd": "teachers:Explicable",
     "expadard": "teachers:Adaptive",

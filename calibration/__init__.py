@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from payoff.calibration.compare.canonical import canonicalise
     from payoff.calibration.compare.cliff import CliffReport, action_gaps, policy_cliff
+    from payoff.calibration.compare.cycles import best_cycle
     from payoff.calibration.compare.distance import distance, distances, epic_distance, standardise
     from payoff.calibration.compare.fitted import FittedModel
     from payoff.calibration.compare.model import TabularModel
     from payoff.calibration.compare.overoptimisation import Curve, over_optimisation
+    from payoff.calibration.compare.proposal import exact_findings
     from payoff.calibration.compare.regret import (
         normalised_regret,
         regret_bound,
@@ -42,6 +44,7 @@ __all__ = [
     "Samples",
     "TabularModel",
     "action_gaps",
+    "best_cycle",
     "canonicalise",
     "collect",
     "compare_layers",
@@ -49,6 +52,7 @@ __all__ = [
     "distances",
     "divergence",
     "epic_distance",
+    "exact_findings",
     "normalised_regret",
     "over_optimisation",
     "policy_cliff",
@@ -72,6 +76,7 @@ _WHERE = {
     "Samples": "sampled",
     "TabularModel": "model",
     "action_gaps": "cliff",
+    "best_cycle": "cycles",
     "canonicalise": "canonical",
     "collect": "sampled",
     "compare_layers": "report",
@@ -79,6 +84,7 @@ _WHERE = {
     "distances": "distance",
     "divergence": "soft",
     "epic_distance": "distance",
+    "exact_findings": "proposal",
     "normalised_regret": "regret",
     "over_optimisation": "overoptimisation",
     "policy_cliff": "cliff",

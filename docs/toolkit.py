@@ -26,6 +26,7 @@ FAMILIES = {
     "multi_agent": "Several agents",
     "objectives": "Objectives beyond one Markov reward",
     "preference": "Rewards from preferences",
+    "llm": "Rewards that are a line of text",
     "": "What all of them share",
 }
 

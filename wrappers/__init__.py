@@ -13,7 +13,8 @@ A :class:`RewardTransform` rewrites the rewards of finished episodes; trainers t
 - ``redistribution``: delayed rewards, return decomposition, process rewards;
 - ``multi_agent``: difference rewards and counterfactual potentials;
 - ``objectives``: reward machines, temporal logic, vectors of rewards, functions of the return;
-- ``learned``, ``preference``: finished learned rewards; rewards from comparisons of segments.
+- ``learned``, ``preference``: finished learned rewards; rewards from comparisons of segments;
+- ``llm``: rewards and potentials that are a line of text, and what can be found out about one.
 
 Names are imported on first use, and stated in one place, ``__init__.pyi``; importing this package imports neither
 numba, torch nor PettingZoo.

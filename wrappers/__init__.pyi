@@ -44,6 +44,12 @@ from payoff.wrappers.learned.network_reward import NetworkReward as NetworkRewar
 from payoff.wrappers.learned.step_inputs import StepInputs as StepInputs
 from payoff.wrappers.learned.table import TableReward as TableReward
 from payoff.wrappers.learned.teacher import Teacher as Teacher
+from payoff.wrappers.llm.entries import observation_names as observation_names
+from payoff.wrappers.llm.expression_reward import ExpressionReward as ExpressionReward
+from payoff.wrappers.llm.expression_reward import from_expression as from_expression
+from payoff.wrappers.llm.verdict import Finding as Finding
+from payoff.wrappers.llm.verdict import Verdict as Verdict
+from payoff.wrappers.llm.verdict import check_expression as check_expression
 from payoff.wrappers.multi_agent.counterfactual import CounterfactualPotential as CounterfactualPotential
 from payoff.wrappers.multi_agent.difference import DifferenceReward as DifferenceReward
 from payoff.wrappers.multi_agent.drip import DRiP as DRiP

@@ -175,6 +175,8 @@ ELSEWHERE = {
     *("StepInputs", "VariationalPreferences", "VerifiedProxyReward", "adjusted_rand_index", "append_answer"),
     *("begin_answers", "compare_ranked", "draw_pairs", "feature_task", "fit_partial_return", "fit_regret", "judge"),
     *("observed_values", "policy_library", "preference_strength", "read_preferences"),
+    # expressions: tests/wrappers/llm
+    *("ExpressionReward", "Finding", "Verdict", "check_expression", "from_expression", "observation_names"),
     *("augment", "branch_advantages", "crm_transitions", "from_simulation", "simulate", "total_payoff", "wrap"),
     *("total_reward", "table_values", "truth_probability", "RolloutValues", "caption_is", "Product", "Sum"),
 }

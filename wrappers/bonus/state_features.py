@@ -12,7 +12,7 @@ from payoff.envs.core.params import check_integer
 from payoff.wrappers.arguments import check_callable, reals
 from payoff.wrappers.rows import Array, Batch
 
-__all__ = ["OneHot", "StateFeatures", "checked_features", "evaluated", "flat", "one_hot"]
+__all__ = ["OneHot", "StateFeatures", "checked_features", "count_rows", "evaluated", "flat", "one_hot"]
 
 _HINT = "give the bonus encode= (E3B: features=), a function from observations to numbers (R, F)"
 
@@ -100,7 +100,7 @@ def evaluated(features: StateFeatures, obs: Batch) -> Array:
         ValueError: other rows, another number of axes, or a number that is not finite.
     """
     name = getattr(features, "__qualname__", repr(features))
-    found, rows = reals(f"what features {name} returns", features(obs)), _rows(obs)
+    found, rows = reals(f"what features {name} returns", features(obs)), count_rows(obs)
     fits = found.ndim == 2 and len(found) == rows
     if not fits or not np.isfinite(found).all():
         got = f"{found[~np.isfinite(found)][0]}" if fits else f"shape {found.shape}"
@@ -108,8 +108,8 @@ def evaluated(features: StateFeatures, obs: Batch) -> Array:
     return found
 
 
-def _rows(obs: Batch) -> int:
-    """R."""
+def count_rows(obs: Batch) -> int:
+    """R, of observations ``(R, ...)`` or a dict or tuple of such."""
     if isinstance(obs, Mapping):
-        return _rows(next(iter(obs.values())))
-    return _rows(obs[0]) if isinstance(obs, tuple) else len(obs)
+        return count_rows(next(iter(obs.values())))
+    return count_rows(obs[0]) if isinstance(obs, tuple) else len(obs)

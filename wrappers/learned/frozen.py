@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "TableReward": "payoff.wrappers.learned.table:TableReward",
     "LinearReward": "payoff.wrappers.learned.linear_reward:LinearReward",
     "NetworkReward": "payoff.wrappers.learned.network_reward:NetworkReward",
+    "ExpressionReward": "payoff.wrappers.llm.expression_reward:ExpressionReward",
 }
 
 

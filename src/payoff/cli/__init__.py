@@ -1,4 +1,4 @@
-"""The command line: ``payoff list | info | train | ablate | evaluate | prefer | reward | compare``.
+"""The command line: ``payoff list | info | train | ablate | evaluate | reward | check-reward | prefer | compare``.
 
 Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
 Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
@@ -43,6 +43,7 @@ COMMANDS = {
     "ablate": ("payoff.cli.ablating:Ablate", "the same games with different rewards: figures, tables, report"),
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
     "reward": ("payoff.cli.rewards:ShowReward", "a learned reward: what its file holds, and a picture"),
+    "check-reward": ("payoff.cli.checking:CheckReward", "is an expression fit to be a reward or a potential here?"),
     "prefer": ("payoff.cli.preferring:Prefer", "which of two stretches of play is better? a person says"),
     "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }
@@ -106,7 +107,7 @@ def _abridged(text: str) -> str:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_OVERVIEW.format(commands="\n".join(f"    {name:10}{text}" for name, (_, text) in COMMANDS.items())))
+        print(_OVERVIEW.format(commands="\n".join(f"    {name:14}{text}" for name, (_, text) in COMMANDS.items())))
         return 0 if arguments else 2
     if arguments[0] == "--version":
         import payoff
