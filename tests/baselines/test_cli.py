@@ -325,3 +325,23 @@ def test_train_takes_methods_and_prints_no_path_that_was_not_written(capsys, tmp
     monkeypatch.setattr("tests.baselines.fake_trainer.checkpoint.save", lambda *_: None)
     status, text, _ = call(capsys, *TRAIN, "--out", tmp_path / "other")
     assert status == 0 and "checkpoint" not in text
+
+
+@pytest.mark.parametrize(
+    ("envs", "layers"),
+    [
+        (["KeyRoom-v0"], {"private"}),
+        (["CartPole-v1"], {"private"}),
+        (["TrustDilemma-v0"], {"private", "integrated", "cooperative"}),
+        (["KeyRoom-v0", "TrustDilemma-v0"], {"private", "integrated"}),
+    ],
+    ids=str,
+)
+def test_layers_of_an_ablation_that_names_none(capsys, tmp_path, monkeypatch, envs, layers):
+    """Where one player plays there is nothing to share: each game's own."""
+    asked = []
+    monkeypatch.setattr("payoff.baselines.ablation.ablate", lambda configs, *args, **kwargs: asked.extend(configs) or 0)
+    command = ("ablate", "--envs", *envs, "--algo", "ppo", "--seeds", "1", "--total-steps", "64")
+    status, _, err = call(capsys, *command, "--out", tmp_path / "out")
+    assert status == 0, err
+    assert {config.reward for config in asked} == layers

@@ -51,7 +51,7 @@ class Ablate:
     """game parameters and view settings: each word is one point, size=5,max_steps=50"""
     rewards: tuple[str, ...] = ()
     """reward layers to train on; default is the game's own. When left out: private, integrated and cooperative, but
-    where an environment is not of Payoff, each one's own"""
+    where an environment has one player or is not of Payoff, each one's own"""
     shaping: tuple[str, ...] = ("none",)
     """methods around the reward, such as progress:scale=2"""
     bonus: tuple[str, ...] = ("none",)
@@ -105,7 +105,6 @@ class Ablate:
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines.ablation import Ablation, ablate
-        from payoff.baselines.environments import is_outside
         from payoff.baselines.results import make_folder
 
         if self.out is None:
@@ -116,7 +115,7 @@ class Ablate:
             ablation = Ablation(
                 envs=self.envs,
                 params=self.params,
-                rewards=self.rewards or (("default",) if any(map(is_outside, self.envs)) else _REWARDS),
+                rewards=self.rewards or (("default",) if any(map(_has_one_player, self.envs)) else _REWARDS),
                 shaping=self.shaping,
                 bonus=self.bonus,
                 transform=self.transform,
@@ -191,3 +190,18 @@ def _words(grid: Path, name: str, value: Any) -> list[str]:
     if not isinstance(value, str):
         raise UserError(f"{grid}: {name} must be texts{' or tables' * (name in ('params', 'set'))}, got {value!r}")
     return [value]
+
+
+def _has_one_player(env_id: str) -> bool:
+    """Whether layers of several players mean nothing there; False where there is no such environment."""
+    from payoff.baselines.environments import find, is_outside
+    from payoff.envs import registry
+
+    try:
+        known = find(env_id)
+    except (ImportError, ValueError):  # is told by whoever makes the runs
+        return False
+    if is_outside(known):
+        return True
+    game = registry.load(known)
+    return game.shape(game.params()).n_agents == 1
