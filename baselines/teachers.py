@@ -81,7 +81,8 @@ class Adaptive:
         memory: latest episodes that the learner's policy is counted in.
         l1: price of a unit of reward.
         limit: largest reward, in units of the payoff.
-        fines: pay nothing above 0 but where the game does.
+        fines: pay nothing above 0 but where the game does. Unlike EXPRD's, it is False here: policy gradients learn to
+            keep away from all fines, and do not arrive.
         per_row: each copy of the environment has a learner of its own.
     """
 
@@ -89,7 +90,7 @@ class Adaptive:
     memory: int = 10
     l1: float = 1e-5
     limit: float = 10.0
-    fines: bool = True
+    fines: bool = False
     per_row: bool = False
 
     def __post_init__(self) -> None:
