@@ -22,6 +22,7 @@ __all__ = ["KEY", "ChatClient", "NoReplyError", "OpenAIClient", "Recorded", "Scr
 
 KEY = "PAYOFF_LLM_KEY"  # environment variable of the server's key: not that of another tool, meant for another server
 _MOST_BODY = 1_000_000  # bytes that are read of a server
+_MOST_TOLD = 300  # characters of an error
 
 
 class NoReplyError(RuntimeError):
@@ -165,7 +166,8 @@ class OpenAIClient:
     def _told(self, error: Exception) -> str:
         """An error in one short line, without the key, which some servers repeat."""
         text = " ".join(str(error).split()) or type(error).__name__
-        return shown(text.replace(self._key, "***") if self._key else text)
+        text = text.replace(self._key, "***") if self._key else text
+        return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]} ..."
 
 
 class Scripted:
