@@ -165,7 +165,9 @@ class OpenAIClient:
 
     def _told(self, error: Exception) -> str:
         """An error in one short line, without the key, which some servers repeat."""
-        text = " ".join(str(error).split()) or type(error).__name__
+        words = str(error) or type(error).__name__
+        body = getattr(error, "body", None)  # openai leaves out one that is a bare text
+        text = " ".join((f"{words}: {body}" if isinstance(body, str) and body not in words else words).split())
         text = text.replace(self._key, "***") if self._key else text
         return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]} ..."
 

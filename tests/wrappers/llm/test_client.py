@@ -1,4 +1,4 @@
-"""A server that misbehaves in every way it can: a client goes on, or stops with one line, and what is recorded stays."""
+"""A server that misbehaves: a client goes on, or stops with one line, and what is recorded stays."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_a_record_answers_without_a_network(tmp_path, monkeypatch):
 
 def test_a_store_of_another_is_refused(tmp_path):
     store = ReplyStore.begin(tmp_path / "s", "a-model", {})
-    with pytest.raises(ValueError, match="store must be of 'scripted' with {}, got that of 'a-model'"):
+    with pytest.raises(ValueError, match=r"store must be of 'scripted' with \{\}, got that of 'a-model'"):
         Recorded(Scripted(lambda messages, sample: ""), store)
 
 

@@ -1,4 +1,4 @@
-"""From a task to judged expressions: what a model is told, what is read of its reply, and that a reply can do nothing."""
+"""From a task to judged expressions: what a model is told, what is read of its reply, and that it can do nothing."""
 
 from __future__ import annotations
 
