@@ -160,7 +160,9 @@ class LlmReward:
         from rich.table import Table
 
         screen = console()
-        screen.print(f"{len(found)} candidates by {_shown(found[0].by)}, as {self.use}", soft_wrap=True)
+        screen.print(
+            f"{len(found)} candidate{'s' * (len(found) > 1)} by {_shown(found[0].by)}, as {self.use}", soft_wrap=True
+        )
         table = Table("passed", "expression", "found", box=None, pad_edge=False, header_style="bold")
         for candidate in found:
             failed = [f"{f.name}: {f.words}" for f in candidate.verdict.findings if f.passed is False]

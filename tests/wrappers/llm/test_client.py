@@ -13,6 +13,7 @@ import pytest
 
 from payoff.wrappers.llm.client import KEY, NoReplyError, OpenAIClient, Recorded, Scripted
 from payoff.wrappers.llm.store import Reply, ReplyStore
+from tests.baselines.commands import call, refused
 
 SECRET = "sk-very-secret-0123456789"
 
@@ -274,6 +275,22 @@ def test_a_store_of_another_is_refused(tmp_path):
     store = ReplyStore.begin(tmp_path / "s", "a-model", {})
     with pytest.raises(ValueError, match=r"store must be of 'scripted' with \{\}, got that of 'a-model'"):
         Recorded(Scripted(lambda messages, sample: ""), store)
+
+
+def test_a_command_that_failed_goes_on_from_its_store(serve, tmp_path, capsys):
+    """The first reply is no use and the second breaks off; a second call asks for the second again, and no more."""
+    good = json.dumps({"expressions": [{"text": "obs.x", "why": "right"}]})
+    url, seen = serve(fine, cut_body, lambda handler: fine(handler, good))
+    arguments = ("llm-reward", "GridNav-v0", "--task", "walk to the goal", "--out", tmp_path, "--steps", 20)
+    arguments = (*arguments, "--model", "a-model", "--base-url", url, "--temperature", "0.5")
+    assert "the server gave no answer" in refused(capsys, *arguments)
+    assert len(seen) == 2 and len(ReplyStore(tmp_path / "store.jsonl")) == 1
+    status, out, err = call(capsys, *arguments)
+    assert status == 0, err
+    assert len(seen) == 3 and len(ReplyStore(tmp_path / "store.jsonl")) == 2
+    assert out.startswith("1 candidate by a-model, as potential\n") and (tmp_path / "best.txt").read_text() == "obs.x\n"
+    assert call(capsys, *arguments) == (0, out, err) and len(seen) == 3
+    assert "holds replies of 'a-model' with" in refused(capsys, *arguments[:-1], "0.7")
 
 
 @pytest.mark.parametrize(
