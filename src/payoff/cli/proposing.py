@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -14,8 +14,10 @@ from payoff.cli.checking import CheckReward
 from payoff.cli.shared import UserError, assignments, console, results_written, user_errors
 
 if TYPE_CHECKING:
+    from payoff.wrappers import Verdict
     from payoff.wrappers.llm.client import ChatClient
     from payoff.wrappers.llm.propose import Candidate
+    from payoff.wrappers.llm.store import Messages
 
 __all__ = ["LlmReward"]
 
@@ -88,7 +90,7 @@ class LlmReward:
         self._print(found, best, env_id)
         return 0 if best else 1
 
-    def _prompt(self) -> tuple[str, Any]:
+    def _prompt(self) -> tuple[str, Messages]:
         """Full id and messages; checks all that can be checked before anything is asked."""
         from payoff.baselines import environments
         from payoff.envs.core.params import check_integer, check_number
@@ -134,7 +136,7 @@ class LlmReward:
         )
         return Recorded(client, ReplyStore.begin(own, client.by, client.settings))
 
-    def _judge(self, text: str) -> Any:
+    def _judge(self, text: str) -> Verdict:
         return CheckReward(
             env=self.env,
             expression=text,
