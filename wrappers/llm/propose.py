@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from payoff.envs.core.arrays import shown
-from payoff.envs.core.params import check_integer, check_word
+from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.files import json_object_at
 from payoff.wrappers.adapters.wrapping import kind_of
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm import expression
 from payoff.wrappers.llm.client import ChatClient, NoReplyError
 from payoff.wrappers.llm.entries import observation_names
+from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.store import Messages, prompt_hash
 from payoff.wrappers.llm.verdict import USES, Use, Verdict
 
@@ -124,7 +125,7 @@ def describe(env: Any) -> str:
     return "\n".join(lines)
 
 
-def prompt(description: str, task: str, *, use: Use = "potential", count: int = 4, limit: float = 10.0) -> Messages:
+def prompt(description: str, task: str, *, use: Use = "potential", count: int = 4, limit: float = LIMIT) -> Messages:
     """The messages that ask for expressions.
 
     Args:
@@ -132,7 +133,7 @@ def prompt(description: str, task: str, *, use: Use = "potential", count: int = 
         task: what the learner should do, in a sentence.
         use: what the expressions are for.
         count: expressions that are asked for, 1 to ``MOST_CANDIDATES``.
-        limit: size to which values are cut.
+        limit: size to which values are cut, above 0.
 
     Raises:
         TypeError: a text is none.
@@ -144,6 +145,7 @@ def prompt(description: str, task: str, *, use: Use = "potential", count: int = 
         raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
     check_word("use", use, USES)
     check_integer("count", count, 1, MOST_CANDIDATES)
+    check_number("limit", limit, 0.0, open_low=True)
     language = (expression.__doc__ or "").strip()
     parts = (
         description,

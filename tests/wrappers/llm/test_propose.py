@@ -78,6 +78,7 @@ def test_the_prompt_has_the_task_the_language_and_the_use():
         ({"use": "bonus"}, "use must be one of"),
         ({"count": 0}, "count must be an integer"),
         ({"count": 33}, "count must be an integer"),
+        ({"limit": 0.0}, "limit must be a number"),
     ],
 )
 def test_bad_prompts(settings, message):
