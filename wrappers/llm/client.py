@@ -21,6 +21,7 @@ from payoff.wrappers.llm.store import MOST_REPLY, SCRIPTED, Messages, Reply, Rep
 __all__ = ["KEY", "ChatClient", "NoReplyError", "OpenAIClient", "Recorded", "Scripted"]
 
 KEY = "PAYOFF_LLM_KEY"  # environment variable of the server's key: not that of another tool, meant for another server
+_HEADERS = "OPENAI_CUSTOM_HEADERS"  # the package sends them wherever it is told to ask
 _MOST_BODY = 1_000_000  # bytes that are read of a server
 _MOST_TOLD = 300  # characters of an error
 
@@ -81,7 +82,7 @@ class OpenAIClient:
     Raises:
         ImportError: the package ``openai`` is not installed.
         TypeError: ``model`` or ``base_url`` is no text.
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or the variable ``OPENAI_CUSTOM_HEADERS`` is set.
     """
 
     def __init__(
@@ -111,11 +112,14 @@ class OpenAIClient:
         self.settings = {"temperature": float(temperature), "max_tokens": int(max_tokens)}
         self.requests = self.tokens = 0
         self._most_requests, self._most_tokens, self._timeout = most_requests, most_tokens, float(timeout)
+        if os.environ.get(_HEADERS):
+            raise ValueError(f"base_url would be sent the headers of the environment variable {_HEADERS}: unset it")
         self._openai = require("openai", "llm")
         self._key = os.environ.get(KEY, "")
         self._client = self._openai.OpenAI(
             api_key=self._key or "none", base_url=base_url, timeout=self._timeout, max_retries=int(retries)
         )
+        self._client.organization = self._client.project = None  # read from the environment, for another server
 
     def ask(self, messages: Messages, *, sample: int = 0) -> Reply:
         """See :class:`ChatClient`."""

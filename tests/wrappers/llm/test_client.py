@@ -129,7 +129,7 @@ def serve():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """No pause between tries; and no setting of whoever runs this."""
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_CUSTOM_HEADERS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
@@ -233,6 +233,20 @@ def test_the_key_is_nowhere(serve, tmp_path, monkeypatch, fault, message):
     assert SECRET not in str(caught.value)
     held = store.path.read_text()
     assert SECRET not in held and "Bearer" not in held and "127.0.0.1" not in held
+
+
+def test_what_is_meant_for_another_server_is_not_sent(serve, monkeypatch):
+    """The package openai reads these by itself."""
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID", "WEBHOOK_SECRET"):
+        monkeypatch.setenv(f"OPENAI_{name}", f"secret-{name}")
+    monkeypatch.delenv(KEY, raising=False)
+    sent = []
+    url, _ = serve(lambda handler: (sent.append(str(handler.headers)), fine(handler)))
+    client(url).ask(asked())
+    assert "secret" not in sent[0].lower() and "Bearer none" in sent[0]
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: secret-header")
+    with pytest.raises(ValueError, match=r"base_url would be sent the headers of .* OPENAI_CUSTOM_HEADERS: unset it"):
+        client(url)
 
 
 def test_a_budget_ends(serve):
