@@ -1,4 +1,4 @@
-"""Files that are whole or not there: bytes written atomically, and arrays with JSON metadata in safetensors.
+"""Files that are whole or not there: bytes written atomically, lines of JSON, and arrays in safetensors.
 
 A file of arrays carries the SHA-256 of all it holds: the safetensors header alone would not notice a flipped byte in
 the numbers, and whatever is made from a wrong number looks like anything else. Nothing is ever pickled.
@@ -12,7 +12,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ from payoff.extras import require
 
 __all__ = [
     "OtherFileError",
+    "append_line",
     "check_digest",
     "digest_of",
     "json_object",
+    "json_object_at",
     "load_arrays",
     "new_beside",
+    "read_lines",
     "save_arrays",
     "write_atomically",
 ]
@@ -135,14 +138,67 @@ def load_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, np.n
         raise ValueError(f"{path} is damaged or no {what}: its metadata is {error}") from error
 
 
+def append_line(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None:
+    """Add one JSON object to a file of lines, and have it on the disk; what a kill has left of a line goes.
+
+    Args:
+        path: the file, which must be there.
+        record: JSON values.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    data = (json.dumps(dict(record), sort_keys=True, allow_nan=False) + "\n").encode()
+    with open(path, "r+b") as file:
+        file.seek(len(_complete(file.read())))
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The JSON objects of a file of lines; a last line that was cut off in the middle counts as not written.
+
+    Raises:
+        ValueError: a line is damaged; names the file and the line.
+        FileNotFoundError: there is no such file.
+    """
+    found = []
+    for number, line in enumerate(_complete(Path(path).read_bytes()).splitlines(), 1):
+        try:
+            found.append(json_object(line))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}: {line[:60]!r}") from error
+    return found
+
+
+def _complete(data: bytes) -> bytes:
+    """Lines that have their end."""
+    return data[: data.rfind(b"\n") + 1]
+
+
 def json_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object as this package writes it: no name twice, and every number finite.
 
     Raises:
         ValueError: it is something else; says what in one line, which begins with "no JSON object".
     """
+    return _object(lambda: json.loads(text, **_STRICT))
+
+
+def json_object_at(text: str, start: int) -> dict[str, Any]:
+    """The JSON object, as of :func:`json_object`, that begins at a place of a text; what follows it is not read.
+
+    Raises:
+        ValueError: there is none; says why in one line.
+    """
+    return _object(lambda: json.JSONDecoder(**_STRICT).raw_decode(text, start)[0])
+
+
+def _object(read: Callable[[], Any]) -> dict[str, Any]:
     try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        found = read()
     except RecursionError:
         raise ValueError("no JSON object: it is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -177,6 +233,14 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:  # Python reads 4300 digits
         raise ValueError(f"a number has {len(text)} digits") from None
+
+
+_STRICT: dict[str, Any] = {
+    "object_pairs_hook": _once,
+    "parse_constant": _finite,
+    "parse_float": _finite,
+    "parse_int": _whole,
+}
 
 
 def digest_of(what: str, path: str | os.PathLike[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -40,7 +41,7 @@ def test_every_command_has_help_with_examples_that_parse(capsys, name):
     for example in examples:
         module, _, attribute = COMMANDS[name][0].partition(":")
         kind = getattr(__import__(module, fromlist=[attribute]), attribute)
-        assert isinstance(cli._parse(kind, name, example.split()[1:]), kind)
+        assert isinstance(cli._parse(kind, name, shlex.split(example)[1:]), kind)
 
 
 def test_overview_names_every_command(capsys):

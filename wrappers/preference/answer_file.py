@@ -24,7 +24,7 @@ import numpy as np
 
 from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer
-from payoff.files import json_object, load_arrays, save_arrays, write_atomically
+from payoff.files import append_line, load_arrays, read_lines, save_arrays, write_atomically
 from payoff.wrappers.preference.segments import Segments
 from payoff.wrappers.rows import Array
 
@@ -109,14 +109,7 @@ def append_answer(
         raise ValueError(f"second must be another segment than first, got {second} twice")
     check_integer("seed", seed, 0)
     line = {"first": int(first), "second": int(second), "answer": answer, "annotator": annotator, "seed": int(seed)}
-    data = (json.dumps(line, sort_keys=True) + "\n").encode()
-    with open(path, "r+b") as file:
-        whole = file.read()
-        file.seek(len(_complete(whole)))  # over what a kill has left of a line
-        file.write(data)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(path, line)
 
 
 def read_preferences(path: str | os.PathLike[str]) -> Preferences:
@@ -126,8 +119,8 @@ def read_preferences(path: str | os.PathLike[str]) -> Preferences:
         ValueError: the file is damaged or something else, or its segments are not those that it was begun with.
         FileNotFoundError: there is no such file, or its segments are gone.
     """
-    lines = _complete(Path(path).read_bytes()).splitlines()
-    head = _object(path, 1, lines[0]) if lines else {}
+    lines = read_lines(path)
+    head = lines[0] if lines else {}
     if head.get("format") != _FORM or not isinstance(head.get("about"), dict):
         raise ValueError(f"{path} holds no preferences: its first line must say {_FORM}")
     beside = _segments_path(Path(path))
@@ -142,8 +135,7 @@ def read_preferences(path: str | os.PathLike[str]) -> Preferences:
         said = shown(head.get("segments"))
         raise ValueError(f"{path}, line 1: segments must be {len(segments)}, as {beside} has, got {said}")
     rows, names = [], []
-    for number, line in enumerate(lines[1:], start=2):
-        found = _object(path, number, line)
+    for number, found in enumerate(lines[1:], start=2):
         pair = [found.get("first"), found.get("second")]
         whole = all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(segments) for i in pair)
         answer, name = found.get("answer"), found.get("annotator")
@@ -169,15 +161,3 @@ def _segments_path(path: Path) -> Path:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _complete(data: bytes) -> bytes:
-    """Up to the last end of a line."""
-    return data[: data.rfind(b"\n") + 1]
-
-
-def _object(path: str | os.PathLike[str], number: int, line: bytes) -> dict[str, Any]:
-    try:
-        return json_object(line)
-    except ValueError as error:
-        raise ValueError(f"{path}, line {number}: {error}: {line[:60]!r}") from error

@@ -1,4 +1,4 @@
-"""The command line: ``payoff list | info | train | ablate | evaluate | reward | check-reward | prefer | compare``.
+"""The command line: ``payoff COMMAND``, the commands of the table below.
 
 Each command is a frozen dataclass: its fields are the options (their docstrings the help), ``run`` does the work.
 Whatever is heavy is imported inside ``run``, so that help and ``payoff list`` answer at once.
@@ -44,6 +44,7 @@ COMMANDS = {
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
     "reward": ("payoff.cli.rewards:ShowReward", "a learned reward: what its file holds, and a picture"),
     "check-reward": ("payoff.cli.checking:CheckReward", "is an expression fit to be a reward or a potential here?"),
+    "llm-reward": ("payoff.cli.proposing:LlmReward", "a language model proposes expressions; each is judged"),
     "prefer": ("payoff.cli.preferring:Prefer", "which of two stretches of play is better? a person says"),
     "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }

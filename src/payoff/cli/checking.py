@@ -53,14 +53,19 @@ class CheckReward:
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
         with user_errors():
-            found = self._verdict()
+            found = self.verdict()
         if self.json:
             print(json.dumps(found.as_dict(), indent=2, allow_nan=False))
         else:
             _print(found)
         return 0 if found.passed else 1
 
-    def _verdict(self) -> Verdict:
+    def verdict(self) -> Verdict:
+        """All that is found.
+
+        Raises:
+            ValueError: an option is out of its range.
+        """
         from payoff.baselines import environments
         from payoff.envs.core.params import check_integer, check_number
         from payoff.wrappers import check_expression
