@@ -128,7 +128,7 @@ class SparseCartPoleParams(Params):
         check_flag("every_step", self.every_step)
         check_flag("fall_costs", self.fall_costs)
         if self.every_step and self.fall_costs:
-            raise ValueError("every_step and fall_costs are two ways to pay: only one of them may be True")
+            raise ValueError("fall_costs must be False where every_step is True: they are two ways to pay")
         check_word("aux", self.aux, AUX._fields)
         check_integer("max_steps", self.max_steps, 1)
 

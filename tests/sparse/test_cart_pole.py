@@ -196,7 +196,7 @@ def test_observation_and_errors():
         ({"aux": "PD"}, "aux must be one of 'good', 'bad', 'lean', .*, got 'PD'"),
         ({"every_step": 1}, "every_step must be True or False, got 1"),
         ({"fall_costs": 1}, "fall_costs must be True or False, got 1"),
-        ({"fall_costs": True, "every_step": True}, "only one of them may be True"),
+        ({"fall_costs": True, "every_step": True}, "fall_costs must be False where every_step is True"),
         ({"max_steps": 0}, "max_steps must be an integer at least 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
