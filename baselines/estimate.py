@@ -138,5 +138,5 @@ def _measure_learning(config: RunConfig, report: Report) -> float | None:
     """Seconds that learning the reward of a run takes."""
     try:
         return reward_learners.time_learning(config.reward_learner, run.problem_of(config), _WATCHED)
-    except Exception:  # as above
+    except Exception:  # what is wrong shows when the run itself learns its reward
         return None
