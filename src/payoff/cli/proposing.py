@@ -156,7 +156,7 @@ class LlmReward:
         if best is None:
             (self.out / "best.txt").unlink(missing_ok=True)  # of an earlier call
         else:
-            write_atomically(self.out / "best.txt", f"{_one_line(best)}\n".encode())
+            write_atomically(self.out / "best.txt", f"{_tidy(best.text)}\n".encode())
 
     def _print(self, found: tuple[Candidate, ...], best: Candidate | None, env_id: str) -> None:
         from rich.table import Table
@@ -176,18 +176,31 @@ class LlmReward:
             return
         limit = "" if self.limit == 10.0 else f",limit={self.limit:g}"
         if self.use == "potential":
-            option = ["--shaping", f"potential:expression={_one_line(best)}{limit}"]
+            option = ["--shaping", f"potential:expression={_as_value(best.text)}{limit}"]
         else:
             added = ",added=true" if self.use == "added" else ""
-            option = ["--reward-learner", f"expression:text={_one_line(best)}{added}{limit}"]
+            option = ["--reward-learner", f"expression:text={_as_value(best.text)}{added}{limit}"]
         params = ["--params", *self.params] if self.params else []
         words = ["payoff", "train", "--algo", "ppo", "--env", env_id, "--out", str(self.out / "train")]
         screen.print(shlex.join([*words, *params, *option]), soft_wrap=True)
 
 
-def _one_line(best: Candidate) -> str:
-    """Its expression, which has passed the parser; to that, an end of a line is a blank."""
-    return " ".join(best.text.split())
+def _tidy(text: str) -> str:
+    """A text that has passed the parser: a function as it is, an expression in one line."""
+    from payoff.wrappers.llm.function import Function
+    from payoff.wrappers.llm.reward_text import parse
+
+    return text.strip() if isinstance(parse(text), Function) else " ".join(text.split())
+
+
+def _as_value(text: str) -> str:
+    """The same in one line, as the value of a specification."""
+    from payoff.wrappers.llm.function import Function
+    from payoff.wrappers.llm.reward_text import parse, unparse
+
+    program = parse(text)
+    # JSON escapes the ends of lines, and in its only form a function has no quotes
+    return json.dumps(unparse(program)) if isinstance(program, Function) else _tidy(text)
 
 
 def _shown(text: str) -> str:
