@@ -52,7 +52,7 @@ def bind(program: Program, names: Sequence[str] = ()) -> Program:
     Raises:
         TypeError: ``names`` is no sequence.
         NoEntryError: (a ValueError) a name that no entry has.
-        ValueError: written out in full it is longer than a text that can be read, so no file could keep it.
+        ValueError: the text that a file would keep is longer than one that can be read.
     """
     check_sequence("names", names, "texts")
     if not all(isinstance(name, str) for name in names):
@@ -63,7 +63,7 @@ def bind(program: Program, names: Sequence[str] = ()) -> Program:
     found = replaced(program, lambda read: _placed(read, index))
     length = len(reward_text.unparse(found))
     if length > MOST_LETTERS:
-        raise ValueError(f"written out in full, a text must have at most {MOST_LETTERS} characters, got {length}")
+        raise ValueError(f"with indices for names, a text must have at most {MOST_LETTERS} characters, got {length}")
     return found
 
 

@@ -85,6 +85,7 @@ _IN_NUMPY = {**{name: name for name in FUNCTIONS if name not in ("min", "max")},
 _IN_MATH = {name: name for name in ("exp", "log1p", "sqrt", "tanh", "floor")} | {"fabs": "abs"}
 _OF_TWO = {"minimum": "min", "maximum": "max"}  # numpy's take two, and would write into a third
 _TAKEN = (*FUNCTIONS, *SOURCES, *_MODULES, "range", "float")  # names that nothing may be assigned to
+_ONE_DEF = "the text must be one def and nothing else"
 _STATEMENTS = "a function has assignments, if, for over range, pass and return"
 _EXPRESSIONS = (
     "an expression has numbers, names, + - * / **, comparisons, and, or, not, if-else and calls of "
@@ -200,7 +201,8 @@ def from_python(text: str) -> Function:
 
     Raises:
         TypeError: ``text`` is no text.
-        ValueError: it is too long, no Python, or says something else; one line that names the line.
+        ValueError: it is too long, also with its loops written out, or no Python, or says something else; one line
+            that says where.
 
     >>> print(to_python(from_python("def reward(obs): x = obs[0] ** 2; return -x")))
     def reward(obs):
@@ -210,7 +212,11 @@ def from_python(text: str) -> Function:
     check_text("function", text)
     if len(text) > MOST_LETTERS:
         raise ValueError(f"a function has at most {MOST_LETTERS} characters, got {len(text)}")
-    return _Reader().function(_parsed(text))
+    found = _Reader().function(_parsed(text))
+    length = len(to_python(found))
+    if length > MOST_LETTERS:
+        raise ValueError(f"not allowed: {length} characters with loops written out; there may be {MOST_LETTERS}")
+    return found
 
 
 def to_python(function: Function) -> str:
@@ -246,33 +252,38 @@ def _branch_lines(branch: Branch, indent: str, word: str) -> Iterator[str]:
 
 
 def _parsed(text: str) -> ast.FunctionDef:
-    """Python's tree of the only statement of a text, which is a def; not deeper than can be walked by recursion."""
+    """Python's tree of a def, which is not deeper than can be walked by recursion.
+
+    Of a text in the mode of whole files, where it is wrong, Python looks for its lines in a file of the name it is
+    given; in that of a single statement it opens nothing. There no empty lines or comments come first.
+    """
     odd = re.search(r"[^\x20-\x7e\t\n\r]", text)
     if odd:
         line = text.count("\n", 0, odd.start()) + 1
         raise ValueError(f"not allowed: {odd[0]!a} in line {line}; letters, digits and signs of ASCII alone")
+    begin = re.match(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))*", text)
+    before = len(begin[0].splitlines()) if begin else 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd literals; what is odd about them is refused below
-            tree = ast.parse(text)
+            tree = ast.parse("".join(text.splitlines(keepends=True)[before:]) + "\n\n", mode="single")
     except SyntaxError as error:
-        raise ValueError(f"not allowed: no Python in line {error.lineno or 1}; {error.msg}") from None
+        line = before + (error.lineno or 1)
+        raise ValueError(f"not allowed: line {line}; {_ONE_DEF}, got {error.msg}") from None
     except (ValueError, RecursionError, MemoryError):
         raise ValueError(
             "not allowed: Python cannot read it; it is nested too deeply, or a number is too long"
         ) from None
+    ast.increment_lineno(tree, before)
     level: list[ast.AST] = [tree]
     for _ in range(_MOST_NESTED):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     if level:
         raise ValueError(f"not allowed: {_told(level[0])}; a function is nested at most {_MOST_NESTED} deep")
-    for statement in tree.body:
-        if not isinstance(statement, ast.FunctionDef):
-            _refuse(statement, "the text is one def and nothing else")
-    if len(tree.body) != 1:
-        raise ValueError(f"not allowed: {len(tree.body)} functions; the text is one def and nothing else")
+    assert isinstance(tree, ast.Interactive)
     found = tree.body[0]
-    assert isinstance(found, ast.FunctionDef)
+    if not isinstance(found, ast.FunctionDef):
+        _refuse(found, _ONE_DEF)
     return found
 
 

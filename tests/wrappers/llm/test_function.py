@@ -116,8 +116,21 @@ class Floats(ast.NodeTransformer):
         return ast.Assign([node.target], self.visit(ast.BinOp(place, node.op, node.value)))
 
 
-class Entries(dict):
-    __getattr__ = dict.__getitem__
+class Entries:
+    """Numbers with names and places; as an array of several numbers, it is no number itself."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def __getitem__(self, name):
+        return self.numbers[name]
+
+    __getattr__ = __getitem__
+
+    def __bool__(self):
+        raise TypeError
+
+    __eq__ = __ne__ = __hash__ = lambda self, other=None: bool(self)
 
 
 def numpys(function):
@@ -159,8 +172,8 @@ def by_python(text, row):
     step = {
         "obs": Entries({0: X[row], 1: Y[row], "x": X[row], "y": Y[row]}),
         "action": One(ACTION[row]),
-        "next_obs": [X[row] + 1.0, Y[row] + 1.0],
-        "info": Entries(progress=PROGRESS[row]),
+        "next_obs": Entries([X[row] + 1.0, Y[row] + 1.0]),
+        "info": Entries({"progress": PROGRESS[row]}),
         "terminated": ENDS[row] != 0.0,
     }
     (definition,) = (node for node in tree.body if isinstance(node, ast.FunctionDef))
@@ -258,7 +271,7 @@ def test_the_value_is_pythons(text):
     try:
         parse(text)
     except ValueError as error:  # what was generated is of the language, but may be too long for it
-        assert "parts" in str(error) or "deep" in str(error), error
+        assert any(word in str(error) for word in ("parts", "deep", "written out")), error
         return
     same_as_python(text)
 
@@ -405,8 +418,15 @@ def test_meaning(body, expected):
 
 
 def test_arguments_may_be_left_out_and_have_plain_annotations():
-    text = "def f(info: dict, obs: np.ndarray) -> float: return obs[0] + info.progress"
+    text = "\n# first\r\n\n  # more\ndef f(info: dict, obs: np.ndarray) -> float: return obs[0] + info.progress"
     assert run(from_python(text), read, ALL).tolist() == [a + b for a, b in zip(X, PROGRESS, strict=True)]
+
+
+def test_lines_are_counted_from_the_first():
+    with pytest.raises(ValueError, match="not allowed: import in line 5;"):
+        from_python("\n# first\r\n\ndef f(obs):\n import os")
+    with pytest.raises(ValueError, match=r"not allowed: line 4; .* got invalid syntax"):
+        from_python("\n# first\n\ndef f(obs): return +")
 
 
 def test_a_condition_guards_and_an_assignment_does_not():
@@ -513,12 +533,14 @@ def test_the_verdict_on_a_function():
 def test_what_is_too_long_when_written_out_is_refused_before_use():
     name = "n" * 80
     text = f"def f(info):\n x = 0\n for i in range(64): x += info.{name}[i]\n return x"
-    message = "written out in full, a text must have at most 4000 characters, got"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"not allowed: \d+ characters with loops written out; there may be 4000"):
         ExpressionReward(text)
+    message = "with indices for names, a text must have at most 4000 characters, got"
     with pytest.raises(ValueError, match=message):  # one that can be read, whose only form has many more brackets
         ExpressionReward(f"max({','.join(['-info.' + 'n' * 25 + '/1'] * 105)})")
-    verdict = check_expression(grid(info="full"), text)
+    names = [*(f"x{i}" for i in range(10_000)), "y"]
+    text = f"max({','.join(['obs.y'] * 490)})"
+    assert not (verdict := check_expression(grid(info="full"), text, names=names)).passed
     assert verdict.findings[-1].name == "reads" and message in verdict.findings[-1].words
 
 
@@ -567,7 +589,7 @@ def test_what_is_too_long_when_written_out_is_refused_before_use():
         ("x, y = 1, 2, 3\nreturn 1", "there must be as many names as values"),
         ("x: os.path.join = 1\nreturn 1", "an annotation is a name"),
         ("x = 1\ndef g(): return 1\nreturn 1", "'g' in line 3; a function has"),
-        ("return 1 +", "not allowed: no Python in line 2"),
+        ("return 1 +", "not allowed: line 2; the text must be one def and nothing else, got invalid syntax"),
         ("return '\u0430'", r"not allowed: '\\u0430' in line 2; letters, digits and signs of ASCII alone"),
         ("return " + "-" * 3000 + "1", "Python cannot read it; it is nested too deeply"),
         ("return " + "not " * 200 + "1", "a function is nested at most 100 deep"),
@@ -598,10 +620,13 @@ def test_reasons(body, message):
         ("def _f(obs): return 1", "a name begins with a letter"),
         ("def f(obs): return info.x", "'info' in line 1; it is no argument of the function; here are obs"),
         ("def f(): return obs", "here are none"),
-        ("import os\ndef f(obs): return 1", "import in line 1; the text is one def and nothing else"),
-        ("def f(obs): return 1\nf(1)", "expr in line 2; the text is one def and nothing else"),
-        ("def f(obs): return 1\ndef g(obs): return 1", "2 functions; the text is one def and nothing else"),
-        ("async def f(obs): return 1", "'f' in line 1; the text is one def and nothing else"),
+        (
+            "import os\ndef f(obs): return 1",
+            "line 1; the text must be one def and nothing else, got multiple statements found",
+        ),
+        ("def f(obs): return 1\nf(1)", "line 2; the text must be one def and nothing else"),
+        ("def f(obs): return 1\ndef g(obs): return 1", "line 2; the text must be one def and nothing else"),
+        ("async def f(obs): return 1", "line 1; the text must be one def and nothing else"),
         ("def f(obs): return f(obs)", "'f' in line 1; calls are of"),
     ],
 )

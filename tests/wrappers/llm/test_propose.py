@@ -319,7 +319,7 @@ def test_a_function_is_kept_as_it_is_and_trains_in_one_line(capsys, tmp_path, mo
     status, _, err = call(capsys, *words[1:], last, *short)
     assert status == 0, err
     lines = [json.loads(line) for line in (tmp_path / "candidates.jsonl").read_text().splitlines()]
-    assert lines[1]["verdict"]["findings"][0]["words"].startswith("not allowed: import in line 1; ")
+    assert lines[1]["verdict"]["findings"][0]["words"].startswith("not allowed: line 1; the text must be one def")
 
 
 @pytest.mark.parametrize(
