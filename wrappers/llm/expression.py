@@ -112,6 +112,7 @@ _ARGUMENTS = dict.fromkeys(("abs", "exp", "log1p", "sqrt", "tanh", "sign", "floo
     **dict.fromkeys(("clip", "if"), (3, 3)),
 }
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_MAY_FAIL = frozenset(("+", "-", "*", "/", "exp", "log1p", "sqrt"))  # where all parts are finite
 # how tightly a word between two operands binds; 0: it is none
 _BINDS = {"if": 1, "or": 2, "and": 3, **dict.fromkeys(_COMPARISONS, 5), "+": 6, "-": 6, "*": 7, "/": 7}
 _NOT, _MINUS = 4, 8
@@ -490,10 +491,10 @@ def value(tree: Node, read: Callable[[Any], Array], rows: Array) -> Array:
     Args:
         tree: may hold local names.
         read: Read or Local -> numbers ``(R,)``.
-        rows: indices.
+        rows: indices, in ascending order.
 
     Returns:
-        ``(len(rows),)`` float64, finite.
+        ``(len(rows),)`` float64, finite; it may be the very array that was read, and is not to be written into.
 
     Raises:
         ValueError: a number that is read is not finite, or an operation has no finite result.
@@ -503,13 +504,12 @@ def value(tree: Node, read: Callable[[Any], Array], rows: Array) -> Array:
     if not len(rows):
         return np.zeros(0)
     if isinstance(tree, Read):
-        found: Array = np.asarray(read(tree), dtype=np.float64)[rows]
+        found = _in_rows(np.asarray(read(tree), dtype=np.float64), rows)
         if not np.isfinite(found).all():
             raise ValueError(f"{unparse(tree)} must be finite, got {found[~np.isfinite(found)][0]}")
         return found
     if isinstance(tree, Local):
-        named: Array = read(tree)[rows]
-        return named
+        return _in_rows(read(tree), rows)
     if tree.name == "if":
         return _chosen(tree, read, rows)
     if tree.name in ("and", "or"):
@@ -517,12 +517,18 @@ def value(tree: Node, read: Callable[[Any], Array], rows: Array) -> Array:
     parts = [value(part, read, rows) for part in tree.parts]
     operation = FUNCTIONS.get(tree.name) or _OPERATORS[tree.name]
     result = np.asarray(operation(*parts), dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(result))
-    if len(bad):
-        got = " and ".join(f"{part[bad[0]]:g}" for part in parts)
-        text = unparse(tree)
-        raise ValueError(f"{text if len(text) <= 100 else f'{text[:100]}...'} has no finite value: it is of {got} here")
-    return result
+    if tree.name not in _MAY_FAIL or np.isfinite(result).all():
+        return result
+    bad = np.flatnonzero(~np.isfinite(result))[0]
+    got = " and ".join(f"{part[bad]:g}" for part in parts)
+    text = unparse(tree)
+    raise ValueError(f"{text if len(text) <= 100 else f'{text[:100]}...'} has no finite value: it is of {got} here")
+
+
+def _in_rows(column: Array, rows: Array) -> Array:
+    """Numbers of some rows; all of them are in their order already. Nobody writes into what is handed on here."""
+    found: Array = column if len(rows) == len(column) else column[rows]
+    return found
 
 
 def _chosen(tree: Apply, read: Callable[[Read], Array], rows: Array) -> Array:

@@ -715,13 +715,22 @@ def run(function: Function, read: Callable[[Read], Array], mask: Array) -> Array
             if isinstance(statement, Assign):
                 values = [expression.value(node, look, rows) for node in statement.values]
                 for name, value in zip(statement.names, values, strict=True):
-                    names.setdefault(name, np.zeros(mask.shape))[rows] = value
+                    if len(rows) < len(mask):  # of an array that another name may have, too, only a copy changes
+                        old = names.get(name)
+                        names[name] = np.zeros(mask.shape) if old is None else old.copy()
+                        names[name][rows] = value
+                    else:
+                        names[name] = value
             elif isinstance(statement, Return):
                 found[rows] = expression.value(statement.value, look, rows)
                 rows = rows[:0]
             else:
                 true = expression.value(statement.condition, look, rows) != 0.0
-                rows = np.sort(np.concatenate([go(statement.body, rows[true]), go(statement.other, rows[~true])]))
+                left = go(statement.body, rows[true]), go(statement.other, rows[~true])
+                if len(left[0]) + len(left[1]) < len(rows):
+                    goes_on = np.zeros(mask.shape, dtype=np.bool_)
+                    goes_on[left[0]] = goes_on[left[1]] = True
+                    rows = np.flatnonzero(goes_on)
         return rows
 
     with np.errstate(all="ignore"):

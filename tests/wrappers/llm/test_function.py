@@ -189,15 +189,22 @@ def same_as_python(text):
     assert isinstance(function, Function)
     expected = [by_python(text, row) for row in range(ROWS)]
     for one in (function, parse(unparse(function))):
+        seen = []
         for row in range(ROWS):
             mask = np.arange(ROWS) == row
             if expected[row] is None:
                 with pytest.raises(ValueError, match=r"has no finite value|no such number"):
                     run(one, read, mask)
             else:
-                assert run(one, read, mask)[row] == expected[row], text
-        if None not in expected:
-            assert run(one, read, ALL).tolist() == expected
+                try:
+                    found = run(one, read, mask)[row]
+                except ValueError as error:  # an array of several numbers is no number, though Python may name it
+                    assert str(error) in ("no such number: obs", "no such number: next_obs"), text
+                    continue
+                assert found == expected[row], text
+                seen.append(found)
+        if len(seen) == ROWS:
+            assert run(one, read, ALL).tolist() == seen
     assert parse(unparse(function)) == function
     return expected
 
