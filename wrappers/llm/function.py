@@ -279,7 +279,7 @@ def _parsed(text: str) -> ast.FunctionDef:
     for _ in range(_MOST_NESTED):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     if level:
-        raise ValueError(f"not allowed: {_told(level[0])}; a function is nested at most {_MOST_NESTED} deep")
+        raise ValueError(f"not allowed: so many parts inside each other; a function is at most {_MOST_NESTED} deep")
     assert isinstance(tree, ast.Interactive)
     found = tree.body[0]
     if not isinstance(found, ast.FunctionDef):
@@ -669,9 +669,9 @@ def _word(node: ast.expr) -> str | None:
 
 
 def _says_yes_or_no(node: ast.expr) -> bool:
-    """Whether Python's value is True or False, whatever the numbers are."""
+    """Whether Python's value is 0 or 1, whatever the numbers are."""
     match node:
-        case ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.Constant(value=bool()):
+        case ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.Constant(value=0 | 1):
             return True
         case ast.BoolOp(values=values):
             return all(map(_says_yes_or_no, values))

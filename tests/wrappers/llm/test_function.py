@@ -388,6 +388,21 @@ def test_most_mutations_are_refused_and_many_are_not():
 # -- meaning ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "True and True",
+        "1 and obs.x > 0",
+        "obs.x or 0",
+        "0 or obs.x",
+        "not (obs.x and -0)",
+        "-0 and 2 or float(1 and 3)",
+    ],
+)
+def test_words_between_numbers(value):
+    same_as_python(f"def f(obs): return {value}")
+
+
 @pytest.mark.parametrize("text", SEEDS)
 def test_the_functions_that_are_mutated(text):
     assert len(set(same_as_python(text))) > 2
@@ -599,7 +614,7 @@ def test_what_is_too_long_when_written_out_is_refused_before_use():
         ("return 1 +", "not allowed: line 2; the text must be one def and nothing else, got invalid syntax"),
         ("return '\u0430'", r"not allowed: '\\u0430' in line 2; letters, digits and signs of ASCII alone"),
         ("return " + "-" * 3000 + "1", "Python cannot read it; it is nested too deeply"),
-        ("return " + "not " * 200 + "1", "a function is nested at most 100 deep"),
+        ("return " + "not " * 200 + "1", "a function is at most 100 deep"),
         ("return " + "1+" * 90 + "1", "in line 2; an expression is at most 64 deep"),
     ],
 )
