@@ -253,7 +253,7 @@ def test_from_a_task_to_a_trained_policy_without_a_network(capsys, tmp_path, mon
     assert out.splitlines()[-1] == (
         f"payoff train --algo ppo --env payoff/GridNav-v0 --out {tmp_path / 'a' / 'train'} --shaping '{option}'"
     )
-    assert (tmp_path / "a" / "best.txt").read_text() == "obs.x + obs.y\n"
+    assert (tmp_path / "a" / "best.txt").read_text() == f"--shaping '{option}'\n"
     assert (tmp_path / "a" / "store.jsonl").read_bytes() == PATH.read_bytes()
     lines = [json.loads(line) for line in (tmp_path / "a" / "candidates.jsonl").read_text().splitlines()]
     assert {line["by"] for line in lines} == {"scripted"} and len({line["hash"] for line in lines}) == 1
@@ -282,6 +282,10 @@ def test_from_a_task_to_a_trained_policy_without_a_network(capsys, tmp_path, mon
         (("--replay", PATH, "--candidates", "3"), "holds no reply to this prompt"),
         (("--replay", PATH, "--candidates", "0"), "candidates must be an integer"),
         (("--replay", PATH, "--tries", "0"), "tries must be an integer"),
+        (("--replay", PATH, "--method", "expression"), "unknown method 'expression' (did you mean 'expressions'?)"),
+        (("--replay", PATH, "--method", "expressions:rounds=2"), "rounds"),
+        (("--replay", PATH, "--method", "json:JSONDecoder"), "must be a method that asks a language model"),
+        (("--model", "m", "--base-url", "http://localhost/v1", "--most-requests", "0"), "most_requests must be"),
         (("--replay", PATH, "--tries", "1"), "none of 1 replies could be read"),
         (("--replay", PATH, "--gamma", "1"), "gamma must be a number"),
         (("--replay", PATH, "--params", "nothing=1"), "nothing"),
@@ -322,4 +326,4 @@ def test_the_line_to_train_with(capsys, tmp_path, monkeypatch, use, option):
     arguments = ("--out", tmp_path, "--use", use, "--limit", 2, "--params", "noise=0.0")
     status, out, _ = call(capsys, "llm-reward", "GridNav-v0", "--task", TASK, *arguments)
     assert status == 0 and out.splitlines()[-1].endswith(f" --params noise=0.0 {option}")
-    assert (tmp_path / "best.txt").read_text() == "next_obs.x - obs.x\n"
+    assert (tmp_path / "best.txt").read_text() == f"{option}\n"
