@@ -164,9 +164,11 @@ def test_hostile_texts_are_refused_by_the_parser_with_one_line(monkeypatch):
     def refuse(*_):
         raise AssertionError("a reply did something")
 
+    env = grid()
+    check_expression(env, "obs.x", steps=1)  # what is imported at its first use is imported now
     for name in ("builtins.eval", "builtins.exec", "os.system", "socket.socket.connect", "subprocess.Popen"):
         monkeypatch.setattr(name, refuse)
-    env, seen = grid(), 0
+    seen = 0
     for at in range(0, len(SHORT), 32):
         texts = list(dict.fromkeys(SHORT[at : at + 32]))
         asks = Scripted(lambda messages, sample, texts=texts: reply(*texts))
