@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from payoff.baselines.random_play import random_actions
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_number
-from payoff.wrappers import ExpressionReward, observation_names, wrap
+from payoff.wrappers import ExpressionReward, observation_names
 from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.reward_text import parse
 
@@ -52,12 +49,7 @@ class Expression:
         Raises:
             ValueError: it names or reads what there is not, or has no finite value there.
         """
-        env = wrap(problem.make(1), self.learn(problem))
-        try:
-            env.reset(seed=problem.seed)
-            env.step(random_actions(env.single_action_space, 1, np.random.default_rng(problem.seed)))
-        finally:
-            env.close()
+        problem.try_step(self.learn(problem))
 
     def learn(self, problem: Problem) -> ExpressionReward:
         """The reward, with the names of this environment's observations put in."""

@@ -31,7 +31,7 @@ from payoff.baselines.reward_file import read_reward
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.specification import build, imported, parse, unknown_name
 from payoff.files import check_digest, digest_of
-from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward, wrap
+from payoff.wrappers import LearnedReward, RewardMethod, load_reward, save_reward
 from payoff.wrappers.arguments import check_text
 
 __all__ = [
@@ -94,16 +94,11 @@ class Saved:
                 environment.
         """
         check_digest(self.path, self.sha256)
-        env = wrap(problem.make(1), self._load())
+        reward = self._load()
         try:
-            env.reset(seed=0)
-            env.action_space.seed(0)
-            env.step(env.action_space.sample())
-        except (KeyError, ValueError) as error:
-            reason = error.args[0] if error.args else error
-            raise ValueError(f"the reward in {self.path} cannot pay in {problem.env_id}: {reason}") from error
-        finally:
-            env.close()
+            problem.try_step(reward)
+        except ValueError as error:
+            raise ValueError(f"the reward in {self.path} cannot pay in {problem.env_id}: {error}") from error
 
     def learn(self, problem: Problem) -> LearnedReward:
         """What the file holds."""

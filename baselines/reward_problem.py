@@ -13,6 +13,7 @@ from gymnasium.vector import VectorEnv
 from payoff.baselines.environments import make_vector
 from payoff.baselines.methods import Ending
 from payoff.baselines.training import OnProgress
+from payoff.wrappers import RewardMethod, wrap
 
 __all__ = ["Problem", "Sizes"]
 
@@ -67,6 +68,22 @@ class Problem:
         env = self.make(1)
         try:
             return env.reset(seed=0)[1]
+        finally:
+            env.close()
+
+    def try_step(self, method: RewardMethod) -> None:
+        """Play one random step under a reward.
+
+        Raises:
+            ValueError: it cannot pay there.
+        """
+        env = wrap(self.make(1), method)
+        try:
+            env.reset(seed=self.seed)
+            env.action_space.seed(self.seed)
+            env.step(env.action_space.sample())
+        except KeyError as error:  # an entry of info that there is not
+            raise ValueError(str(error.args[0])) from error
         finally:
             env.close()
 

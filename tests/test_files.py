@@ -18,6 +18,17 @@ def test_a_line_that_was_cut_off_is_written_over(tmp_path):
     assert read_lines(path) == [{"a": 1}, {"c": 3}]
 
 
+@pytest.mark.parametrize("length", [0, 4000, 4095, 4096, 10_000])
+@pytest.mark.parametrize("kept", [0, 1, 3000])
+def test_what_was_cut_off_may_be_long(tmp_path, kept, length):
+    """What is before it is not read: whether a line ends just there must not matter."""
+    path = tmp_path / "lines"
+    line = b'{"a": 1}\n'
+    path.write_bytes(line * kept + b"x" * length)
+    append_line(path, {"a": 1})
+    assert path.read_bytes() == line * (kept + 1)
+
+
 def test_a_damaged_line_is_named(tmp_path):
     path = tmp_path / "lines"
     path.write_bytes(b'{"a": 1}\nrubbish\n{"c": 3}\n')

@@ -109,20 +109,22 @@ def _cycle(reward: Array, payoff: Array, model: TabularModel) -> Finding:
         return Finding(name, True, "every episode ends, whatever is done")
     paid, _ = found
     rounding = _TINY * max(1.0, float(np.abs(reward).max()), float(np.abs(payoff).max()))
-    told = f"the best-paid play that never ends gets {paid if abs(paid) > rounding else 0.0:.4g} a step"
+    paid_a_step = paid if abs(paid) > rounding else 0.0
+    told, numbers = f"the best-paid play that never ends gets {paid_a_step:.4g} a step", {"paid a step": paid_a_step}
     if paid <= rounding:
-        return Finding(name, True, told)
+        return Finding(name, True, told, numbers)
     most = best_cycle(payoff, model)
     there = best_cycle(payoff, model, among=reward, at_least=paid - rounding)
     assert most is not None and there is not None  # the play that was found is open to both
     real = there[0] if abs(there[0]) > rounding else 0.0
     if most[0] > rounding and real >= most[0] - rounding:
-        return Finding(name, True, f"{told}, and {real:.4g} in payoff, the most there is")
-    return Finding(name, False, f"{told}, and {real:.4g} in payoff: it can be farmed")
+        return Finding(name, True, f"{told}, and {real:.4g} in payoff, the most there is", numbers)
+    return Finding(name, False, f"{told}, and {real:.4g} in payoff: it can be farmed", numbers)
 
 
 def _regret(reward: Array, payoff: Array, model: TabularModel) -> Finding:
     lost = normalised_regret(payoff, reward, model)
     apart = distance(payoff, reward, model)
     shown = f"{100.0 * round(lost, 9):.3g} % of the payoff's span; distance from the payoff {round(apart, 9):.3g} of 2"
-    return Finding("follows the payoff", lost <= MOST_LOST, f"its best policy loses {shown}")
+    numbers = {"regret": lost, "distance": apart}
+    return Finding("follows the payoff", lost <= MOST_LOST, f"its best policy loses {shown}", numbers)

@@ -14,7 +14,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -150,11 +150,24 @@ def append_line(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None
     """
     data = (json.dumps(dict(record), sort_keys=True, allow_nan=False) + "\n").encode()
     with open(path, "r+b") as file:
-        file.seek(len(_complete(file.read())))
+        file.seek(_end_of_lines(file))
         file.write(data)
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
+
+
+def _end_of_lines(file: BinaryIO, step: int = 4096) -> int:
+    """Where the last line that has its end ends; only what follows that is read, and a little before."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - step)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

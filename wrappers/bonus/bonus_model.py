@@ -20,11 +20,9 @@ from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import StateFeatures, checked_features, evaluated
 from payoff.wrappers.bonus.whitening import Whitening
 from payoff.wrappers.rows import Array, Batch
-from payoff.wrappers.small_networks import grad, mlp
+from payoff.wrappers.small_networks import adam_arrays, grad, mlp, take_adam_arrays
 
 __all__ = ["BonusLearning", "BonusModel", "network"]
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +175,7 @@ class BonusModel:
         found = {"rounds": np.array(self.rounds), "steps": np.array(self._adam_steps())}
         found |= {f"whitening.{name}": array for name, array in self.whitening.state_dict().items()}
         found |= {f"kept.{name}": kept[: self._filled].copy() for name, kept in self._kept.items()}
-        for name, weight in self.net.named_parameters():
-            found[f"net.{name}"] = weight.detach().numpy().copy()
-            if weight.requires_grad:
-                moments = self.adam.state.get(weight) or {m: torch.zeros_like(weight) for m in _MOMENTS}
-                found |= {f"{m}.{name}": moments[m].detach().numpy().copy() for m in _MOMENTS}
-        return found
+        return found | adam_arrays(self.net, self.adam)
 
     def _adam_steps(self) -> int:
         return next((int(found["step"].item()) for found in self.adam.state.values()), 0)
@@ -222,12 +215,7 @@ class BonusModel:
         self.whitening.take_over(arrays["whitening.count"], arrays["whitening.mean"], arrays["whitening.squares"])
         for name, kept in self._kept.items():
             kept[:filled] = arrays[f"kept.{name}"]
-        with torch.no_grad():
-            for name, weight in self.net.named_parameters():
-                weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
-                if weight.requires_grad and arrays["steps"] > 0:
-                    moments = {m: torch.from_numpy(arrays[f"{m}.{name}"]) for m in _MOMENTS}
-                    self.adam.state[weight] = {"step": torch.tensor(float(arrays["steps"])), **moments}
+        take_adam_arrays(self.net, self.adam, arrays, int(arrays["steps"]))
 
 
 def network(sizes: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ __all__ = ["KEY", "ChatClient", "NoReplyError", "OpenAIClient", "Recorded", "Scr
 KEY = "PAYOFF_LLM_KEY"  # environment variable of the server's key: not that of another tool, meant for another server
 _HEADERS = "OPENAI_CUSTOM_HEADERS"  # the package sends them wherever it is told to ask
 _MOST_BODY = 1_000_000  # bytes that are read of a server
+_MOST_ERROR = 10_000  # bytes that are read of a server's error
 _MOST_TOLD = 300  # characters of an error
 
 
@@ -116,8 +119,14 @@ class OpenAIClient:
             raise ValueError(f"base_url would be sent the headers of the environment variable {_HEADERS}: unset it")
         self._openai = require("openai", "llm")
         self._key = os.environ.get(KEY, "")
+        http = self._openai.DefaultHttpxClient(event_hooks={"response": [partial(_shorten_error, self._timeout)]})
+        weakref.finalize(self, http.close)
         self._client = self._openai.OpenAI(
-            api_key=self._key or "none", base_url=base_url, timeout=self._timeout, max_retries=int(retries)
+            api_key=self._key or "none",
+            base_url=base_url,
+            timeout=self._timeout,
+            max_retries=int(retries),
+            http_client=http,
         )
         self._client.organization = self._client.project = None  # read from the environment, for another server
 
@@ -235,6 +244,23 @@ class Recorded:
         reply = self._client.ask(messages, sample=sample)
         self._store.add(messages, sample, reply)
         return reply
+
+
+def _shorten_error(timeout: float, response: Any) -> None:
+    """Let the body of an error end where it is too long or takes too long: openai reads the whole of it."""
+    if not response.is_error:
+        return
+    deadline, read = time.monotonic() + timeout, response.iter_bytes
+
+    def first_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        left = _MOST_ERROR
+        for piece in read(chunk_size):
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0 or time.monotonic() > deadline:
+                return
+
+    response.iter_bytes = first_bytes
 
 
 def _check_url(url: str) -> None:

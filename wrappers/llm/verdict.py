@@ -6,8 +6,8 @@ A reward may be well written and still mislead. What following it would cost is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -36,11 +36,13 @@ class Finding:
         name: of the demand, such as ``"finite"``.
         passed: whether it is met; None where it could not be looked at.
         words: what was found, in one line.
+        numbers: what was measured, by name.
     """
 
     name: str
     passed: bool | None
     words: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,12 @@ class Verdict:
         return all(finding.passed for finding in self.findings if finding.name in ("parses", "reads", "finite"))
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values: the fields and ``passed``."""
-        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings], "passed": self.passed}
+        """JSON values: the fields and ``passed``; ``numbers`` of a finding where there are any."""
+        findings = [
+            {key: value for key, value in asdict(finding).items() if key != "numbers" or value}
+            for finding in self.findings
+        ]
+        return {**asdict(self), "findings": findings, "passed": self.passed}
 
 
 def check_expression(
@@ -190,6 +196,7 @@ def _findings(trial: _Trial, limit: float) -> tuple[Finding, ...]:
             not beyond,
             f"from {low:.4g} to {high:.4g}"
             + (f"; beyond {limit:g}, where it is cut off, at {beyond} of {len(values)} steps" if beyond else ""),
+            {"least": float(low), "most": float(high)},
         ),
         Finding("varies", bool(low < high), "not constant" if low < high else f"{low:.4g} at every step"),
     )

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import check_names, check_sequence, state_array
 from payoff.wrappers.rows import Array
+from payoff.wrappers.small_networks import adam_arrays, take_adam_arrays
 
 __all__ = ["Fitting", "NetworkSettings", "check_network", "checked_state", "linear_layers", "part_of"]
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 _COUNTS = ("exp_avg_sq.", "steps", "whitening.squares", "whitening.count")  # beginnings of names
 
 
@@ -92,23 +92,12 @@ class Fitting:
 
     def state_dict(self) -> dict[str, Array]:
         """Weights, moments of Adam and the number of steps."""
-        found = {"steps": np.array(self.steps)}
-        for name, weight in self.net.named_parameters():
-            found[f"net.{name}"] = weight.detach().numpy().copy()
-            for m in _MOMENTS:
-                moment = self.adam.state[weight][m] if self.steps else torch.zeros_like(weight)
-                found[f"{m}.{name}"] = moment.detach().numpy().copy()
-        return found
+        return {"steps": np.array(self.steps), **adam_arrays(self.net, self.adam)}
 
     def take(self, arrays: Mapping[str, Array]) -> None:
         """Inverse of :meth:`state_dict`, for arrays of the right names, shapes and types."""
         self.steps = int(arrays["steps"])
-        with torch.inference_mode(False), torch.no_grad():
-            for name, weight in self.net.named_parameters():
-                weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
-                if self.steps:
-                    moments = {m: torch.from_numpy(arrays[f"{m}.{name}"].copy()) for m in _MOMENTS}
-                    self.adam.state[weight] = {"step": torch.tensor(float(self.steps)), **moments}
+        take_adam_arrays(self.net, self.adam, arrays, self.steps)
 
 
 def linear_layers(net: nn.Module) -> list[tuple[Tensor, Tensor]]:

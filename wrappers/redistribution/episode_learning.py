@@ -19,11 +19,9 @@ from payoff.wrappers.arguments import as_array, check_mapping, check_names, chec
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform, with_residual
 from payoff.wrappers.redistribution.step_features import StepFeatureFunction, checked_step_features, evaluated_steps
 from payoff.wrappers.rows import Array
-from payoff.wrappers.small_networks import grad
+from payoff.wrappers.small_networks import adam_arrays, grad, take_adam_arrays
 
 __all__ = ["EpisodeLearning", "LearnedDecomposition"]
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +185,6 @@ class LearnedDecomposition(RewardTransform):
         """Weights, moments of Adam, and the memory; empty before the first call."""
         if self.inputs is None:
             return {}
-        steps = self._calls * self.learning.gradient_steps
         kept = np.concatenate(self._episodes) if self._episodes else np.zeros((0, self.inputs), dtype=np.float32)
         found = {
             "calls": np.array(self._calls),
@@ -195,12 +192,7 @@ class LearnedDecomposition(RewardTransform):
             "memory.lengths": np.array([len(e) for e in self._episodes], dtype=np.int64),
             "memory.returns": np.array(self._returns, dtype=np.float64),
         }
-        for name, weight in self.net.named_parameters():
-            found[f"net.{name}"] = weight.detach().numpy().copy()
-            for m in _MOMENTS:
-                moment = self.adam.state[weight][m] if steps else torch.zeros_like(weight)
-                found[f"adam.{m}.{name}"] = moment.detach().numpy().copy()
-        return found
+        return found | adam_arrays(self.net, self.adam, "adam.")
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state_dict` gave.
@@ -242,10 +234,4 @@ class LearnedDecomposition(RewardTransform):
         """Copy checked arrays into networks that were built for them."""
         self._calls, self._returns = int(arrays["calls"]), returns
         self._episodes = episodes if returns else []
-        with torch.inference_mode(False), torch.no_grad():
-            for name, weight in self.net.named_parameters():
-                weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
-                if self._calls:
-                    moments = {m: torch.from_numpy(arrays[f"adam.{m}.{name}"]) for m in _MOMENTS}
-                    count = torch.tensor(float(self._calls * self.learning.gradient_steps))
-                    self.adam.state[weight] = {"step": count, **moments}
+        take_adam_arrays(self.net, self.adam, arrays, self._calls * self.learning.gradient_steps, "adam.")

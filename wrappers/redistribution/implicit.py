@@ -30,7 +30,7 @@ from payoff.wrappers.arguments import as_array, check_mapping, check_names, real
 from payoff.wrappers.redistribution.base import EpisodeBatch, RewardTransform
 from payoff.wrappers.redistribution.episode_learning import EpisodeLearning
 from payoff.wrappers.rows import Array
-from payoff.wrappers.small_networks import grad, mlp
+from payoff.wrappers.small_networks import adam_arrays, grad, mlp, take_adam_arrays
 
 __all__ = ["ImplicitStepRewards", "implicit_rewards", "paid_something"]
 
@@ -222,13 +222,9 @@ class ImplicitStepRewards(RewardTransform):
         if self.sizes is None:
             return {}
         found = {"sizes": np.array(self.sizes), "steps": np.array(self._steps)}
-        for name, weight in self.net.named_parameters():
-            found[f"net.{name}"] = weight.detach().numpy().copy()
-            found[f"start.{name}"] = self.start.get_parameter(name).detach().numpy().copy()
-            for m in ("exp_avg", "exp_avg_sq"):
-                moment = self.adam.state[weight][m] if self._steps else torch.zeros_like(weight)
-                found[f"adam.{m}.{name}"] = moment.detach().numpy().copy()
-        return found
+        for name, weight in self.start.named_parameters():
+            found[f"start.{name}"] = weight.detach().numpy().copy()
+        return found | adam_arrays(self.net, self.adam, "adam.")
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state_dict` gave.
@@ -254,10 +250,7 @@ class ImplicitStepRewards(RewardTransform):
             raise ValueError(f"{kind}: steps must be a whole number of at least 0, got {arrays['steps']!r}")
         other._steps = int(arrays["steps"])
         with torch.inference_mode(False), torch.no_grad():
-            for name, weight in other.net.named_parameters():
-                weight.copy_(torch.from_numpy(arrays[f"net.{name}"]))
-                other.start.get_parameter(name).copy_(torch.from_numpy(arrays[f"start.{name}"]))
-                if other._steps:
-                    moments = {m: torch.from_numpy(arrays[f"adam.{m}.{name}"]) for m in ("exp_avg", "exp_avg_sq")}
-                    other.adam.state[weight] = {"step": torch.tensor(float(other._steps)), **moments}
+            for name, weight in other.start.named_parameters():
+                weight.copy_(torch.from_numpy(arrays[f"start.{name}"]))
+        take_adam_arrays(other.net, other.adam, arrays, other._steps, "adam.")
         self.__dict__.update(other.__dict__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,10 +15,9 @@ from payoff.cli.checking import CheckReward
 from payoff.cli.shared import UserError, assignments, console, results_written, user_errors
 
 if TYPE_CHECKING:
+    from payoff.baselines.llm_methods import Outcome, Request
     from payoff.wrappers import Verdict
     from payoff.wrappers.llm.client import ChatClient
-    from payoff.wrappers.llm.propose import Candidate
-    from payoff.wrappers.llm.store import Messages
 
 __all__ = ["LlmReward"]
 
@@ -26,10 +26,10 @@ __all__ = ["LlmReward"]
 class LlmReward:
     """Ask a language model for rewards, judge each as check-reward does, and say how to train with the best.
 
-    The folder gets store.jsonl, all that was asked and replied; candidates.jsonl, the expressions and what was found;
-    and best.txt, the first that met every demand. A second call goes on from the store, and asks nothing that stands
-    there. A key, where the server wants one, goes into the environment variable PAYOFF_LLM_KEY. The exit status is 1
-    where no candidate met every demand.
+    The folder gets store.jsonl, all that was asked and replied; candidates.jsonl, what was proposed and what was found;
+    and best.txt, how to train with the best that met every demand. A second call goes on from the store, and asks
+    nothing that stands there. A key, where the server wants one, goes into the environment variable PAYOFF_LLM_KEY. The
+    exit status is 1 where no candidate met every demand.
 
     Examples:
         payoff llm-reward GridNav-v0 --task "reach the goal" --out results/llm --model NAME --base-url http://localhost:8080/v1
@@ -48,10 +48,12 @@ class LlmReward:
     """address of a server that speaks as OpenAI's does, up to /v1"""
     replay: Path | None = None
     """store of an earlier call, instead of a model: nothing goes to the network"""
+    method: str = "expressions"
+    """how to ask, with settings after a colon, or package.module:Name"""
     use: Literal["potential", "reward", "added"] = "potential"
     """as a potential, in place of the reward, or added to it"""
     candidates: int = 4
-    """expressions to ask for"""
+    """proposals to ask for at a time"""
     tries: int = 3
     """replies that are read, where one cannot be understood"""
     limit: float = 10.0
@@ -62,6 +64,10 @@ class LlmReward:
     """most tokens of a reply"""
     timeout: float = 120.0
     """seconds that a reply may take"""
+    most_requests: int = 100
+    """prompts that may be asked of the server"""
+    most_tokens: int = 1_000_000
+    """after which no more is asked"""
     gamma: float = 0.99
     """the learner's discount, in (0, 1)"""
     steps: int = 2000
@@ -73,42 +79,43 @@ class LlmReward:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
+        from payoff.baselines.llm_methods import llm_method
         from payoff.wrappers.llm.client import NoReplyError
-        from payoff.wrappers.llm.propose import propose
 
         with user_errors():
-            env_id, messages = self._prompt()
+            method, request = llm_method(self.method), self._request()
+            method.check(request)
             client = self._client()
         try:
             with user_errors():
-                found = propose(client, messages, self._judge, most=self.candidates, tries=self.tries)
+                found = method.run(request, client)
         except NoReplyError as error:
             raise UserError(" ".join(str(error).split())) from error
-        best = found[0] if found[0].verdict.passed else None
         with results_written():
-            self._write(found, best)
-        self._print(found, best, env_id)
-        return 0 if best else 1
+            self._write(found)
+        self._print(found, client.by, request.env_id)
+        return 0 if found.option else 1
 
-    def _prompt(self) -> tuple[str, Messages]:
-        """Full id and messages; checks all that can be checked before anything is asked."""
+    def _request(self) -> Request:
         from payoff.baselines import environments
-        from payoff.envs.core.params import check_integer, check_number
-        from payoff.wrappers.llm.propose import MOST_CANDIDATES, describe, prompt
+        from payoff.baselines.llm_methods import Request
+        from payoff.envs.core.params import check_integer
 
-        check_integer("candidates", self.candidates, 1, MOST_CANDIDATES)
-        check_integer("tries", self.tries, 1, 100)
         check_integer("steps", self.steps, 1, 10_000_000)
-        check_integer("seed", self.seed, 0)
-        check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
-        check_number("limit", self.limit, 0.0, open_low=True)
-        env_id = environments.find(self.env)
-        env = environments.make_vector(env_id, 1, {"info": "full", **assignments("params", self.params)})
-        try:
-            description = describe(env)
-        finally:
-            env.close()
-        return env_id, prompt(description, self.task, use=self.use, count=self.candidates, limit=self.limit)
+        return Request(
+            env_id=environments.find(self.env),
+            task=self.task,
+            judge=self._judge,
+            out=self.out,
+            keywords=assignments("params", self.params),
+            use=self.use,
+            candidates=self.candidates,
+            tries=self.tries,
+            limit=self.limit,
+            gamma=self.gamma,
+            seed=self.seed,
+            say=lambda line: print(line, file=sys.stderr),
+        )
 
     def _client(self) -> ChatClient:
         from payoff.files import write_atomically
@@ -133,6 +140,8 @@ class LlmReward:
             temperature=self.temperature,
             max_tokens=self.max_tokens,
             timeout=self.timeout,
+            most_requests=self.most_requests,
+            most_tokens=self.most_tokens,
         )
         return Recorded(client, ReplyStore.begin(own, client.by, client.settings))
 
@@ -148,59 +157,34 @@ class LlmReward:
             params=self.params,
         ).verdict()
 
-    def _write(self, found: tuple[Candidate, ...], best: Candidate | None) -> None:
+    def _write(self, found: Outcome) -> None:
         from payoff.files import write_atomically
 
-        lines = (json.dumps(candidate.as_dict(), sort_keys=True, allow_nan=False) for candidate in found)
+        lines = (json.dumps(candidate.as_dict(), sort_keys=True, allow_nan=False) for candidate in found.candidates)
         write_atomically(self.out / "candidates.jsonl", "".join(f"{line}\n" for line in lines).encode())
-        if best is None:
+        if found.option is None:
             (self.out / "best.txt").unlink(missing_ok=True)  # of an earlier call
         else:
-            write_atomically(self.out / "best.txt", f"{_tidy(best.text)}\n".encode())
+            write_atomically(self.out / "best.txt", f"{shlex.join(found.option)}\n".encode())
 
-    def _print(self, found: tuple[Candidate, ...], best: Candidate | None, env_id: str) -> None:
+    def _print(self, found: Outcome, by: str, env_id: str) -> None:
         from rich.table import Table
 
         screen = console()
-        screen.print(
-            f"{len(found)} candidate{'s' * (len(found) > 1)} by {_shown(found[0].by)}, as {self.use}", soft_wrap=True
-        )
+        count = len(found.candidates)
+        screen.print(f"{count} candidate{'s' * (count != 1)} by {_shown(by)}, as {self.use}", soft_wrap=True)
         table = Table("passed", "expression", "found", box=None, pad_edge=False, header_style="bold")
-        for candidate in found:
+        for candidate in found.candidates:
             failed = [f"{f.name}: {f.words}" for f in candidate.verdict.findings if f.passed is False]
             passed = "yes" if candidate.verdict.passed else "NO"
             table.add_row(passed, _shown(candidate.text), "; ".join(failed) or "all demands met")
         screen.print(table)
-        if best is None:
+        if found.option is None:
             screen.print("no candidate met every demand", soft_wrap=True)
             return
-        limit = "" if self.limit == 10.0 else f",limit={self.limit:g}"
-        if self.use == "potential":
-            option = ["--shaping", f"potential:expression={_as_value(best.text)}{limit}"]
-        else:
-            added = ",added=true" if self.use == "added" else ""
-            option = ["--reward-learner", f"expression:text={_as_value(best.text)}{added}{limit}"]
         params = ["--params", *self.params] if self.params else []
         words = ["payoff", "train", "--algo", "ppo", "--env", env_id, "--out", str(self.out / "train")]
-        screen.print(shlex.join([*words, *params, *option]), soft_wrap=True)
-
-
-def _tidy(text: str) -> str:
-    """A text that has passed the parser: a function as it is, an expression in one line."""
-    from payoff.wrappers.llm.function import Function
-    from payoff.wrappers.llm.reward_text import parse
-
-    return text.strip() if isinstance(parse(text), Function) else " ".join(text.split())
-
-
-def _as_value(text: str) -> str:
-    """The same in one line, as the value of a specification."""
-    from payoff.wrappers.llm.function import Function
-    from payoff.wrappers.llm.reward_text import parse, unparse
-
-    program = parse(text)
-    # JSON escapes the ends of lines, and in its only form a function has no quotes
-    return json.dumps(unparse(program)) if isinstance(program, Function) else _tidy(text)
+        screen.print(shlex.join([*words, *params, *found.option]), soft_wrap=True)
 
 
 def _shown(text: str) -> str:

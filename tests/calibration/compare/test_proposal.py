@@ -22,6 +22,7 @@ def test_a_potential_costs_nothing(text):
     assert findings["no cycle"].words == "the best-paid play that never ends gets 0 a step"
     said = "its best policy loses 0 % of the payoff's span; distance from the payoff 0 of 2"
     assert findings["follows the payoff"].words == said
+    assert findings["no cycle"].numbers == {"paid a step": 0.0}
 
 
 def test_a_premium_on_every_step_is_farmed():

@@ -165,9 +165,11 @@ def test_hostile_texts_are_refused_by_the_parser_with_one_line(monkeypatch):
     def refuse(*_):
         raise AssertionError("a reply did something")
 
+    env = grid()
+    check_expression(env, "obs.x", steps=1)  # what is imported at its first use is imported now
     for name in ("builtins.eval", "builtins.exec", "os.system", "socket.socket.connect", "subprocess.Popen"):
         monkeypatch.setattr(name, refuse)
-    env, seen = grid(), 0
+    seen = 0
     for at in range(0, len(SHORT), 32):
         texts = list(dict.fromkeys(SHORT[at : at + 32]))
         asks = Scripted(lambda messages, sample, texts=texts: reply(*texts))
@@ -254,7 +256,7 @@ def test_from_a_task_to_a_trained_policy_without_a_network(capsys, tmp_path, mon
     assert out.splitlines()[-1] == (
         f"payoff train --algo ppo --env payoff/GridNav-v0 --out {tmp_path / 'a' / 'train'} --shaping '{option}'"
     )
-    assert (tmp_path / "a" / "best.txt").read_text() == "obs.x + obs.y\n"
+    assert (tmp_path / "a" / "best.txt").read_text() == f"--shaping '{option}'\n"
     assert (tmp_path / "a" / "store.jsonl").read_bytes() == PATH.read_bytes()
     lines = [json.loads(line) for line in (tmp_path / "a" / "candidates.jsonl").read_text().splitlines()]
     assert {line["by"] for line in lines} == {"scripted"} and len({line["hash"] for line in lines}) == 1
@@ -283,6 +285,10 @@ def test_from_a_task_to_a_trained_policy_without_a_network(capsys, tmp_path, mon
         (("--replay", PATH, "--candidates", "3"), "holds no reply to this prompt"),
         (("--replay", PATH, "--candidates", "0"), "candidates must be an integer"),
         (("--replay", PATH, "--tries", "0"), "tries must be an integer"),
+        (("--replay", PATH, "--method", "expression"), "unknown method 'expression' (did you mean 'expressions'?)"),
+        (("--replay", PATH, "--method", "expressions:rounds=2"), "rounds"),
+        (("--replay", PATH, "--method", "json:JSONDecoder"), "must be a method that asks a language model"),
+        (("--model", "m", "--base-url", "http://localhost/v1", "--most-requests", "0"), "most_requests must be"),
         (("--replay", PATH, "--tries", "1"), "none of 1 replies could be read"),
         (("--replay", PATH, "--gamma", "1"), "gamma must be a number"),
         (("--replay", PATH, "--params", "nothing=1"), "nothing"),
@@ -305,20 +311,20 @@ def test_where_none_passes_the_status_says_so(capsys, tmp_path, monkeypatch):
     assert "\x1b" not in out and r"\x1b[2J obs.x" in out
 
 
-def test_a_function_is_kept_as_it_is_and_trains_in_one_line(capsys, tmp_path, monkeypatch):
+def test_a_function_trains_in_one_line(capsys, tmp_path, monkeypatch):
     text = 'def potential(obs, info):\n    """Up, and right."""\n    up = obs["y"]\n    return obs.x + up\n'
     asks = Scripted(lambda messages, sample: reply(text, "import os\ndef f(obs): return 1"))
     monkeypatch.setattr("payoff.cli.proposing.LlmReward._client", lambda self: asks)
     status, out, err = call(capsys, "llm-reward", "GridNav-v0", "--task", TASK, "--out", tmp_path, "--steps", 20)
     assert status == 0, err
-    assert (tmp_path / "best.txt").read_text() == text
     option = r'potential:expression="def potential(obs, info):\n    up = obs.y\n    return obs.x + up"'
     *words, last = shlex.split(out.splitlines()[-1])
-    assert last == option
+    assert last == option and shlex.split((tmp_path / "best.txt").read_text()) == [words[-1], last]
     short = ("--total-steps", 64, "--episodes", 1, "--set", "num_envs=2", "num_steps=32", "minibatches=1")
     status, _, err = call(capsys, *words[1:], last, *short)
     assert status == 0, err
     lines = [json.loads(line) for line in (tmp_path / "candidates.jsonl").read_text().splitlines()]
+    assert lines[0]["text"] == text
     assert lines[1]["verdict"]["findings"][0]["words"].startswith("not allowed: line 1; the text must be one def")
 
 
@@ -340,4 +346,4 @@ def test_the_line_to_train_with(capsys, tmp_path, monkeypatch, use, option):
     arguments = ("--out", tmp_path, "--use", use, "--limit", 2, "--params", "noise=0.0")
     status, out, _ = call(capsys, "llm-reward", "GridNav-v0", "--task", TASK, *arguments)
     assert status == 0 and out.splitlines()[-1].endswith(f" --params noise=0.0 {option}")
-    assert (tmp_path / "best.txt").read_text() == "next_obs.x - obs.x\n"
+    assert (tmp_path / "best.txt").read_text() == f"{option}\n"

@@ -29,7 +29,10 @@ def test_a_good_potential_meets_every_demand():
     assert json.loads(json.dumps(verdict.as_dict())) == {
         "text": verdict.text,
         "use": "potential",
-        "findings": [{"name": f.name, "passed": f.passed, "words": f.words} for f in verdict.findings],
+        "findings": [
+            {"name": f.name, "passed": f.passed, "words": f.words} | ({"numbers": f.numbers} if f.numbers else {})
+            for f in verdict.findings
+        ],
         "passed": True,
     }
 
