@@ -5,8 +5,8 @@ The prompt holds what the package knows about the environment, the task in the u
 
     {"expressions": [{"text": "1 - abs(obs.x - 0.9)", "why": "nearer to the goal is better"}]}
 
-Each ``text`` goes to the parser of expressions and nowhere else, so whatever a reply says, it can give numbers or be
-refused. ``why`` is shown to the user and never read.
+Each ``text`` goes to the parser of expressions, or to that of functions where it is one, and nowhere else, so whatever
+a reply says, it can give numbers or be refused. ``why`` is shown to the user and never read.
 """
 
 from __future__ import annotations
