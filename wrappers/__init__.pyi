@@ -44,6 +44,9 @@ from payoff.wrappers.learned.network_reward import NetworkReward as NetworkRewar
 from payoff.wrappers.learned.step_inputs import StepInputs as StepInputs
 from payoff.wrappers.learned.table import TableReward as TableReward
 from payoff.wrappers.learned.teacher import Teacher as Teacher
+from payoff.wrappers.llm.caption_bonus import CaptionBonus as CaptionBonus
+from payoff.wrappers.llm.caption_values import LabelRetrieval as LabelRetrieval
+from payoff.wrappers.llm.captions import captions_from_info as captions_from_info
 from payoff.wrappers.llm.entries import observation_names as observation_names
 from payoff.wrappers.llm.expression_reward import ExpressionReward as ExpressionReward
 from payoff.wrappers.llm.expression_reward import from_expression as from_expression
