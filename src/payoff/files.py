@@ -150,10 +150,7 @@ def append_line(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None
     """
     data = (json.dumps(dict(record), sort_keys=True, allow_nan=False) + "\n").encode()
     with open(path, "r+b") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-        if file.read(1) != b"\n":  # only where a line was cut off is the whole file read
-            file.seek(0)
-            file.seek(len(_complete(file.read())))
+        file.seek(len(_complete(file.read())))
         file.write(data)
         file.truncate()
         file.flush()
