@@ -17,7 +17,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from payoff.baselines import checkpoint, ppo
+from payoff.baselines import checkpoint, ppo, read_results
 from payoff.baselines.labelled import Motif, Oni
 from payoff.baselines.reward_learners import Problem, learned, pinned, reward_learner
 from payoff.baselines.run import configure, execute
@@ -282,6 +282,29 @@ def test_the_commands(tmp_path, capsys):
     assert "checkpoint" in out
     assert "kind must be" in refused(capsys, *words, "--reward-learner", f"{asked},kind=x")
     assert pinned(asked) == asked
+
+
+def test_an_ablation(tmp_path, capsys):
+    words = (
+        "ablate",
+        "--envs",
+        "KeyRoom-v0",
+        "--params",
+        "size=5",
+        "--rewards",
+        "private",
+        "--algo",
+        "ppo",
+        "--seeds",
+        1,
+    )
+    words = (*words, "--total-steps", 128, "--episodes", 1, "--processes", 1, "--out", tmp_path)
+    words = (*words, "--set", "num_envs=4", "num_steps=16", "minibatches=1")
+    kinds = [f"oni:goal=reach the goal,{TRUTH}", f"motif:goal=reach the goal,{TRUTH},use=added"]
+    status, _, err = call(capsys, *words, "--reward-learners", "none", *kinds)
+    assert status == 0, err
+    rows = read_results(tmp_path).to_dicts()
+    assert {(row["reward_learner"], row["status"]) for row in rows} == {(name, "ok") for name in ("none", *kinds)}
 
 
 def test_a_run_goes_on_from_its_checkpoint_to_the_same_numbers(tmp_path):
