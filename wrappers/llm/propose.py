@@ -24,7 +24,7 @@ from payoff.files import json_object_at
 from payoff.wrappers.adapters.wrapping import kind_of
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm import expression
-from payoff.wrappers.llm.client import ChatClient, NoReplyError
+from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.entries import observation_names
 from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.store import Messages, prompt_hash
@@ -37,7 +37,6 @@ _MOST_TASK = 4000  # characters of the task
 _MOST_WHY = 500  # characters that are kept of a reason
 _MOST_DOC = 20_000  # characters of a game's documentation
 _MOST_ENTRIES = 200  # entries of an observation that are listed
-_MOST_REPEATED = 2000  # characters of a bad reply that the model is shown again
 _NOT_TOLD = ("Theory", "Version history")  # sections: what is best here is for the model to find out
 
 _SYSTEM = """You write rewards for reinforcement learning, as expressions in a small language.
@@ -215,20 +214,7 @@ def propose(
         ValueError: a number is out of its range.
     """
     check_integer("most", most, 1, MOST_CANDIDATES)
-    check_integer("tries", tries, 1, 100)
-    for left in reversed(range(tries)):
-        reply = client.ask(messages).text
-        try:
-            proposals = read_proposals(reply, most)
-            break
-        except ValueError as error:
-            if not left:
-                raise NoReplyError(f"none of {tries} replies could be read; of the last, {error}") from error
-            messages = [
-                *messages,
-                {"role": "assistant", "content": reply[:_MOST_REPEATED]},
-                {"role": "user", "content": f"This cannot be read: {error}. Reply with the JSON object alone."},
-            ]
+    proposals, messages = ask_readable(client, messages, lambda reply: read_proposals(reply, most), tries=tries)
     asked = prompt_hash(client.by, client.settings, messages)
     found = [Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals]
     return tuple(sorted(found, key=lambda candidate: (not candidate.verdict.passed, not candidate.verdict.usable)))
