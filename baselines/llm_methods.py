@@ -30,10 +30,10 @@ from payoff.wrappers.llm import reward_text
 from payoff.wrappers.llm.client import ChatClient
 from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.function import Function
-from payoff.wrappers.llm.propose import MOST_CANDIDATES, Candidate
+from payoff.wrappers.llm.propose import MOST_CANDIDATES
 from payoff.wrappers.llm.verdict import USES, Use
 
-__all__ = ["METHODS", "LlmMethod", "Outcome", "Request", "llm_method", "training_option"]
+__all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "llm_method", "training_option"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +87,25 @@ class Request:
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
 
 
+class Judged(Protocol):
+    """Something that was proposed, with what was found."""
+
+    @property
+    def text(self) -> str:
+        """What was proposed."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it met every demand."""
+
+    @property
+    def found(self) -> str:
+        """What was found, in a line."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values: all that is known of it."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of it.
@@ -95,10 +114,12 @@ class Outcome:
         candidates: all that was proposed, the best first.
         option: of ``payoff train``, by name and value, such as ``("--shaping", "potential:expression=obs.x")``; None
             where nothing met every demand.
+        kind: what the candidates are, in a word.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Judged, ...]
     option: tuple[str, str] | None
+    kind: str = "expression"
 
 
 @runtime_checkable
@@ -121,6 +142,7 @@ class LlmMethod(Protocol):
 # name -> the class, module:Name of this package, which is imported when it is asked for
 METHODS: dict[str, str] = {
     "expressions": "proposed_expressions:Expressions",
+    "calm": "judged_subgoals:Subgoals",
 }
 
 

@@ -173,11 +173,9 @@ class LlmReward:
         screen = console()
         count = len(found.candidates)
         screen.print(f"{count} candidate{'s' * (count != 1)} by {_shown(by)}, as {self.use}", soft_wrap=True)
-        table = Table("passed", "expression", "found", box=None, pad_edge=False, header_style="bold")
+        table = Table("passed", found.kind, "found", box=None, pad_edge=False, header_style="bold")
         for candidate in found.candidates:
-            failed = [f"{f.name}: {f.words}" for f in candidate.verdict.findings if f.passed is False]
-            passed = "yes" if candidate.verdict.passed else "NO"
-            table.add_row(passed, _shown(candidate.text), "; ".join(failed) or "all demands met")
+            table.add_row("yes" if candidate.passed else "NO", _shown(candidate.text), candidate.found)
         screen.print(table)
         if found.option is None:
             screen.print("no candidate met every demand", soft_wrap=True)
