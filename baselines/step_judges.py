@@ -28,7 +28,7 @@ from payoff.envs.core.specification import imported, near, parse
 from payoff.wrappers import NamedScreen, RewardMethod, StepTruth, SubgoalBonus, SuggestionBonus, observation_names
 from payoff.wrappers.arguments import check_mapping, check_text
 from payoff.wrappers.llm.captions import Captions
-from payoff.wrappers.llm.labellers import Labeller, RecordedLabeller, ScriptedLabeller, SilentLabeller, StoredLabeller
+from payoff.wrappers.llm.labellers import Labeller, ScriptedLabeller, SilentLabeller, StoredLabeller
 from payoff.wrappers.llm.subset_questions import MOST_TEXTS, check_texts
 
 __all__ = ["Calm", "Ellm"]
@@ -73,11 +73,10 @@ class _StepJudge(Answered):
                 something else than it did, or a table that knows nothing of what is seen.
         """
         self.check_source(problem)
-        labeller = self.labeller(problem, self.truth_of(problem))
-        table = isinstance(labeller, StoredLabeller)
+        table = self._table()
         bonus = self.bonus(problem, SilentLabeller(), self.truth_of(problem))
-        play_randomly(problem, bonus, _PLAYED if table else 1)
-        if isinstance(labeller, StoredLabeller) and not any(map(labeller.knows, bonus.book.waiting)):
+        play_randomly(problem, bonus, 1 if table is None else _PLAYED)
+        if table is not None and not any(map(table.knows, bonus.book.waiting)):
             raise ValueError(
                 f"replay must hold answers about this environment, and of {len(bonus.book.waiting)} steps of random "
                 f"play {self.replay} knows none: it is of another goal, other texts, another screen or crop"
@@ -102,10 +101,12 @@ class _StepJudge(Answered):
         """Who answers."""
         if truth is not None:
             return ScriptedLabeller(truth, errors=self.errors, seed=problem.seed)
-        if self.replay:
-            store = self.replayed()
-            return RecordedLabeller(None, store) if store.steps["asked"] else StoredLabeller(store, 0.0)
-        return self.asked(problem)
+        return self._table() or self.asked(problem)
+
+    def _table(self) -> StoredLabeller | None:
+        """The replayed file where it is no record of a run: nobody asked while something went on."""
+        store = self.replayed() if self.replay else None
+        return None if store is None or store.steps["asked"] else StoredLabeller(store, 0.0)
 
     def truth_of(self, problem: Problem) -> StepTruth | None:
         """The truth, where it answers."""

@@ -21,7 +21,8 @@ class StepTruth:
     """Says of each of K texts whether it is meant, by an expression of the step: true where its value is not 0.
 
     It looks at a step when a question about it first comes up, and remembers. Steps that look alike are one question;
-    the first of them decides.
+    the first of them decides. It keeps no state, so a labeller that it answers for must have no latency: a question
+    that waits across a checkpoint would be forgotten.
 
     Args:
         expressions: K texts, see :mod:`payoff.wrappers.llm.expression` or :mod:`payoff.wrappers.llm.function`.
