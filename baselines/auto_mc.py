@@ -30,7 +30,7 @@ from payoff.baselines.watched_play import Episode
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.llm.client import ChatClient
 from payoff.wrappers.llm.expression import Apply, Number, unparse
-from payoff.wrappers.llm.propose import Proposal, ask, object_of, read_proposals
+from payoff.wrappers.llm.propose import Proposal, UnreadableError, ask, object_of, read_proposals
 from payoff.wrappers.llm.store import Messages, prompt_hash
 from payoff.wrappers.llm.terms import trees_of
 
@@ -123,7 +123,11 @@ class AutoMcReward(Evolution):
             f"with the smallest payoffs\n\n{listed}\n\nWhy did they fail?"
         )
         messages = [{"role": "system", "content": _ANALYST}, {"role": "user", "content": words}]
-        return ask(client, messages, read_causes, tries=request.tries)[0]
+        try:
+            return ask(client, messages, read_causes, tries=request.tries)[0]
+        except UnreadableError as error:  # it would be read no better another time: the store keeps it
+            request.say(f"the analyst of round {now.number} says nothing: {error}")
+            return ()
 
     def feedback(self, request: Request, rounds: Sequence[Round]) -> tuple[str, str]:
         """See :class:`payoff.baselines.evolution.Evolution`."""

@@ -41,7 +41,9 @@ __all__ = ["Q_LEARNING", "STRETCHES", "BriefTraining", "Trained"]
 STRETCHES = 10  # of a training, for each of which there are numbers
 Q_LEARNING = "q_learning"
 _UNSEEN = 20_000_000  # first seed of the episodes that are scored, far from those of training
-_NOTHING = "0 * 1"  # an expression that every environment has a value of
+_NOTHING = "0"  # an expression that every environment has a value of
+
+_MOST_SEED = 1_000_000_000  # those of trainings and episodes are counted on from it
 
 Wrapper = Callable[[Any], Any]
 
@@ -115,6 +117,7 @@ class BriefTraining:
             TypeError: a setting that it does not have.
             ImportError: a package that it needs is missing.
         """
+        check_integer("seed", request.seed, 0, _MOST_SEED)
         algo = self._algo(request)
         env = self._around(request, _NOTHING)(request.make(1))
         env.close()

@@ -23,6 +23,7 @@ from payoff.wrappers.llm.propose import Candidate
 from payoff.wrappers.llm.store import ReplyStore, prompt_hash
 from payoff.wrappers.llm.verdict import Finding, Verdict
 from tests.baselines.commands import call, refused
+from tests.test_pages import ROOT, commands
 
 ID, KEYWORDS = "payoff/FourRooms-v0", {"observe": "minimal"}
 SHORT = "train_steps=900,episodes=3"
@@ -219,6 +220,19 @@ def test_a_replay_gives_the_same_bytes(capsys, tmp_path, name):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     lines = [json.loads(line) for line in (tmp_path / "a/candidates.jsonl").read_text().splitlines()]
     assert {(line["method"], line["by"]) for line in lines} == {(name, "scripted")}
+
+
+def test_the_example_of_the_page(capsys, tmp_path, monkeypatch):
+    """Replies that a person wrote; the command and what it prints are those of the page."""
+    page = (ROOT / "docs/llm/evolution.md").read_text(encoding="utf-8")
+    block, printed = re.search(r"```sh\n([^`]*--replay tests[^`]*)```\n\n```\n([^`]*)```", page).groups()
+    (words,) = commands(block, "llm-reward")
+    words[words.index("--out") + 1] = str(tmp_path)
+    monkeypatch.chdir(ROOT)
+    status, out, err = call(capsys, *words)
+    assert status == 0, err
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[:-1] == printed.splitlines() and lines[-1].endswith("'potential:expression=obs.x + obs.y'")
 
 
 # -- bad replies -----------------------------------------------------------------------------------------------------
@@ -430,6 +444,19 @@ def test_the_critic_sends_back_and_the_analyst_explains(tmp_path):
     }
     by_round = {c.round: c.hash for c in found.candidates}
     assert by_round == {1: prompt_hash("scripted", {}, said[2][1]), 2: prompt_hash("scripted", {}, said[9][1])}
+
+
+def test_an_analyst_that_cannot_be_read_is_done_without(tmp_path):
+    said, told = [], []
+
+    def answer(messages, sample):
+        said.append(messages)
+        return reply(sparse="obs.y > 0.9", dense="obs.x") if len(said) in (1, 3) else "It failed."
+
+    method = llm_method(f"auto_mc:rounds=2,objections=0,{SHORT}")
+    found = method.run(request(tmp_path, tries=1, say=told.append), Scripted(answer))
+    assert len(found.candidates) == 2 and "causes" not in said[2][-1]["content"]
+    assert sum(line.startswith("the analyst of round 1 says nothing: none of 1 replies") for line in told) == 1
 
 
 @pytest.mark.parametrize(
