@@ -32,8 +32,8 @@ from payoff.envs.core.params import check_integer
 from payoff.files import json_object, write_atomically
 from payoff.wrappers import RewardMethod, Transition, observation_names, wrap
 from payoff.wrappers.llm.entries import bind, state_entries, step_entries
-from payoff.wrappers.llm.expression import Node, evaluate
-from payoff.wrappers.llm.terms import trees_of
+from payoff.wrappers.llm.reward_text import Program, evaluate
+from payoff.wrappers.llm.terms import programs_of
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["Q_LEARNING", "STRETCHES", "BriefTraining", "Trained"]
@@ -261,7 +261,7 @@ class _Watched:
     """
 
     def __init__(self, terms: Mapping[str, str], steps: int, of_state: bool) -> None:
-        self.trees, self.steps, self.of_state = trees_of(terms), steps, of_state
+        self.trees, self.steps, self.of_state = programs_of(terms), steps, of_state
         shape = (STRETCHES, len(terms))
         self.low, self.high = np.full(shape, np.inf), np.full(shape, -np.inf)
         self.total, self.count = np.zeros(shape), np.zeros(shape, dtype=np.int64)
@@ -299,7 +299,7 @@ class _Watch(RewardMethod):
 
     def __init__(self, watched: _Watched, names: tuple[str, ...]) -> None:
         self.watched = watched
-        self.trees: dict[str, Node] = {name: bind(tree, names) for name, tree in watched.trees.items()}
+        self.trees: dict[str, Program] = {name: bind(tree, names) for name, tree in watched.trees.items()}
         self.running = np.zeros(0)
 
     def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:

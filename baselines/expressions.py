@@ -2,8 +2,8 @@
 
     payoff train --algo ppo --env GridNav-v0 --out results/x --reward-learner 'expression:text=next_obs.x - obs.x'
 
-The language is that of :mod:`payoff.wrappers.llm.expression`. Whether an expression is fit for use is what
-``payoff check-reward`` says; here only what cannot be used at all is refused.
+The language is that of :mod:`payoff.wrappers.llm.expression`, or of functions, :mod:`payoff.wrappers.llm.function`.
+Whether a text is fit for use is what ``payoff check-reward`` says; here only what cannot be used at all is refused.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_number
 from payoff.wrappers import ExpressionReward, observation_names
-from payoff.wrappers.llm.expression import parse
 from payoff.wrappers.llm.expression_reward import LIMIT
+from payoff.wrappers.llm.reward_text import parse
 
 __all__ = ["Expression"]
 
@@ -24,7 +24,7 @@ class Expression:
     """Builds the reward for an environment.
 
     Attributes:
-        text: the expression.
+        text: the expression, or a Python function.
         added: whether its value is added to the reward, or takes its place.
         limit: size to which its value is cut, above 0.
 

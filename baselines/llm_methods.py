@@ -13,6 +13,7 @@ kept gives the same outcome.
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,10 @@ from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.envs.core.specification import build, imported, parse, unknown_name, value_of
 from payoff.wrappers import Verdict
 from payoff.wrappers.arguments import check_text
+from payoff.wrappers.llm import reward_text
 from payoff.wrappers.llm.client import ChatClient
 from payoff.wrappers.llm.expression_reward import LIMIT
+from payoff.wrappers.llm.function import Function
 from payoff.wrappers.llm.propose import MOST_CANDIDATES, Candidate
 from payoff.wrappers.llm.verdict import USES, Use
 
@@ -144,9 +147,13 @@ def llm_method(specification: str) -> LlmMethod:
 
 
 def training_option(text: str, request: Request) -> tuple[str, str]:
-    """How ``payoff train`` is told to use an expression, which has passed the parser; see :class:`Outcome`."""
-    line = " ".join(text.split())  # to the parser, an end of a line is a blank
-    if not isinstance(value_of(line), str):
+    """How ``payoff train`` is told to use a text, which has passed the parser; see :class:`Outcome`."""
+    program = reward_text.parse(text)
+    if isinstance(program, Function):  # JSON escapes the ends of its lines, and in its only form it has no quotes
+        line = json.dumps(reward_text.unparse(program))
+    else:
+        line = " ".join(text.split())  # to an expression, an end of a line is a blank
+    if isinstance(value_of(line), int | float):
         line = f"({line})"  # an option would take it for a number
     limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
     if request.use == "potential":

@@ -141,6 +141,38 @@ def test_a_verdict_line_by_line(capsys):
     assert "NO" not in out and out.startswith("info.progress  (potential)\n")
 
 
+FUNCTION = """def potential(obs, info):
+    up = obs["y"] if info.progress < 1 else 1  # "here, a quote"
+    return obs.x + up
+"""
+
+
+def test_a_function_in_a_file_and_in_training(capsys, tmp_path):
+    (tmp_path / "reward.py").write_text(FUNCTION)
+    status, out, err = call(capsys, "check-reward", "GridNav-v0", "--file", tmp_path / "reward.py", "--steps", 50)
+    assert status == 0, err
+    assert out.startswith("def potential(obs, info):\n    up = obs[1] if (info.progress < 1) else 1\n")
+    train = ("train", "--algo", "ppo", "--env", GRID, *SHORT)
+    text = json.dumps("def f(obs):\n    x = obs.x\n    return max(x, obs.y)")
+    option = f"potential:expression={text}"
+    status, _, err = call(capsys, *train, "--out", tmp_path / "a", "--shaping", option)
+    assert status == 0, err
+    text = json.dumps(FUNCTION.replace('"', "'"))
+    asked = f"expression:text={text},added=true"
+    reward = learned(asked, problem(info="full"), tmp_path)
+    assert reward.settings()["text"].splitlines()[1] == "    up = obs[1] if (info.progress < 1) else 1"
+
+
+def test_either_a_text_or_a_file(capsys, tmp_path):
+    message = "there must be either --expression or --file"
+    assert message in refused(capsys, "check-reward", "GridNav-v0")
+    both = ("--expression", "1", "--file", tmp_path / "nothing")
+    assert message in refused(capsys, "check-reward", "GridNav-v0", *both)
+    assert "nothing" in refused(capsys, "check-reward", "GridNav-v0", "--file", tmp_path / "nothing")
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    assert "utf-8" in refused(capsys, "check-reward", "GridNav-v0", "--file", tmp_path / "bytes")
+
+
 def test_a_demand_that_fails_is_the_exit_status(capsys):
     arguments = ("check-reward", "CliffWalk-v0", "--params", "height=3", "width=4", "--steps", 50)
     status, out, _ = call(capsys, *arguments, "--expression", "info.progress", "--use", "reward")

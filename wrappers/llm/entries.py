@@ -11,7 +11,9 @@ from payoff.envs.core.specification import near
 from payoff.wrappers.arguments import check_sequence, reals
 from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import flat
-from payoff.wrappers.llm.expression import Apply, Node, Read, reads_of, unparse
+from payoff.wrappers.llm import reward_text
+from payoff.wrappers.llm.expression import MOST_LETTERS, Read, unparse
+from payoff.wrappers.llm.reward_text import Program, reads_of, replaced
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["NoEntryError", "bind", "check_state", "observation_names", "state_entries", "step_entries"]
@@ -40,16 +42,17 @@ def observation_names(env: Any) -> tuple[str, ...]:
     return tuple(name.replace(" ", "_") for name in names)
 
 
-def bind(tree: Node, names: Sequence[str] = ()) -> Node:
-    """The tree with an index in place of every name of an observation's entry.
+def bind(program: Program, names: Sequence[str] = ()) -> Program:
+    """The expression or function with an index in place of every name of an observation's entry.
 
     Args:
-        tree: of an expression.
+        program: what was read.
         names: of the entries, in their order; see :func:`observation_names`.
 
     Raises:
         TypeError: ``names`` is no sequence.
         NoEntryError: (a ValueError) a name that no entry has.
+        ValueError: the text that a file would keep is longer than one that can be read.
     """
     check_sequence("names", names, "texts")
     if not all(isinstance(name, str) for name in names):
@@ -57,28 +60,30 @@ def bind(tree: Node, names: Sequence[str] = ()) -> Node:
     index: dict[str, int] = {}
     for i, name in enumerate(names):
         index.setdefault(name, i)
-    return _bound(tree, index)
+    found = replaced(program, lambda read: _placed(read, index))
+    length = len(reward_text.unparse(found))
+    if length > MOST_LETTERS:
+        raise ValueError(f"with indices for names, a text must have at most {MOST_LETTERS} characters, got {length}")
+    return found
 
 
-def _bound(tree: Node, index: dict[str, int]) -> Node:
-    if isinstance(tree, Apply):
-        return Apply(tree.name, tuple(_bound(part, index) for part in tree.parts))
-    if not isinstance(tree, Read) or tree.source == "info" or not tree.name:
-        return tree
-    name = unparse(tree).partition(".")[2]
+def _placed(read: Read, index: dict[str, int]) -> Read:
+    if read.source == "info" or not read.name:
+        return read
+    name = unparse(read).partition(".")[2]
     if name in index:
-        return Read(tree.source, place=(index[name],))
+        return Read(read.source, place=(index[name],))
     if not index:
         raise NoEntryError(
-            f"{unparse(tree)}: nobody said what the entries of the observation are called; use obs[0] ..."
+            f"{unparse(read)}: nobody said what the entries of the observation are called; use obs[0] ..."
         )
     listed = ", ".join(list(index)[:12]) + (", ..." if len(index) > 12 else "")
-    raise NoEntryError(f"{unparse(tree)}: the observation has no {name}{near(name, index)}; it has {listed}")
+    raise NoEntryError(f"{unparse(read)}: the observation has no {name}{near(name, index)}; it has {listed}")
 
 
-def check_state(tree: Node) -> None:
-    """Raise ValueError where a tree reads more than the state that was reached: a potential is a function of that."""
-    for read in reads_of(tree):
+def check_state(program: Program) -> None:
+    """Raise ValueError where more is read than the state that was reached: a potential is a function of that."""
+    for read in reads_of(program):
         if read.source not in ("obs", "info"):
             raise ValueError(f"a potential is of a state and reads obs and info alone, got {unparse(read)}")
 

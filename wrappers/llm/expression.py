@@ -22,10 +22,11 @@ condition can guard an operation, as in the last line above.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -42,6 +43,7 @@ __all__ = [
     "MOST_NODES",
     "SOURCES",
     "Apply",
+    "Local",
     "Node",
     "Number",
     "Read",
@@ -49,6 +51,7 @@ __all__ = [
     "parse",
     "reads_of",
     "unparse",
+    "value",
 ]
 
 MOST_LETTERS = 4000  # of a text
@@ -109,6 +112,7 @@ _ARGUMENTS = dict.fromkeys(("abs", "exp", "log1p", "sqrt", "tanh", "sign", "floo
     **dict.fromkeys(("clip", "if"), (3, 3)),
 }
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_MAY_FAIL = frozenset(("+", "-", "*", "/", "exp", "log1p", "sqrt"))  # where all parts are finite
 # how tightly a word between two operands binds; 0: it is none
 _BINDS = {"if": 1, "or": 2, "and": 3, **dict.fromkeys(_COMPARISONS, 5), "+": 6, "-": 6, "*": 7, "/": 7}
 _NOT, _MINUS = 4, 8
@@ -181,6 +185,27 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Local:
+    """A number that got a name: no text of this language says it, but a function of :mod:`.function` does.
+
+    Attributes:
+        name: a word.
+    """
+
+    name: str
+
+    @property
+    def size(self) -> int:
+        """Nodes."""
+        return 1
+
+    @property
+    def depth(self) -> int:
+        """Nodes on the longest way down."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
 class Apply:
     """An operation on the values of other nodes.
 
@@ -216,7 +241,7 @@ class Apply:
         object.__setattr__(self, "depth", depth)
 
 
-Node: TypeAlias = Number | Read | Apply
+Node: TypeAlias = Number | Read | Local | Apply
 
 
 def reads_of(tree: Node) -> tuple[Read, ...]:
@@ -253,6 +278,8 @@ def unparse(tree: Node) -> str:
     if isinstance(tree, Read):
         name = f".{tree.name}" if tree.name else ""
         return f"{tree.source}{name}" + (f"[{','.join(map(str, tree.place))}]" if tree.place else "")
+    if isinstance(tree, Local):
+        return tree.name
     if tree.name in FUNCTIONS:
         return f"{tree.name}({', '.join(map(unparse, tree.parts))})"
     parts = [_bracketed(part) for part in tree.parts]
@@ -454,53 +481,73 @@ def evaluate(tree: Node, read: Callable[[Read], Array], mask: Array) -> Array:
     found = np.zeros(mask.shape)
     rows = np.flatnonzero(mask)
     with np.errstate(all="ignore"):  # what is not finite is told below, by its name
-        found[rows] = _value(tree, read, rows)
+        found[rows] = value(tree, functools.cache(read), rows)
     return found
 
 
-def _value(tree: Node, read: Callable[[Read], Array], rows: Array) -> Array:
-    """Values ``(len(rows),)``."""
+def value(tree: Node, read: Callable[[Any], Array], rows: Array) -> Array:
+    """Value of a tree in some rows; numpy's warnings must be off.
+
+    Args:
+        tree: may hold local names.
+        read: Read or Local -> numbers ``(R,)``.
+        rows: indices, in ascending order.
+
+    Returns:
+        ``(len(rows),)`` float64, finite; it may be the very array that was read, and is not to be written into.
+
+    Raises:
+        ValueError: a number that is read is not finite, or an operation has no finite result.
+    """
     if isinstance(tree, Number):
         return np.full(len(rows), tree.value)
     if not len(rows):
         return np.zeros(0)
     if isinstance(tree, Read):
-        value = np.asarray(read(tree), dtype=np.float64)[rows]
-        if not np.isfinite(value).all():
-            raise ValueError(f"{unparse(tree)} must be finite, got {value[~np.isfinite(value)][0]}")
-        return value
+        found = _in_rows(np.asarray(read(tree), dtype=np.float64), rows)
+        if not np.isfinite(found).all():
+            raise ValueError(f"{unparse(tree)} must be finite, got {found[~np.isfinite(found)][0]}")
+        return found
+    if isinstance(tree, Local):
+        return _in_rows(read(tree), rows)
     if tree.name == "if":
         return _chosen(tree, read, rows)
     if tree.name in ("and", "or"):
         return _joined(tree, read, rows)
-    parts = [_value(part, read, rows) for part in tree.parts]
+    parts = [value(part, read, rows) for part in tree.parts]
     operation = FUNCTIONS.get(tree.name) or _OPERATORS[tree.name]
-    value = np.asarray(operation(*parts), dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(value))
-    if len(bad):
-        got = " and ".join(f"{part[bad[0]]:g}" for part in parts)
-        text = unparse(tree)
-        raise ValueError(f"{text if len(text) <= 100 else f'{text[:100]}...'} has no finite value: it is of {got} here")
-    return value
+    result = np.asarray(operation(*parts), dtype=np.float64)
+    if tree.name not in _MAY_FAIL or np.isfinite(result).all():
+        return result
+    bad = np.flatnonzero(~np.isfinite(result))[0]
+    got = " and ".join(f"{part[bad]:g}" for part in parts)
+    text = unparse(tree)
+    raise ValueError(f"{text if len(text) <= 100 else f'{text[:100]}...'} has no finite value: it is of {got} here")
+
+
+def _in_rows(column: Array, rows: Array) -> Array:
+    """Numbers of some rows; all of them are in their order already. Nobody writes into what is handed on here."""
+    found: Array = column if len(rows) == len(column) else column[rows]
+    return found
 
 
 def _chosen(tree: Apply, read: Callable[[Read], Array], rows: Array) -> Array:
     """``a if c else b``: each of a and b in its own rows alone."""
     condition, where, other = tree.parts
-    true = _value(condition, read, rows) != 0.0
-    value = np.empty(len(rows))
-    value[true] = _value(where, read, rows[true])
-    value[~true] = _value(other, read, rows[~true])
-    return value
+    true = value(condition, read, rows) != 0.0
+    found = np.empty(len(rows))
+    found[true] = value(where, read, rows[true])
+    found[~true] = value(other, read, rows[~true])
+    return found
 
 
 def _joined(tree: Apply, read: Callable[[Read], Array], rows: Array) -> Array:
     """``and``, ``or``: a part is asked for in the rows that those before it leave open."""
     settles = tree.name == "or"  # the value of a part that settles the matter
-    value = np.full(len(rows), not settles)
+    found = np.full(len(rows), not settles)
     open_ = np.arange(len(rows))
     for part in tree.parts:
-        settled = (_value(part, read, rows[open_]) != 0.0) == settles
-        value[open_[settled]] = settles
+        settled = (value(part, read, rows[open_]) != 0.0) == settles
+        found[open_[settled]] = settles
         open_ = open_[~settled]
-    return value.astype(np.float64)
+    return found.astype(np.float64)

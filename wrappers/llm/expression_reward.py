@@ -1,4 +1,4 @@
-"""A reward that is an expression, and a potential that is one.
+"""A reward that is an expression or a function, and a potential that is one.
 
 As a potential it cannot change which policies are optimal, whatever it says, so that is the safe use of a text whose
 author is not to be trusted: ``PotentialShaping(from_expression(text), ...)``. As a reward it can, and what follows from
@@ -18,7 +18,7 @@ from payoff.wrappers.base import Transition
 from payoff.wrappers.bonus.state_features import count_rows
 from payoff.wrappers.learned.frozen import LearnedReward
 from payoff.wrappers.llm.entries import bind, check_state, state_entries, step_entries
-from payoff.wrappers.llm.expression import Node, evaluate, parse, unparse
+from payoff.wrappers.llm.reward_text import Program, evaluate, parse, unparse
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["LIMIT", "ExpressionPotential", "ExpressionReward", "from_expression"]
@@ -30,13 +30,14 @@ class ExpressionReward(LearnedReward):
     """Pays the value of an expression, cut to [-limit, limit], in place of the reward or added to it.
 
     Args:
-        text: the expression; see :mod:`payoff.wrappers.llm.expression`.
+        text: the expression, see :mod:`payoff.wrappers.llm.expression`; or a function, see
+            :mod:`payoff.wrappers.llm.function`.
         names: what the numbers of an observation are called; see :func:`payoff.wrappers.observation_names`.
         added: the value is added to the reward; else it takes its place.
         limit: largest size of the value, in units of reward, above 0.
 
     Attributes:
-        tree: of the expression, with indices in place of names.
+        tree: what was read, with indices in place of names.
 
     Raises:
         TypeError: ``text`` is no text, or ``names`` no sequence.
@@ -80,7 +81,7 @@ class ExpressionReward(LearnedReward):
 class ExpressionPotential:
     """Potential that is the value of an expression; see :func:`from_expression`."""
 
-    tree: Node
+    tree: Program
     limit: float
 
     def __call__(self, obs: Batch, info: BatchInfo) -> Array:
@@ -97,7 +98,8 @@ def from_expression(text: str, *, names: Sequence[str] = (), limit: float = LIMI
     """Potential that is the value of an expression of a state, cut to [-limit, limit].
 
     Args:
-        text: the expression, of ``obs`` and ``info`` alone; see :mod:`payoff.wrappers.llm.expression`.
+        text: the expression, see :mod:`payoff.wrappers.llm.expression`, or a function, see
+            :mod:`payoff.wrappers.llm.function`; it reads ``obs`` and ``info`` alone.
         names: what the numbers of an observation are called; see :func:`payoff.wrappers.observation_names`.
         limit: largest size, in units of reward, above 0.
 

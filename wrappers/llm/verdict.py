@@ -17,8 +17,9 @@ from payoff.wrappers.adapters.wrapping import kind_of, wrap
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.base import RewardMethod, Transition
 from payoff.wrappers.llm.entries import NoEntryError, bind, check_state, observation_names, state_entries, step_entries
-from payoff.wrappers.llm.expression import Node, Read, evaluate, parse, unparse
+from payoff.wrappers.llm.expression import Read
 from payoff.wrappers.llm.expression_reward import LIMIT
+from payoff.wrappers.llm.reward_text import Program, evaluate, parse, unparse
 from payoff.wrappers.rows import Array
 
 __all__ = ["USES", "Finding", "Use", "Verdict", "check_expression"]
@@ -100,7 +101,7 @@ def check_expression(
 
     Args:
         env: a Gymnasium ``VectorEnv`` in next-step autoreset mode, with full infos; it is reset, played and left open.
-        text: the expression.
+        text: the expression, or a Python function.
         use: what for.
         names: of the numbers of an observation; None: what the environment says.
         limit: largest size that a value should have, above 0.
@@ -127,7 +128,7 @@ def check_expression(
     parses = Finding("parses", True, f"{tree.size} part{'s' * (tree.size > 1)}")
     try:
         tree = bind(tree, observation_names(env) if names is None else names)
-    except NoEntryError as error:
+    except ValueError as error:
         return Verdict(text, use, (parses, Finding("reads", False, str(error))))
     trial = _Trial(tree, of_state=use == "potential")
     _play(env, trial, steps, seed)
@@ -137,7 +138,7 @@ def check_expression(
 class _Trial(RewardMethod):
     """Evaluates an expression at every step, keeps the values, and leaves the reward alone; stops at an error."""
 
-    def __init__(self, tree: Node, *, of_state: bool) -> None:
+    def __init__(self, tree: Program, *, of_state: bool) -> None:
         self.tree, self.of_state = tree, of_state
         self.values: list[Array] = []
         self.steps = 0

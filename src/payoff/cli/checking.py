@@ -1,9 +1,10 @@
-"""``payoff check-reward``: whether an expression is fit to be a reward, or a potential, in an environment."""
+"""``payoff check-reward``: whether an expression or a function is fit to be a reward, or a potential, somewhere."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
@@ -18,21 +19,25 @@ __all__ = ["CheckReward"]
 
 @dataclass(frozen=True)
 class CheckReward:
-    """Say whether an expression is fit to be a potential or a reward; the exit status is 1 where a demand fails.
+    """Say whether a text is fit to be a potential or a reward; the exit status is 1 where a demand fails.
 
-    It is read, and evaluated along random play; on tabular games of one player an exact model says as well whether it
-    can be farmed, and what following it costs in payoff. Nothing is trained, and Python runs nothing of the text.
+    The text is an expression, or a Python function as in docs/llm/functions.md. It is read, and evaluated along random
+    play; on tabular games of one player an exact model says as well whether it can be farmed, and what following it
+    costs in payoff. Nothing is trained, and Python runs nothing of the text.
 
     Examples:
         payoff check-reward GridNav-v0 --expression "obs.x+obs.y"
         payoff check-reward GridNav-v0 --expression "next_obs.x>obs.x" --use reward
+        payoff check-reward GridNav-v0 --file reward.py --use reward
         payoff check-reward SparseMountainCar-v0 --expression "abs(next_obs.velocity)" --use added --limit 1 --json
     """
 
     env: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")]
     """environment id; the namespace payoff/ may be left out"""
-    expression: str
+    expression: str | None = None
     """such as "1 - abs(obs.position)"; see docs/llm/expressions.md"""
+    file: Path | None = None
+    """file of the text, in place of --expression"""
     use: Literal["potential", "reward", "added"] = "potential"
     """as a potential, in place of the reward, or added to it"""
     limit: float = 10.0
@@ -72,20 +77,26 @@ class CheckReward:
 
         check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
         check_integer("max_states", self.max_states, 1)
+        text = self._text()
         env_id = environments.find(self.env)
         keywords: dict[str, Any] = assignments("params", self.params)
         env = environments.make_vector(env_id, 8, {"info": "full", **keywords})
         try:
-            found = check_expression(
-                env, self.expression, use=self.use, limit=self.limit, steps=self.steps, seed=self.seed
-            )
+            found = check_expression(env, text, use=self.use, limit=self.limit, steps=self.steps, seed=self.seed)
         finally:
             env.close()
         if not found.usable or environments.is_outside(env_id):
             return found
-        return replace(found, findings=(*found.findings, *self._exact(env_id, keywords)))
+        return replace(found, findings=(*found.findings, *self._exact(text, env_id, keywords)))
 
-    def _exact(self, env_id: str, keywords: dict[str, Any]) -> Any:
+    def _text(self) -> str:
+        if self.expression is None and self.file is not None:
+            return self.file.read_text(encoding="utf-8")
+        if self.expression is not None and self.file is None:
+            return self.expression
+        raise ValueError("there must be either --expression or --file")
+
+    def _exact(self, text: str, env_id: str, keywords: dict[str, Any]) -> Any:
         from payoff.calibration.compare.proposal import exact_findings
         from payoff.envs import registry
         from payoff.wrappers import Finding
@@ -96,7 +107,7 @@ class CheckReward:
             return (Finding("exact", None, f"the exact model is of the game, and not of the view: {others}"),)
         return exact_findings(
             env_id,
-            self.expression,
+            text,
             use=self.use,
             limit=self.limit,
             gamma=self.gamma,

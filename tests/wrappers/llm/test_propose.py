@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import time
 
@@ -308,6 +309,23 @@ def test_where_none_passes_the_status_says_so(capsys, tmp_path, monkeypatch):
     status, out, _ = call(capsys, "llm-reward", "GridNav-v0", "--task", TASK, "--out", tmp_path, "--steps", 20)
     assert status == 1 and out.endswith("no candidate met every demand\n") and not (tmp_path / "best.txt").exists()
     assert "\x1b" not in out and r"\x1b[2J obs.x" in out
+
+
+def test_a_function_trains_in_one_line(capsys, tmp_path, monkeypatch):
+    text = 'def potential(obs, info):\n    """Up, and right."""\n    up = obs["y"]\n    return obs.x + up\n'
+    asks = Scripted(lambda messages, sample: reply(text, "import os\ndef f(obs): return 1"))
+    monkeypatch.setattr("payoff.cli.proposing.LlmReward._client", lambda self: asks)
+    status, out, err = call(capsys, "llm-reward", "GridNav-v0", "--task", TASK, "--out", tmp_path, "--steps", 20)
+    assert status == 0, err
+    option = r'potential:expression="def potential(obs, info):\n    up = obs.y\n    return obs.x + up"'
+    *words, last = shlex.split(out.splitlines()[-1])
+    assert last == option and shlex.split((tmp_path / "best.txt").read_text()) == [words[-1], last]
+    short = ("--total-steps", 64, "--episodes", 1, "--set", "num_envs=2", "num_steps=32", "minibatches=1")
+    status, _, err = call(capsys, *words[1:], last, *short)
+    assert status == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "candidates.jsonl").read_text().splitlines()]
+    assert lines[0]["text"] == text
+    assert lines[1]["verdict"]["findings"][0]["words"].startswith("not allowed: line 1; the text must be one def")
 
 
 @pytest.mark.parametrize(
