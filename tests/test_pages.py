@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *sorted(ROOT.glob("docs/**/*.md"))]
 # the other pages name modules that they write out themselves, and have tests of their own
 WITH_COMMANDS = [ROOT / "README.md", ROOT / "docs" / "ablation.md", *sorted(ROOT.glob("docs/learned/*.md"))]
+WITH_COMMANDS += [ROOT / "docs" / "llm" / "expressions.md", ROOT / "docs" / "llm" / "lare.md"]
 NEEDS_A_FILE = re.compile(r"grid\.toml|FILE|mine:")  # of a run before, or of the reader
 
 

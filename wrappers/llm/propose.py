@@ -12,9 +12,9 @@ refused. ``why`` is shown to the user and never read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,7 +30,22 @@ from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.store import Messages, prompt_hash
 from payoff.wrappers.llm.verdict import USES, Use, Verdict
 
-__all__ = ["MOST_CANDIDATES", "Candidate", "Proposal", "describe", "prompt", "propose", "read_proposals"]
+__all__ = [
+    "MOST_CANDIDATES",
+    "Candidate",
+    "Proposal",
+    "ask",
+    "describe",
+    "first_object",
+    "language_section",
+    "prompt",
+    "propose",
+    "read_proposals",
+    "sorted_candidates",
+    "task_section",
+]
+
+Found = TypeVar("Found")
 
 MOST_CANDIDATES = 32
 _MOST_TASK = 4000  # characters of the task
@@ -140,53 +155,69 @@ def prompt(description: str, task: str, *, use: Use = "potential", count: int = 
         ValueError: the task is empty or has more than 4,000 characters, or another argument is out of its range.
     """
     check_text("description", description)
-    check_text("task", task)
-    if not 0 < len(task.strip()) <= len(task) <= _MOST_TASK:
-        raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
+    task = task_section(task)
     check_word("use", use, USES)
     check_integer("count", count, 1, MOST_CANDIDATES)
-    check_number("limit", limit, 0.0, open_low=True)
-    language = (expression.__doc__ or "").strip()
     parts = (
         description,
-        f"# The language\n\n{language}",
-        f"A text has at most {expression.MOST_LETTERS} characters and {expression.MOST_NODES} parts. Values beyond "
-        f"{limit:g} in size are cut off.",
-        f"# The task\n\n{task.strip()}",
+        language_section(limit),
+        task,
         f"# What to write\n\n{count} expression{'s' * (count > 1)}, as different from each other as the task allows. "
         f"{_USES[use]}",
     )
     return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "\n\n".join(parts)}]
 
 
-def read_proposals(text: str, most: int = MOST_CANDIDATES) -> tuple[Proposal, ...]:
+def language_section(limit: float) -> str:
+    """The part of a prompt that says how expressions are written; ValueError where ``limit`` is not above 0."""
+    check_number("limit", limit, 0.0, open_low=True)
+    language = (expression.__doc__ or "").strip()
+    return (
+        f"# The language\n\n{language}\n\n"
+        f"A text has at most {expression.MOST_LETTERS} characters and {expression.MOST_NODES} parts. Values beyond "
+        f"{limit:g} in size are cut off."
+    )
+
+
+def task_section(task: str) -> str:
+    """The part of a prompt that says what the learner should do.
+
+    Raises:
+        TypeError: ``task`` is no text.
+        ValueError: it is empty or has more than 4,000 characters.
+    """
+    check_text("task", task)
+    if not 0 < len(task.strip()) <= len(task) <= _MOST_TASK:
+        raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
+    return f"# The task\n\n{task.strip()}"
+
+
+def read_proposals(text: str, most: int = MOST_CANDIDATES, name: str = "expressions") -> tuple[Proposal, ...]:
     """The expressions in a reply, each once; what stands around the JSON object is not read.
 
     Args:
         text: the reply.
         most: expressions that are taken; a reply with more is refused.
+        name: of the list.
 
     Raises:
         ValueError: the reply is not of the form in the module's docstring; says why in one line.
     """
-    begin = re.search(r'\{\s{0,100}"expressions"', text)
-    if begin is None:
-        raise ValueError('there is no JSON object that begins with {"expressions"')
-    found = json_object_at(text, begin.start())
-    listed = found["expressions"]
+    found = first_object(text, name)
+    listed = found[name]
     if len(found) > 1:
-        raise ValueError("the object has other names than expressions")
+        raise ValueError(f"the object has other names than {name}")
     if not isinstance(listed, list) or not 1 <= len(listed) <= most:
         count = len(listed) if isinstance(listed, list) else "none"
-        raise ValueError(f"expressions must be a list of 1 to {most} objects, got {count}")
+        raise ValueError(f"{name} must be a list of 1 to {most} objects, got {count}")
     proposals: dict[str, Proposal] = {}
     for number, item in enumerate(listed):
         if not isinstance(item, dict) or not item.keys() <= {"text", "why"} or not isinstance(item.get("text"), str):
-            raise ValueError(f"expressions[{number}] must be an object with text and why")
+            raise ValueError(f"{name}[{number}] must be an object with text and why")
         if not isinstance(item.get("why", ""), str):
-            raise ValueError(f"expressions[{number}]: why must be a text")
+            raise ValueError(f"{name}[{number}]: why must be a text")
         if len(item["text"]) > expression.MOST_LETTERS:
-            raise ValueError(f"expressions[{number}]: text has more than {expression.MOST_LETTERS} characters")
+            raise ValueError(f"{name}[{number}]: text has more than {expression.MOST_LETTERS} characters")
         proposals.setdefault(item["text"], Proposal(item["text"], item.get("why", "")[:_MOST_WHY]))
     return tuple(proposals.values())
 
@@ -215,12 +246,37 @@ def propose(
         ValueError: a number is out of its range.
     """
     check_integer("most", most, 1, MOST_CANDIDATES)
+    proposals, messages = ask(client, messages, lambda text: read_proposals(text, most), tries)
+    asked = prompt_hash(client.by, client.settings, messages)
+    return sorted_candidates([Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals])
+
+
+def ask(
+    client: ChatClient, messages: Messages, read: Callable[[str], Found], tries: int, *, sample: int = 0
+) -> tuple[Found, Messages]:
+    """Ask until a reply can be read; one that cannot be is answered with the reason.
+
+    Args:
+        client: whom to ask.
+        messages: the prompt.
+        read: text of a reply -> what is read of it; ValueError, in one line, where it cannot be read.
+        tries: replies that are read, at least 1.
+        sample: number of the reply, where the same is asked several times.
+
+    Returns:
+        What was read, and the messages that it is an answer to.
+
+    Raises:
+        NoReplyError: no reply came, or none could be read.
+        ValueError: ``tries`` is out of its range.
+    """
     check_integer("tries", tries, 1, 100)
-    for left in reversed(range(tries)):
-        reply = client.ask(messages).text
+    left = tries
+    while True:
+        reply = client.ask(messages, sample=sample).text
+        left -= 1
         try:
-            proposals = read_proposals(reply, most)
-            break
+            return read(reply), messages
         except ValueError as error:
             if not left:
                 raise NoReplyError(f"none of {tries} replies could be read; of the last, {error}") from error
@@ -229,8 +285,22 @@ def propose(
                 {"role": "assistant", "content": reply[:_MOST_REPEATED]},
                 {"role": "user", "content": f"This cannot be read: {error}. Reply with the JSON object alone."},
             ]
-    asked = prompt_hash(client.by, client.settings, messages)
-    found = [Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals]
+
+
+def first_object(text: str, name: str) -> dict[str, Any]:
+    """The first JSON object of a reply that begins with this name; what stands around it is not read.
+
+    Raises:
+        ValueError: there is none; says why in one line.
+    """
+    begin = re.search(rf'\{{\s{{0,100}}"{name}"', text)
+    if begin is None:
+        raise ValueError(f'there is no JSON object that begins with {{"{name}"')
+    return json_object_at(text, begin.start())
+
+
+def sorted_candidates(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that met every demand first, then those that can be used, each in the order that they had."""
     return tuple(sorted(found, key=lambda candidate: (not candidate.verdict.passed, not candidate.verdict.usable)))
 
 
