@@ -122,6 +122,7 @@ class LlmMethod(Protocol):
 METHODS: dict[str, str] = {
     "expressions": "proposed_expressions:Expressions",
     "lare": "latent_factors:LatentFactors",
+    "parameters": "reward_parameters:RewardParameters",
 }
 
 
