@@ -42,10 +42,9 @@ _TERMS = """Each term has a value, and the reward of a step is the sum of weight
 - rise: what the entry gained in the step over the scale, cut to [-1, 1]
 A negative weight turns a term round. Entries are read in the state that was reached."""
 
-_POTENTIAL = (
-    "The reward is a potential, whose difference is paid: a term is larger where the task is nearer to its end, \
-and rise is not allowed."
-)
+_POTENTIAL = """
+The reward is a potential, whose difference is paid: it must be larger where the task is nearer to its end, and rise is
+not allowed."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,9 @@ class RewardParameters:
         """The prompt of the coder."""
         from payoff.wrappers.llm.terms import schema
 
+        terms = f"{_TERMS} Sums beyond {request.limit:g} in size are cut off."
         parts = (
-            _TERMS if request.use != "potential" else f"{_TERMS}\n{_POTENTIAL}",
+            f"{terms}{_POTENTIAL if request.use == 'potential' else ''}",
             f"# The schema\n\n{json.dumps(schema(), sort_keys=True)}",
             _listed(entries),
             f"# The lines\n\n{lines}",
