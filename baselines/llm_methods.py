@@ -51,6 +51,7 @@ class Request:
         tries: replies that are read, where one cannot be understood, at least 1.
         limit: size to which values are cut, above 0.
         gamma: discount of whoever trains, in (0, 1).
+        steps: of random play along which something is tried.
         seed: of everything that is random.
         say: is told in a line what is going on.
 
@@ -69,6 +70,7 @@ class Request:
     tries: int = 3
     limit: float = LIMIT
     gamma: float = 0.99
+    steps: int = 2000
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
 
@@ -80,6 +82,7 @@ class Request:
         check_integer("tries", self.tries, 1, 100)
         check_number("limit", self.limit, 0.0, open_low=True)
         check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
+        check_integer("steps", self.steps, 1, 10_000_000)
         check_integer("seed", self.seed, 0)
 
     def make(self, num_envs: int) -> VectorEnv:
@@ -125,6 +128,8 @@ METHODS: dict[str, str] = {
     "icpl": "icpl:Icpl",
     "text2reward": "text2reward:Text2Reward",
     "auto_mc": "auto_mc:AutoMcReward",
+    "lare": "latent_factors:LatentFactors",
+    "parameters": "reward_parameters:RewardParameters",
 }
 
 

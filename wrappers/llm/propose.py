@@ -14,7 +14,7 @@ parts of a reward one by one ask for ``"terms": {"name": "expression"}`` in plac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +38,14 @@ __all__ = [
     "Candidate",
     "Proposal",
     "describe",
+    "language_section",
     "object_of",
     "prompt",
     "propose",
     "read_proposals",
     "readable",
+    "sorted_candidates",
+    "task_section",
 ]
 
 MOST_CANDIDATES = 32
@@ -174,46 +177,67 @@ def prompt(description: str, task: str, *, use: Use = "potential", count: int = 
         ValueError: the task is empty or has more than 4,000 characters, or another argument is out of its range.
     """
     check_text("description", description)
-    check_text("task", task)
-    if not 0 < len(task.strip()) <= len(task) <= _MOST_TASK:
-        raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
+    task = task_section(task)
     check_word("use", use, USES)
     check_integer("count", count, 1, MOST_CANDIDATES)
-    check_number("limit", limit, 0.0, open_low=True)
-    language = (expression.__doc__ or "").strip()
     many = f"{count} expressions, as different from each other as the task allows." if count > 1 else "One expression."
     parts = (
         description,
-        f"# The language\n\n{language}",
-        f"A text has at most {expression.MOST_LETTERS} characters and {expression.MOST_NODES} parts. Values beyond "
-        f"{limit:g} in size are cut off.",
-        f"# The task\n\n{task.strip()}",
+        language_section(limit),
+        task,
         f"# What to write\n\n{many} {_USES[use]}",
     )
     return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "\n\n".join(parts)}]
 
 
-def read_proposals(text: str, most: int = MOST_CANDIDATES, *, terms: bool = False) -> tuple[Proposal, ...]:
+def language_section(limit: float) -> str:
+    """The part of a prompt that says how expressions are written; ValueError where ``limit`` is not above 0."""
+    check_number("limit", limit, 0.0, open_low=True)
+    language = (expression.__doc__ or "").strip()
+    return (
+        f"# The language\n\n{language}\n\n"
+        f"A text has at most {expression.MOST_LETTERS} characters and {expression.MOST_NODES} parts. Values beyond "
+        f"{limit:g} in size are cut off."
+    )
+
+
+def task_section(task: str) -> str:
+    """The part of a prompt that says what the learner should do.
+
+    Raises:
+        TypeError: ``task`` is no text.
+        ValueError: it is empty or has more than 4,000 characters.
+    """
+    check_text("task", task)
+    if not 0 < len(task.strip()) <= len(task) <= _MOST_TASK:
+        raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
+    return f"# The task\n\n{task.strip()}"
+
+
+def read_proposals(
+    text: str, most: int = MOST_CANDIDATES, *, terms: bool = False, name: str = "expressions"
+) -> tuple[Proposal, ...]:
     """The expressions in a reply, each once; what stands around the JSON object is not read.
 
     Args:
         text: the reply.
         most: expressions that are taken; a reply with more is refused.
         terms: each has ``terms`` in place of ``text``.
+        name: of the list.
 
     Raises:
         ValueError: the reply is not of the form in the module's docstring; says why in one line.
     """
-    found = object_of(text, "expressions")
-    listed = found["expressions"]
+    found = object_of(text, name)
+    listed = found[name]
     if len(found) > 1:
-        raise ValueError("the object has other names than expressions")
+        raise ValueError(f"the object has other names than {name}")
     if not isinstance(listed, list) or not 1 <= len(listed) <= most:
         count = len(listed) if isinstance(listed, list) else "none"
-        raise ValueError(f"expressions must be a list of 1 to {most} objects, got {count}")
+        raise ValueError(f"{name} must be a list of 1 to {most} objects, got {count}")
     proposals: dict[str, Proposal] = {}
     for number, item in enumerate(listed):
-        proposal = (_of_terms if terms else _of_text)(f"expressions[{number}]", item)
+        proposal = (_of_terms if terms else _of_text)(f"{name}[{number}]", item)
         proposals.setdefault(proposal.text, proposal)
     return tuple(proposals.values())
 
@@ -256,7 +280,11 @@ def propose(
     check_integer("most", most, 1, MOST_CANDIDATES)
     proposals, messages = ask_readable(client, messages, lambda reply: read_proposals(reply, most), tries=tries)
     asked = prompt_hash(client.by, client.settings, messages)
-    found = [Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals]
+    return sorted_candidates([Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals])
+
+
+def sorted_candidates(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that met every demand first, then those that can be used, each in the order that they had."""
     return tuple(sorted(found, key=lambda candidate: (not candidate.verdict.passed, not candidate.verdict.usable)))
 
 

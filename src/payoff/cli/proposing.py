@@ -108,9 +108,7 @@ class LlmReward:
     def _request(self) -> Request:
         from payoff.baselines import environments
         from payoff.baselines.llm_methods import Request
-        from payoff.envs.core.params import check_integer
 
-        check_integer("steps", self.steps, 1, 10_000_000)
         return Request(
             env_id=environments.find(self.env),
             task=self.task,
@@ -122,6 +120,7 @@ class LlmReward:
             tries=self.tries,
             limit=self.limit,
             gamma=self.gamma,
+            steps=self.steps,
             seed=self.seed,
             say=lambda line: print(line, file=sys.stderr),
         )
