@@ -23,7 +23,7 @@ from gymnasium.vector import VectorEnv
 
 from payoff.baselines.environments import make_vector
 from payoff.envs.core.params import check_integer, check_number, check_word
-from payoff.envs.core.specification import build, imported, parse, unknown_name
+from payoff.envs.core.specification import build, imported, parse, unknown_name, value_of
 from payoff.wrappers import Verdict
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm import reward_text
@@ -121,6 +121,10 @@ class LlmMethod(Protocol):
 # name -> the class, module:Name of this package, which is imported when it is asked for
 METHODS: dict[str, str] = {
     "expressions": "proposed_expressions:Expressions",
+    "eureka": "eureka:Eureka",
+    "icpl": "icpl:Icpl",
+    "text2reward": "text2reward:Text2Reward",
+    "auto_mc": "auto_mc:AutoMcReward",
 }
 
 
@@ -149,6 +153,8 @@ def training_option(text: str, request: Request) -> tuple[str, str]:
         line = json.dumps(reward_text.unparse(program))
     else:
         line = " ".join(text.split())  # to an expression, an end of a line is a blank
+        if not isinstance(value_of(line), str):
+            line = f"({line})"  # an option would take it for a number
     limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
     if request.use == "potential":
         return "--shaping", f"potential:expression={line}{limit}"
