@@ -32,8 +32,7 @@ from payoff.envs.core.params import check_integer
 from payoff.files import json_object, write_atomically
 from payoff.wrappers import RewardMethod, Transition, observation_names, wrap
 from payoff.wrappers.llm.entries import bind, state_entries, step_entries
-from payoff.wrappers.llm.expression import Node, evaluate
-from payoff.wrappers.llm.terms import trees_of
+from payoff.wrappers.llm.reward_text import Program, evaluate, parse
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["Q_LEARNING", "STRETCHES", "BriefTraining", "Trained"]
@@ -128,13 +127,17 @@ class BriefTraining:
         else:
             self._arguments(request, algo, 0)
 
+    def as_dict(self, request: Request) -> dict[str, Any]:
+        """JSON values: the fields, with the trainer that is meant in this environment."""
+        return {**dataclasses.asdict(self), "settings": dict(self.settings), "algo": self._algo(request)}
+
     def train(self, request: Request, text: str, terms: Mapping[str, str]) -> Trained:
         """The record of a candidate: from the folder of the request, or of a training that is made now.
 
         Args:
             request: what for.
-            text: the expression.
-            terms: name -> expression, whose values are watched.
+            text: the expression or the function.
+            terms: name -> expression or function, whose values are watched.
         """
         path = request.out / "trained" / f"{self._name(request, text, terms)}.json"
         if path.exists():
@@ -234,7 +237,7 @@ class BriefTraining:
 
     def _name(self, request: Request, text: str, terms: Mapping[str, str]) -> str:
         decides = {
-            "training": {**dataclasses.asdict(self), "settings": dict(self.settings), "algo": self._algo(request)},
+            "training": self.as_dict(request),
             "option": training_option(text, request),
             "terms": list(terms.items()),
             "env_id": request.env_id,
@@ -261,7 +264,8 @@ class _Watched:
     """
 
     def __init__(self, terms: Mapping[str, str], steps: int, of_state: bool) -> None:
-        self.trees, self.steps, self.of_state = trees_of(terms), steps, of_state
+        self.trees = {name: parse(text) for name, text in terms.items()}
+        self.steps, self.of_state = steps, of_state
         shape = (STRETCHES, len(terms))
         self.low, self.high = np.full(shape, np.inf), np.full(shape, -np.inf)
         self.total, self.count = np.zeros(shape), np.zeros(shape, dtype=np.int64)
@@ -299,7 +303,7 @@ class _Watch(RewardMethod):
 
     def __init__(self, watched: _Watched, names: tuple[str, ...]) -> None:
         self.watched = watched
-        self.trees: dict[str, Node] = {name: bind(tree, names) for name, tree in watched.trees.items()}
+        self.trees: dict[str, Program] = {name: bind(tree, names) for name, tree in watched.trees.items()}
         self.running = np.zeros(0)
 
     def reset(self, obs: Batch, info: BatchInfo, mask: Array) -> None:
