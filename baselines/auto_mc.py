@@ -28,11 +28,11 @@ from payoff.baselines.llm_methods import Request
 from payoff.baselines.text2reward import behaviour
 from payoff.baselines.watched_play import Episode
 from payoff.envs.core.params import check_integer, check_number
-from payoff.wrappers.llm.client import ChatClient
+from payoff.wrappers.llm.client import ChatClient, UnreadableError, ask_readable
 from payoff.wrappers.llm.expression import Apply, Number, unparse
-from payoff.wrappers.llm.propose import Proposal, UnreadableError, ask, object_of, read_proposals
+from payoff.wrappers.llm.propose import Proposal, object_of, read_proposals
 from payoff.wrappers.llm.store import Messages, prompt_hash
-from payoff.wrappers.llm.terms import trees_of
+from payoff.wrappers.llm.terms import expressions_of
 
 __all__ = ["AutoMcReward", "read_causes", "read_criticism"]
 
@@ -88,7 +88,7 @@ class AutoMcReward(Evolution):
 
     def text(self, terms: Mapping[str, str]) -> str:
         """Equation (1)."""
-        signs = [Apply("sign", (tree,)) for tree in trees_of(terms).values()]
+        signs = [Apply("sign", (tree,)) for tree in expressions_of(terms).values()]
         weights = [Number(float(self.sparse_weight)), Number(float(self.dense_weight))]
         sparse, dense = (Apply("*", (weight, sign)) for weight, sign in zip(weights, signs, strict=True))
         return unparse(Apply("+", (sparse, dense)))
@@ -96,7 +96,7 @@ class AutoMcReward(Evolution):
     def proposed(self, request: Request, client: ChatClient, messages: Messages, sample: int) -> tuple[Proposal, str]:
         """A design that the critic accepts, or the last one when it may object no more."""
         for left in reversed(range(self.objections + 1)):
-            proposal, asked = ask(client, messages, _read_design, tries=request.tries, sample=sample)
+            proposal, asked = ask_readable(client, messages, _read_design, tries=request.tries, sample=sample)
             if not left:
                 break
             accepted, why = self._criticised(request, client, proposal, sample)
@@ -124,7 +124,7 @@ class AutoMcReward(Evolution):
         )
         messages = [{"role": "system", "content": _ANALYST}, {"role": "user", "content": words}]
         try:
-            return ask(client, messages, read_causes, tries=request.tries)[0]
+            return ask_readable(client, messages, read_causes, tries=request.tries)[0]
         except UnreadableError as error:  # it would be read no better another time: the store keeps it
             request.say(f"the analyst of round {now.number} says nothing: {error}")
             return ()
@@ -152,7 +152,7 @@ class AutoMcReward(Evolution):
             "each other, and do they lead to the task?"
         )
         messages = [{"role": "system", "content": _CRITIC}, {"role": "user", "content": words}]
-        return ask(client, messages, read_criticism, tries=request.tries, sample=sample)[0]
+        return ask_readable(client, messages, read_criticism, tries=request.tries, sample=sample)[0]
 
 
 def read_criticism(text: str) -> tuple[bool, str]:

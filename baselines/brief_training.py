@@ -32,7 +32,8 @@ from payoff.envs.core.params import check_integer
 from payoff.files import json_object, write_atomically
 from payoff.wrappers import RewardMethod, Transition, observation_names, wrap
 from payoff.wrappers.llm.entries import bind, state_entries, step_entries
-from payoff.wrappers.llm.reward_text import Program, evaluate, parse
+from payoff.wrappers.llm.reward_text import Program, evaluate
+from payoff.wrappers.llm.terms import programs_of
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
 __all__ = ["Q_LEARNING", "STRETCHES", "BriefTraining", "Trained"]
@@ -264,8 +265,7 @@ class _Watched:
     """
 
     def __init__(self, terms: Mapping[str, str], steps: int, of_state: bool) -> None:
-        self.trees = {name: parse(text) for name, text in terms.items()}
-        self.steps, self.of_state = steps, of_state
+        self.trees, self.steps, self.of_state = programs_of(terms), steps, of_state
         shape = (STRETCHES, len(terms))
         self.low, self.high = np.full(shape, np.inf), np.full(shape, -np.inf)
         self.total, self.count = np.zeros(shape), np.zeros(shape, dtype=np.int64)

@@ -27,13 +27,11 @@ from payoff.baselines.brief_training import BriefTraining, Trained
 from payoff.baselines.estimate import in_words
 from payoff.baselines.llm_methods import Outcome, Request, training_option
 from payoff.envs.core.params import check_integer
-from payoff.wrappers.llm.client import ChatClient, NoReplyError
+from payoff.wrappers.llm.client import ChatClient, NoReplyError, UnreadableError, ask_readable
 from payoff.wrappers.llm.propose import (
     MOST_CANDIDATES,
     Candidate,
     Proposal,
-    UnreadableError,
-    ask,
     describe,
     prompt,
     read_proposals,
@@ -175,7 +173,7 @@ class Evolution:
             NoReplyError: no reply came.
             UnreadableError: (a NoReplyError) none could be read.
         """
-        (proposal,), asked = ask(
+        (proposal,), asked = ask_readable(
             client, messages, lambda reply: read_proposals(reply, 1, terms=True), tries=request.tries, sample=sample
         )
         return proposal, prompt_hash(client.by, client.settings, asked, sample)

@@ -153,8 +153,8 @@ def training_option(text: str, request: Request) -> tuple[str, str]:
         line = json.dumps(reward_text.unparse(program))
     else:
         line = " ".join(text.split())  # to an expression, an end of a line is a blank
-        if not isinstance(value_of(line), str):
-            line = f"({line})"  # an option would take it for a number
+    if isinstance(value_of(line), int | float):
+        line = f"({line})"  # an option would take it for a number
     limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
     if request.use == "potential":
         return "--shaping", f"potential:expression={line}{limit}"

@@ -62,12 +62,12 @@ class RewardLearner(Protocol):
 
 @runtime_checkable
 class ReadsFile(Protocol):
-    """A reward learner that learns from a file."""
+    """A reward learner that may learn from a file."""
 
     sha256: str
 
     def digest(self) -> str:
-        """Of what the file holds."""
+        """Of what the file holds; "" where it reads none."""
         ...
 
 
@@ -135,6 +135,8 @@ REWARD_LEARNERS: dict[str, Callable[..., RewardLearner] | str] = {
     "heron": "heron:Heron",
     "vpl": "vpl:Vpl",
     "cooper": "cooper:Cooper",
+    "oni": "labelled:Oni",
+    "motif": "labelled:Motif",
 }
 
 
@@ -182,8 +184,8 @@ def pinned(specification: str) -> str:
     learner = reward_learner(specification)
     if not isinstance(learner, ReadsFile) or learner.sha256:
         return specification
-    parsed = parse(specification, "reward_learner", REWARD_LEARNERS)
-    return f"{specification}{',' if parsed.values or parsed.named else ':'}sha256={learner.digest()}"
+    parsed, digest = parse(specification, "reward_learner", REWARD_LEARNERS), learner.digest()
+    return f"{specification}{',' if parsed.values or parsed.named else ':'}sha256={digest}" if digest else specification
 
 
 def reward_path(out: Path, specification: str, problem: Problem) -> Path:

@@ -16,7 +16,10 @@ from payoff.cli.training import Train
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *sorted(ROOT.glob("docs/**/*.md"))]
 # the other pages name modules that they write out themselves, and have tests of their own
-WITH_COMMANDS = [ROOT / "README.md", ROOT / "docs" / "ablation.md", *sorted(ROOT.glob("docs/learned/*.md"))]
+WITH_COMMANDS = [
+    *(ROOT / "README.md", ROOT / "docs" / "ablation.md", ROOT / "docs" / "llm" / "labels.md"),
+    *sorted(ROOT.glob("docs/learned/*.md")),
+]
 NEEDS_A_FILE = re.compile(r"grid\.toml|FILE|mine:")  # of a run before, or of the reader
 
 

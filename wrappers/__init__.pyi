@@ -44,6 +44,11 @@ from payoff.wrappers.learned.network_reward import NetworkReward as NetworkRewar
 from payoff.wrappers.learned.step_inputs import StepInputs as StepInputs
 from payoff.wrappers.learned.table import TableReward as TableReward
 from payoff.wrappers.learned.teacher import Teacher as Teacher
+from payoff.wrappers.llm.caption_bonus import CaptionBonus as CaptionBonus
+from payoff.wrappers.llm.caption_models import LabelClassifier as LabelClassifier
+from payoff.wrappers.llm.caption_models import LabelRanking as LabelRanking
+from payoff.wrappers.llm.caption_values import LabelRetrieval as LabelRetrieval
+from payoff.wrappers.llm.captions import captions_from_info as captions_from_info
 from payoff.wrappers.llm.entries import observation_names as observation_names
 from payoff.wrappers.llm.expression_reward import ExpressionReward as ExpressionReward
 from payoff.wrappers.llm.expression_reward import from_expression as from_expression
@@ -87,6 +92,7 @@ from payoff.wrappers.objectives.scalarise import WeightedSum as WeightedSum
 from payoff.wrappers.potential.advice import LookAheadAdvice as LookAheadAdvice
 from payoff.wrappers.potential.advice import LookBackAdvice as LookBackAdvice
 from payoff.wrappers.potential.bootstrapped import BootstrappedShaping as BootstrappedShaping
+from payoff.wrappers.potential.earned import EarnedPotential as EarnedPotential
 from payoff.wrappers.potential.initial import q_init_from_potential as q_init_from_potential
 from payoff.wrappers.potential.neutral import ReturnNeutralBonus as ReturnNeutralBonus
 from payoff.wrappers.potential.shaping import PotentialShaping as PotentialShaping

@@ -268,6 +268,18 @@ def test_a_training_that_has_no_value_is_given_up(tmp_path):
     assert len(list((tmp_path / "trained").iterdir())) == 1  # and is not tried again
 
 
+def test_a_function_can_be_the_only_term(tmp_path):
+    given = {"a": "def potential(obs):\n    right = obs.x\n    return 2 * right"}
+    client = Scripted(lambda messages, sample: reply(**given, **({"b": "obs.y"} if len(messages) > 2 else {})))
+    asked = request(tmp_path)
+    found = llm_method(f"text2reward:rounds=2,{SHORT}").run(asked, client)
+    assert [c.payoff is None for c in found.candidates] == [False, True]
+    same = BriefTraining(steps=900, episodes=3).train(asked, "2 * obs.x", {"a": "2 * obs.x"})
+    assert found.candidates[0].payoff == same.payoff
+    assert found.option == training_option(given["a"], asked)
+    assert found.candidates[1].verdict.findings[0].words.startswith("term a must be an expression")
+
+
 def test_where_nothing_can_be_read_it_ends(tmp_path):
     method = llm_method(f"eureka:rounds=2,candidates=2,{SHORT}")
     with pytest.raises(NoReplyError, match="no reply of 4 could be read; of the last, parses: none of 3 replies"):

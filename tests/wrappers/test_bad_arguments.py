@@ -9,6 +9,7 @@ import pytest
 import payoff.wrappers as w
 from payoff.envs.mdp import MDP
 from payoff.wrappers import Count, DynamicsModel, Edge, GuidanceReward, Labels, Schedule, WeightedSum
+from payoff.wrappers.llm.labellers import InOrder, ScriptedLabeller
 
 
 def zero(*args):
@@ -39,6 +40,7 @@ TABLES = {
     "edge": np.full((1, 2), -1),
 }
 TEACHER = w.Teacher(BANDIT, np.zeros((1, 1)), 0.9)
+LABELLER = ScriptedLabeller(InOrder(("a",)))
 VALID = {
     "BlendForm": {"inputs": 5, "actions": 3},
     "Cleaning": {},
@@ -52,6 +54,7 @@ VALID = {
     "BonusLearning": {},
     "BonusReward": {"bonus": Count()},
     "BootstrappedShaping": {"value": zero, "eta": 0.1, **GAMMA},
+    "CaptionBonus": {"captions": zero, "values": w.LabelRetrieval(LABELLER, "a goal")},
     "CalibratedNoisyReward": {"judge": "a", "pattern": "b", "threshold": 0.5, "lift": 0.1},
     "Ceiling": {"limit": 1.0},
     "Chebyshev": {"weights": [1.0, 2.0], "ideal": [0.0, 0.0]},
@@ -70,6 +73,7 @@ VALID = {
     "DynamicsModel": {"num_actions": 3},
     "E3B": {},
     "Edge": {"source": "a", "guard": "k", "target": "b"},
+    "EarnedPotential": {"bonus": Count(), **GAMMA},
     "EpisodeLearning": {},
     "ExplorationGuided": {"num_actions": 2, "gamma": 0.9},
     "FineGrainedReward": {"weights": [1.0, 2.0], "segments": ["step", "episode"]},
@@ -86,6 +90,9 @@ VALID = {
     "KinestheticPotential": {"parts": [PHI, PHI]},
     "KinestheticReward": {"parts": ["a", "b"]},
     "Labels": {"events": {"k": zero}},
+    "LabelClassifier": {"labeller": LABELLER, "goal": "a goal"},
+    "LabelRanking": {"labeller": LABELLER, "goal": "a goal"},
+    "LabelRetrieval": {"labeller": LABELLER, "goal": "a goal"},
     "LengthPenalty": {},
     "LinearDecomposition": {"features": zero},
     "LogSum": {"weights": [1.0], "shift": [1.0]},
@@ -175,7 +182,8 @@ ELSEWHERE = {
     *("StepInputs", "VariationalPreferences", "VerifiedProxyReward", "adjusted_rand_index", "append_answer"),
     *("begin_answers", "compare_ranked", "draw_pairs", "feature_task", "fit_partial_return", "fit_regret", "judge"),
     *("observed_values", "policy_library", "preference_strength", "read_preferences"),
-    # expressions: tests/wrappers/llm
+    # expressions and captions: tests/wrappers/llm
+    "captions_from_info",
     *("ExpressionReward", "Finding", "Verdict", "check_expression", "from_expression", "observation_names"),
     *("augment", "branch_advantages", "crm_transitions", "from_simulation", "simulate", "total_payoff", "wrap"),
     *("total_reward", "table_values", "truth_probability", "RolloutValues", "caption_is", "Product", "Sum"),

@@ -26,6 +26,7 @@ METHODS = {
     "shaping": lambda: w.PotentialShaping(lambda obs, info: obs[:, 0], gamma=0.9, on_truncation="terminal"),
     "look-back": lambda: w.LookBackAdvice(lambda obs, action: obs[:, 0], gamma=0.9),
     "neutral": lambda: w.ReturnNeutralBonus(w.PaidBonus(w.Count()), gamma=0.9, delay=2, on_truncation="terminal"),
+    "earned": lambda: w.EarnedPotential(w.Count(), gamma=0.9, on_truncation="terminal"),
     "running": lambda: w.RunningReward("mean_std", at="end"),
     "preference": lambda: w.PreferenceAsReward([0.0, 1.0], at="end"),
     "length": lambda: w.LengthPenalty(),

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from payoff.envs.core.arrays import shown
@@ -20,17 +20,33 @@ from payoff.files import json_object
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm.store import MOST_REPLY, SCRIPTED, Messages, Reply, ReplyStore, check_messages
 
-__all__ = ["KEY", "ChatClient", "NoReplyError", "OpenAIClient", "Recorded", "Scripted"]
+__all__ = [
+    "KEY",
+    "ChatClient",
+    "NoReplyError",
+    "OpenAIClient",
+    "Recorded",
+    "Scripted",
+    "UnreadableError",
+    "ask_readable",
+]
+
+T = TypeVar("T")
 
 KEY = "PAYOFF_LLM_KEY"  # environment variable of the server's key: not that of another tool, meant for another server
 _HEADERS = "OPENAI_CUSTOM_HEADERS"  # the package sends them wherever it is told to ask
 _MOST_BODY = 1_000_000  # bytes that are read of a server
 _MOST_ERROR = 10_000  # bytes that are read of a server's error
 _MOST_TOLD = 300  # characters of an error
+_MOST_REPEATED = 2000  # characters of a bad reply that the model is shown again
 
 
 class NoReplyError(RuntimeError):
     """There is no reply that could be used; says why in one line."""
+
+
+class UnreadableError(NoReplyError):
+    """Replies came, and none of them could be read."""
 
 
 class ChatClient(Protocol):
@@ -244,6 +260,42 @@ class Recorded:
         reply = self._client.ask(messages, sample=sample)
         self._store.add(messages, sample, reply)
         return reply
+
+
+def ask_readable(
+    client: ChatClient, messages: Messages, read: Callable[[str], T], *, tries: int = 3, sample: int = 0
+) -> tuple[T, Messages]:
+    """Ask until a reply can be read: one that cannot be is answered with the reason, and the model may try again.
+
+    Args:
+        client: whom to ask.
+        messages: the prompt, which asks for a JSON object.
+        read: from a reply to what is wanted of it; raises ValueError, in one line, where it cannot be read.
+        tries: replies that are read, 1 to 100.
+        sample: number of the reply, from 0, where the same is asked several times.
+
+    Returns:
+        What was read, and the prompt that it is an answer to.
+
+    Raises:
+        NoReplyError: no reply came.
+        UnreadableError: (a NoReplyError) none could be read.
+        ValueError: ``tries`` is out of its range.
+    """
+    check_integer("tries", tries, 1, 100)
+    for left in reversed(range(tries)):
+        reply = client.ask(messages, sample=sample).text
+        try:
+            return read(reply), messages
+        except ValueError as error:
+            if not left:
+                raise UnreadableError(f"none of {tries} replies could be read; of the last, {error}") from error
+            messages = [
+                *messages,
+                {"role": "assistant", "content": reply[:_MOST_REPEATED]},
+                {"role": "user", "content": f"This cannot be read: {error}. Reply with the JSON object alone."},
+            ]
+    raise AssertionError("the last try returns or raises")
 
 
 def _shorten_error(timeout: float, response: Any) -> None:

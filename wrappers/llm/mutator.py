@@ -171,6 +171,7 @@ def _other(node: Node, reads: Sequence[Read], draws: np.random.Generator) -> Nod
         return _number(node.value * float(np.exp(0.5 * draws.normal())) + 0.1 * float(draws.normal()))
     if isinstance(node, Read):
         return reads[int(draws.integers(len(reads)))]
+    assert isinstance(node, Apply)  # the texts of the language have no local names
     kin = [name for group in _KIN if node.name in group for name in group if name != node.name]
     return Apply(str(draws.choice(kin)), node.parts) if kin and len(node.parts) <= 2 else node
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from payoff.files import json_object_at
 from payoff.wrappers.adapters.wrapping import kind_of
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm import expression
-from payoff.wrappers.llm.client import ChatClient, NoReplyError
+from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.entries import observation_names
 from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.store import Messages, prompt_hash
@@ -37,8 +37,6 @@ __all__ = [
     "MOST_TERMS",
     "Candidate",
     "Proposal",
-    "UnreadableError",
-    "ask",
     "describe",
     "object_of",
     "prompt",
@@ -47,8 +45,6 @@ __all__ = [
     "readable",
 ]
 
-Found = TypeVar("Found")
-
 MOST_CANDIDATES = 32
 MOST_TERMS = 16  # of one proposal
 _TERM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")  # name of a term
@@ -56,7 +52,6 @@ _MOST_TASK = 4000  # characters of the task
 _MOST_WHY = 500  # characters that are kept of a reason
 _MOST_DOC = 20_000  # characters of a game's documentation
 _MOST_ENTRIES = 200  # entries of an observation that are listed
-_MOST_REPEATED = 2000  # characters of a bad reply that the model is shown again
 _NOT_TOLD = ("Theory", "Version history")  # sections: what is best here is for the model to find out
 
 _SYSTEM = """You write rewards for reinforcement learning, as expressions in a small language.
@@ -122,10 +117,6 @@ class Candidate:
             "round": self.round,
             "payoff": self.payoff,
         }
-
-
-class UnreadableError(NoReplyError):
-    """Replies came, and none of them could be read."""
 
 
 def describe(env: Any) -> str:
@@ -239,42 +230,6 @@ def object_of(text: str, name: str) -> dict[str, Any]:
     return json_object_at(text, begin.start())
 
 
-def ask(
-    client: ChatClient, messages: Messages, read: Callable[[str], Found], *, tries: int = 3, sample: int = 0
-) -> tuple[Found, Messages]:
-    """Ask until a reply can be read: one that cannot is answered with the reason, and the model may try again.
-
-    Args:
-        client: whom to ask.
-        messages: the prompt.
-        read: reply -> what is made of it; a ValueError says why it cannot be read.
-        tries: replies that are read, at least 1.
-        sample: number of the reply, from 0, where the same is asked several times.
-
-    Returns:
-        What was read, and the messages that it is the reply to.
-
-    Raises:
-        NoReplyError: no reply came.
-        UnreadableError: (a NoReplyError) none could be read.
-        ValueError: a number is out of its range.
-    """
-    check_integer("tries", tries, 1, 100)
-    for left in reversed(range(tries)):
-        reply = client.ask(messages, sample=sample).text
-        try:
-            return read(reply), messages
-        except ValueError as error:
-            if not left:
-                raise UnreadableError(f"none of {tries} replies could be read; of the last, {error}") from error
-            messages = [
-                *messages,
-                {"role": "assistant", "content": reply[:_MOST_REPEATED]},
-                {"role": "user", "content": f"This cannot be read: {error}. Reply with the JSON object alone."},
-            ]
-    raise AssertionError("tries is at least 1")
-
-
 def propose(
     client: ChatClient,
     messages: Messages,
@@ -299,7 +254,7 @@ def propose(
         ValueError: a number is out of its range.
     """
     check_integer("most", most, 1, MOST_CANDIDATES)
-    proposals, messages = ask(client, messages, lambda reply: read_proposals(reply, most), tries=tries)
+    proposals, messages = ask_readable(client, messages, lambda reply: read_proposals(reply, most), tries=tries)
     asked = prompt_hash(client.by, client.settings, messages)
     found = [Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals]
     return tuple(sorted(found, key=lambda candidate: (not candidate.verdict.passed, not candidate.verdict.usable)))

@@ -27,7 +27,7 @@ def parse(text: str) -> Program:
         ValueError: it is neither; one line that names the place.
     """
     check_text("expression", text)
-    if len(text) <= MOST_LETTERS and _DEF.search(text):
+    if _DEF.search(text[:MOST_LETTERS]):
         return function.from_python(text)
     return expression.parse(text)
 

@@ -5,9 +5,15 @@ The first line says who replied and how they were asked; each further line is on
     {"by": "scripted", "format": "payoff-replies-1", "settings": {}}
     {"hash": "6d0c...", "messages": [...], "reply": "...", "sample": 0, "tokens_in": 310, "tokens_out": 95}
 
+Where a reply comes while something goes on, such as a training, further lines say at which of its steps the prompt was
+asked and at which the reply was first used, so that a replay uses it at that step too::
+
+    {"event": "asked", "hash": "6d0c...", "step": 312}
+    {"event": "arrived", "hash": "6d0c...", "step": 340}
+
 Lines are only ever added, and each is on the disk before the reply is used. A last line that was cut off in the middle
-counts as not written. ``by`` is the name of a model, or ``scripted`` for replies that no model gave. No key, header or
-address of a server is ever in it.
+counts as not written. A file is written by one program at a time. ``by`` is the name of a model, or ``scripted`` for
+replies that no model gave. No key, header or address of a server is ever in it.
 """
 
 from __future__ import annotations
@@ -15,13 +21,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from payoff.envs.core.arrays import shown
-from payoff.envs.core.params import check_integer
+from payoff.envs.core.params import check_integer, check_word
 from payoff.files import append_line, read_lines, write_atomically
 from payoff.wrappers.arguments import check_text
 
@@ -33,6 +40,7 @@ SCRIPTED = "scripted"  # who replied, where no model did
 MOST_REPLY = 100_000  # bytes of a reply
 ROLES = ("system", "user", "assistant")
 _FORM = "payoff-replies-1"
+_EVENTS = ("asked", "arrived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class ReplyStore:
     Attributes:
         by: who replied: the name of a model, or ``scripted``.
         settings: of the sampling.
+        steps: event, ``"asked"`` or ``"arrived"`` -> hash of a prompt -> step at which it happened.
 
     Raises:
         ValueError: the file is damaged or something else; names the line.
@@ -105,6 +114,8 @@ class ReplyStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._size = self.path.stat().st_size
+        self._lock = threading.Lock()  # replies may come in a thread of their own
         lines = read_lines(path)
         head = lines[0] if lines else {}
         if head.get("format") != _FORM or not isinstance(head.get("by"), str):
@@ -114,14 +125,12 @@ class ReplyStore:
         self.by: str = head["by"]
         self.settings: dict[str, Any] = head["settings"]
         self._replies: dict[str, Reply] = {}
+        self.steps: dict[str, dict[str, int]] = {event: {} for event in _EVENTS}
         for number, line in enumerate(lines[1:], 2):
             try:
-                name, reply = self._read(line)
+                self._take("event" in line, line)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {number}: {error}") from error
-            if name in self._replies:
-                raise ValueError(f"{path}, line {number}: the same was asked in a line before")
-            self._replies[name] = reply
 
     @classmethod
     def begin(cls, path: str | os.PathLike[str], by: str, settings: Mapping[str, Any]) -> ReplyStore:
@@ -162,23 +171,58 @@ class ReplyStore:
         """Write an exchange, and have it on the disk.
 
         Raises:
-            ValueError: the same was asked before.
+            ValueError: the same was asked before, or another program writes to the file.
         """
-        name = prompt_hash(self.by, self.settings, messages, sample)
-        if name in self._replies:
-            raise ValueError(f"messages must be new to {self.path}, which holds a reply to them")
         line = {
-            "hash": name,
+            "hash": prompt_hash(self.by, self.settings, messages, sample),
             "messages": [dict(message) for message in messages],
             "sample": sample,
             "reply": reply.text,
             "tokens_in": reply.tokens_in,
             "tokens_out": reply.tokens_out,
         }
-        append_line(self.path, line)
-        self._replies[name] = reply
+        self._add(False, line)
 
-    def _read(self, line: dict[str, Any]) -> tuple[str, Reply]:
+    def note(self, event: str, messages: Messages, step: int) -> None:
+        """Write at which step a prompt was ``"asked"``, or its reply ``"arrived"``, and have it on the disk.
+
+        Raises:
+            ValueError: an unknown event, one that was noted before, an arrival before the asking, or another program
+                writes to the file.
+        """
+        self._add(True, {"event": event, "hash": prompt_hash(self.by, self.settings, messages), "step": step})
+
+    def _add(self, event: bool, line: dict[str, Any]) -> None:
+        with self._lock:
+            if self.path.stat().st_size != self._size:
+                raise ValueError(f"{self.path} must be written by one program at a time, and another one does so")
+            self._take(event, line, lambda: append_line(self.path, line))
+            self._size = self.path.stat().st_size
+
+    def _take(self, event: bool, line: dict[str, Any], write: Callable[[], None] = lambda: None) -> None:
+        """Take in a line of the file, or a new one, which is written where it is fine."""
+        if event:
+            name, word, step = self._event(line)
+            write()
+            self.steps[word][name] = step
+        else:
+            name, reply = self._exchange(line)
+            write()
+            self._replies[name] = reply
+
+    def _event(self, line: dict[str, Any]) -> tuple[str, str, int]:
+        if line.keys() != {"event", "hash", "step"} or not isinstance(line["hash"], str):
+            raise ValueError(f"an event has event, hash and step, got {shown(sorted(line))}")
+        name, word, step = line["hash"], line["event"], line["step"]
+        check_word("event", word, _EVENTS)
+        check_integer("step", step, 0)
+        if name in self.steps[word]:
+            raise ValueError(f"event must be new: the same was {word} before")
+        if word == "arrived" and step < self.steps["asked"].get(name, 0):
+            raise ValueError(f"step must be at least that of the asking, {self.steps['asked'][name]}, got {step}")
+        return name, word, step
+
+    def _exchange(self, line: dict[str, Any]) -> tuple[str, Reply]:
         wanted = {"hash", "messages", "sample", "reply", "tokens_in", "tokens_out"}
         if line.keys() != wanted:
             raise ValueError(f"an exchange has {', '.join(sorted(wanted))}, got {shown(sorted(line))}")
@@ -186,4 +230,6 @@ class ReplyStore:
         check_integer("sample", line["sample"], 0)
         if line["hash"] != prompt_hash(self.by, self.settings, line["messages"], line["sample"]):
             raise ValueError("hash does not belong to messages and sample: the line was changed")
+        if line["hash"] in self._replies:
+            raise ValueError("messages must be new, and the store holds a reply to them")
         return line["hash"], Reply(line["reply"], line["tokens_in"], line["tokens_out"])

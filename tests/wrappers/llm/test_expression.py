@@ -420,7 +420,7 @@ def test_what_is_refused(text):
     spent = time.process_time() - began
     said = str(caught.value)
     assert said.isprintable() and said.isascii() and len(said) < 300, said
-    assert type(caught.value) is ValueError and spent < 0.05
+    assert type(caught.value) is ValueError and spent < 0.25
 
 
 @pytest.mark.parametrize("text", [None, 1, b"1", ["1"], 1.0, ast.parse("1")])

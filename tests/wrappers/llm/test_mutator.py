@@ -13,7 +13,7 @@ from payoff.wrappers import observation_names
 from payoff.wrappers.llm.expression import Read, parse, reads_of, unparse
 from payoff.wrappers.llm.mutator import MOST_PARTS, Mutator, mutate, state_reads
 from payoff.wrappers.llm.propose import Proposal, object_of, read_proposals
-from payoff.wrappers.llm.terms import sum_of, trees_of
+from payoff.wrappers.llm.terms import programs_of, sum_of
 from tests.wrappers.llm.test_propose import grid, reply
 
 READS = ("obs.x", "obs.y", "info.progress")
@@ -126,10 +126,11 @@ def test_terms_are_added_from_the_first_on():
     assert parse(sum_of({"a": "1 if obs.x else 0", "b": "-obs.y", "c": "2"})) == parse(
         "((1 if obs.x else 0) + (-obs.y)) + 2"
     )
-    assert trees_of({"a": "obs.x"}) == {"a": Read("obs", "x")}
+    assert programs_of({"a": "obs.x"}) == {"a": Read("obs", "x")}
     for terms, message in (
         ({"a": "1", "b": "1) + (1"}, r"term b: not allowed: '\)' at character 2"),
         ({}, "terms must be at least one"),
+        ({"a": "1", "b": "def f(obs):\n    return obs.x"}, "term b must be an expression, since it is not the whole"),
         ({str(i): "+".join(["1"] * 60) for i in range(9)}, "an expression has at most 500 parts"),
     ):
         with pytest.raises(ValueError, match=message):
