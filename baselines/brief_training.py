@@ -128,13 +128,17 @@ class BriefTraining:
         else:
             self._arguments(request, algo, 0)
 
+    def as_dict(self, request: Request) -> dict[str, Any]:
+        """JSON values: the fields, with the trainer that is meant in this environment."""
+        return {**dataclasses.asdict(self), "settings": dict(self.settings), "algo": self._algo(request)}
+
     def train(self, request: Request, text: str, terms: Mapping[str, str]) -> Trained:
         """The record of a candidate: from the folder of the request, or of a training that is made now.
 
         Args:
             request: what for.
-            text: the expression.
-            terms: name -> expression, whose values are watched.
+            text: the expression or the function.
+            terms: name -> expression or function, whose values are watched.
         """
         path = request.out / "trained" / f"{self._name(request, text, terms)}.json"
         if path.exists():
@@ -234,7 +238,7 @@ class BriefTraining:
 
     def _name(self, request: Request, text: str, terms: Mapping[str, str]) -> str:
         decides = {
-            "training": {**dataclasses.asdict(self), "settings": dict(self.settings), "algo": self._algo(request)},
+            "training": self.as_dict(request),
             "option": training_option(text, request),
             "terms": list(terms.items()),
             "env_id": request.env_id,

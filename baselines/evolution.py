@@ -139,7 +139,17 @@ class Evolution:
         """Check the fields."""
         check_integer("rounds", self.rounds, 1, 1000)
         check_integer("candidates", self.candidates, 1, MOST_CANDIDATES)
-        self._training()
+        self.training()
+
+    def training(self) -> BriefTraining:
+        """How candidates are trained."""
+        return BriefTraining(
+            algo=self.algo,
+            steps=self.train_steps,
+            seeds=self.train_seeds,
+            episodes=self.episodes,
+            settings=self.settings,
+        )
 
     # -- what a method says for itself -------------------------------------------------------------------------------
 
@@ -184,7 +194,7 @@ class Evolution:
 
     def check(self, request: Request) -> None:
         """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
-        self._training().check(request)
+        self.training().check(request)
         self.opening(request)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
@@ -228,15 +238,6 @@ class Evolution:
         _, user = prompt(description, request.task, use=request.use, count=1, limit=request.limit)
         return [{"role": "system", "content": form}, user]
 
-    def _training(self) -> BriefTraining:
-        return BriefTraining(
-            algo=self.algo,
-            steps=self.train_steps,
-            seeds=self.train_seeds,
-            episodes=self.episodes,
-            settings=self.settings,
-        )
-
     def _try(self, request: Request, client: ChatClient, messages: Messages, number: int, sample: int) -> Tried:
         """Ask for a candidate, judge it, and train under it where that can be done."""
         try:
@@ -255,7 +256,7 @@ class Evolution:
         candidate = Candidate(text, proposal.why, verdict, client.by, asked, self.method, number)
         if not verdict.usable:
             return Tried(candidate, terms, None)
-        trained = self._training().train(request, text, terms)
+        trained = self.training().train(request, text, terms)
         return Tried(replace(candidate, payoff=trained.payoff), terms, trained)
 
 

@@ -30,10 +30,10 @@ class LlmReward:
     The methods eureka, icpl, text2reward and auto_mc ask in rounds, train briefly under each candidate, and feed back
     what came of it; see docs/llm/evolution.md.
 
-    The folder gets store.jsonl, all that was asked and replied; candidates.jsonl, what was proposed and what was found;
-    and best.txt, how to train with the best. A second call goes on from the store, and asks
-    nothing that stands there. A key, where the server wants one, goes into the environment variable PAYOFF_LLM_KEY. The
-    exit status is 1 where no candidate met every demand.
+    The folder gets run.json, what was asked for; store.jsonl, all that was asked and replied; candidates.jsonl, what
+    was proposed and what was found; and best.txt, how to train with the best. A second call with the same words goes on
+    from the store, and asks nothing that stands there; with other words it is refused. A key, where the server wants
+    one, goes into the environment variable PAYOFF_LLM_KEY. The exit status is 1 where no candidate met every demand.
 
     Examples:
         payoff llm-reward GridNav-v0 --task "reach the goal" --out results/llm --model NAME --base-url http://localhost:8080/v1
@@ -89,12 +89,16 @@ class LlmReward:
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines.llm_methods import llm_method
+        from payoff.baselines.llm_run import Asked, begin_run, check_folder
         from payoff.wrappers.llm.client import NoReplyError
 
         with user_errors():
             method, request = llm_method(self.method), self._request()
             method.check(request)
+            asked = Asked.of(self.method, method, request, self.steps)
+            check_folder(self.out, asked)
             client = self._client()
+            begin_run(self.out, asked, client)
         try:
             with user_errors():
                 found = method.run(request, client)
