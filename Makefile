@@ -74,6 +74,7 @@ docs: $(STAMP)
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/toolkit.py
 	@$(BIN)/python docs/columns.py
+	@$(BIN)/python docs/corpus.py
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do \

@@ -1,6 +1,6 @@
 """Method ``calm``: subgoals from a language model, and its judgement of steps of random play.
 
-    payoff llm-reward KeyRoom-v0 --method calm:steps=500,crop=3 --task "reach the goal" --out results/calm ...
+    payoff llm-reward KeyRoom-v0 --method calm:crop=3 --task "reach the goal" --out results/calm ...
 
 Unless the subgoals are given, one prompt asks for them. Then steps are played at random, and of all that look alike in
 what is seen, the action and the report of the game, one is judged. The store of the call is a table of judgements,
@@ -61,6 +61,10 @@ class JudgedSubgoal:
         return self.flagged > 0
 
     @property
+    def payoff(self) -> None:
+        """None: no learner is trained."""
+
+    @property
     def precision(self) -> float | None:
         """Share of the flagged steps that do achieve it; None where none is flagged or nobody knows."""
         return self.both / self.flagged if self.both is not None and self.flagged else None
@@ -91,7 +95,6 @@ class Subgoals:
     Attributes:
         subgoals: given ones; none: the model is asked for them.
         most: subgoals that are asked for, 1 to ``MOST_SUBGOALS``.
-        steps: of random play, at least so many.
         screen: see :class:`payoff.baselines.step_judges.Calm`, as for the others.
         crop: of the screen.
         captions: of the game.
@@ -104,7 +107,6 @@ class Subgoals:
 
     subgoals: Sequence[str] = ()
     most: int = 4
-    steps: int = 2000
     screen: str = ""
     crop: int = 0
     captions: str = "caption"
@@ -117,7 +119,6 @@ class Subgoals:
         elif self.truth:
             raise ValueError(f"truth must be left out where the model is asked for subgoals, got {self.truth}")
         check_integer("most", self.most, 1, MOST_SUBGOALS)
-        check_integer("steps", self.steps, 1, 10_000_000)
 
     def check(self, request: Request) -> None:
         """Play a few steps; nobody is asked.
@@ -136,7 +137,7 @@ class Subgoals:
         subgoals = self.subgoals or self._asked(request, client)
         problem, truth, learner = self._problem(request), self._truth(request), self._learner(request, subgoals)
         bonus = learner.bonus(problem, SilentLabeller(), truth)
-        play_randomly(problem, bonus, self.steps)
+        play_randomly(problem, bonus, request.steps)
         answers: dict[Question, float] = {}
         for question in bonus.book.waiting:
             if len(answers) % _TOLD == 0:

@@ -23,7 +23,7 @@ from gymnasium.vector import VectorEnv
 
 from payoff.baselines.environments import make_vector
 from payoff.envs.core.params import check_integer, check_number, check_word
-from payoff.envs.core.specification import build, imported, parse, unknown_name
+from payoff.envs.core.specification import build, imported, parse, unknown_name, value_of
 from payoff.wrappers import Verdict
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm import reward_text
@@ -51,6 +51,7 @@ class Request:
         tries: replies that are read, where one cannot be understood, at least 1.
         limit: size to which values are cut, above 0.
         gamma: discount of whoever trains, in (0, 1).
+        steps: of random play along which something is tried.
         seed: of everything that is random.
         say: is told in a line what is going on.
 
@@ -69,6 +70,7 @@ class Request:
     tries: int = 3
     limit: float = LIMIT
     gamma: float = 0.99
+    steps: int = 2000
     seed: int = 0
     say: Callable[[str], None] = lambda line: None
 
@@ -80,6 +82,7 @@ class Request:
         check_integer("tries", self.tries, 1, 100)
         check_number("limit", self.limit, 0.0, open_low=True)
         check_number("gamma", self.gamma, 0.0, 1.0, open_low=True, open_high=True)
+        check_integer("steps", self.steps, 1, 10_000_000)
         check_integer("seed", self.seed, 0)
 
     def make(self, num_envs: int) -> VectorEnv:
@@ -101,6 +104,10 @@ class Judged(Protocol):
     @property
     def found(self) -> str:
         """What was found, in a line."""
+
+    @property
+    def payoff(self) -> float | None:
+        """Of an episode of a learner that was trained under it, mean; None where none was."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values: all that is known of it."""
@@ -142,6 +149,12 @@ class LlmMethod(Protocol):
 # name -> the class, module:Name of this package, which is imported when it is asked for
 METHODS: dict[str, str] = {
     "expressions": "proposed_expressions:Expressions",
+    "eureka": "eureka:Eureka",
+    "icpl": "icpl:Icpl",
+    "text2reward": "text2reward:Text2Reward",
+    "auto_mc": "auto_mc:AutoMcReward",
+    "lare": "latent_factors:LatentFactors",
+    "parameters": "reward_parameters:RewardParameters",
     "calm": "judged_subgoals:Subgoals",
 }
 
@@ -171,6 +184,8 @@ def training_option(text: str, request: Request) -> tuple[str, str]:
         line = json.dumps(reward_text.unparse(program))
     else:
         line = " ".join(text.split())  # to an expression, an end of a line is a blank
+    if isinstance(value_of(line), int | float):
+        line = f"({line})"  # an option would take it for a number
     limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
     if request.use == "potential":
         return "--shaping", f"potential:expression={line}{limit}"

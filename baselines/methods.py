@@ -22,9 +22,10 @@ from typing import Any, Literal, TypeAlias
 import gymnasium as gym
 
 from payoff import wrappers
-from payoff.envs.core.params import unknown_keyword
+from payoff.envs.core.params import check_word, unknown_keyword
 from payoff.envs.core.specification import Specification, build, imported, parse, unknown_name
 from payoff.wrappers import Bonus, RewardMethod, RewardTransform, wrap
+from payoff.wrappers.llm.expression_reward import LIMIT
 
 __all__ = ["BONUSES", "SHAPINGS", "TRANSFORMS", "Builder", "Ending", "around", "parameters", "transform_of"]
 
@@ -175,6 +176,32 @@ def _rrd(
     )
 
 
+def _lare(
+    *,
+    factors: Sequence[str],
+    decoder: Literal["network", "linear"] = "network",
+    subset: int | None = None,
+    residual: bool = True,
+    limit: float = LIMIT,
+    seed: int = 0,
+    obs_names: Sequence[str] = (),
+) -> RewardTransform:
+    """LaRe: return decomposition on factors that are expressions, such as ``factors=["next_obs.x - obs.x"]``.
+
+    ``decoder``: a network, or weights and a constant found by least squares. ``subset``: K steps of an episode that the
+    network learns from at a time, without the bias of that; all of them where it is left out.
+    """
+    check_word("decoder", decoder, ("network", "linear"))
+    if subset is not None and decoder == "linear":
+        raise ValueError(f"subset must be left out with decoder=linear, got {subset!r}")
+    features = wrappers.Factors(factors, names=obs_names, constant=decoder == "linear", limit=limit)
+    if decoder == "linear":
+        return wrappers.LinearDecomposition(features, residual=residual)
+    return wrappers.NetworkDecomposition(
+        features, subset=subset, unbiased=subset is not None, learning=_learning(seed), residual=residual
+    )
+
+
 def _rudder(*, aux: float = 0.5, residual: bool = True, seed: int = 0, num_actions: int | None) -> RewardTransform:
     """Differences of a recurrent prediction of the return."""
     features, learning = wrappers.StepFeatures(num_actions), _learning(seed)
@@ -221,6 +248,7 @@ TRANSFORMS: dict[str, Builder] = {
     "ircr": "GuidanceReward",
     "rd": _rd,
     "rrd": _rrd,
+    "lare": _lare,
     "rudder": _rudder,
     "stepwise": _stepwise,
     "implicit": "ImplicitStepRewards",
@@ -276,12 +304,15 @@ def around(
     return wrapper
 
 
-def transform_of(specification: str, *, num_actions: int | None = None, seed: int = 0) -> RewardTransform | None:
+def transform_of(
+    specification: str, *, num_actions: int | None = None, obs_names: Sequence[str] = (), seed: int = 0
+) -> RewardTransform | None:
     """Transform of finished episodes.
 
     Args:
         specification: see the module; ``none`` for nothing.
         num_actions: how many integer actions there are; None where actions are real numbers.
+        obs_names: what the numbers of an observation are called.
         seed: of what is random in it.
 
     Raises:
@@ -292,7 +323,7 @@ def transform_of(specification: str, *, num_actions: int | None = None, seed: in
     _known("transform", parsed, TRANSFORMS)
     if specification == "none":
         return None
-    given = {"num_actions": num_actions, "seed": seed}
+    given = {"num_actions": num_actions, "obs_names": obs_names, "seed": seed}
     made: RewardTransform = _make("a transform", parsed, TRANSFORMS, lambda x: isinstance(x, RewardTransform), given)
     return made
 

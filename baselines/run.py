@@ -26,7 +26,7 @@ from payoff.baselines.results import RunConfig
 from payoff.baselines.settings import COLUMN, NOT_HYPERPARAMETERS, trainer_arguments
 from payoff.envs.core.specification import describe, near, parse
 from payoff.extras import require
-from payoff.wrappers import RewardMethod, wrap
+from payoff.wrappers import RewardMethod, observation_names, wrap
 
 if TYPE_CHECKING:
     from payoff.baselines.policies import Policy
@@ -445,7 +445,10 @@ def _methods(config: RunConfig, module: ModuleType, args: Any, reward: RewardMet
     if config.transform != "none":
         env = _make_env(config)
         env.close()
-        found["transform"] = methods.transform_of(config.transform, num_actions=env.num_actions, seed=config.seed)
+        names = observation_names(env.env if isinstance(env, environments.OneSeat) else env)
+        found["transform"] = methods.transform_of(
+            config.transform, num_actions=env.num_actions, obs_names=names, seed=config.seed
+        )
     takes = inspect.signature(module.train).parameters
     for name in found:
         if name not in takes:

@@ -1,4 +1,4 @@
-"""What tabular learners need beside their update: numbers for states, and learning curves of many copies."""
+"""What tabular learners need beside their update: numbers for states, learning curves of many copies, a policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Curve", "States"]
+__all__ = ["Curve", "States", "TablePolicy"]
 
 
 class States:
@@ -79,3 +79,24 @@ class Curve:
         """See :class:`TabularResult`."""
         mean = np.where(self.episodes > 0, self.sums / np.maximum(self.episodes, 1), np.nan)
         return {"step": step, "true_return": mean, "episodes": self.episodes}
+
+
+class TablePolicy:
+    """What B tabular learners do: copy k plays the table of learner k modulo B.
+
+    Args:
+        states: ``(S, ...)`` observation of each state.
+        greedy: ``(B, S)`` action of each learner in each state; in a state that was never met it is 0.
+    """
+
+    def __init__(self, states: np.ndarray, greedy: np.ndarray) -> None:
+        self.greedy = greedy
+        self._states = States(None)
+        self._states.number(states)
+
+    def act(self, obs: np.ndarray, *, deterministic: bool = True) -> np.ndarray:
+        """Actions ``(R, 1)`` for observations ``(R, 1, O)``; see :class:`payoff.baselines.policies.Policy`."""
+        known = self.greedy.shape[1]
+        states = self._states.number(obs[:, 0])
+        found = self.greedy[np.arange(len(states)) % len(self.greedy), np.minimum(states, known - 1)]
+        return np.where(states < known, found, 0)[:, None]

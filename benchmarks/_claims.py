@@ -10,7 +10,7 @@ import numpy as np
 from payoff.baselines.ablation import seeds_of
 from payoff.baselines.stats import FEW, bootstrap_band
 
-__all__ = ["SEEDS", "draw_curves", "median_range", "seeds_of"]
+__all__ = ["SEEDS", "binned", "draw_curves", "median_range", "seeds_of"]
 
 SEEDS = "100-109"  # chose nothing: budgets and settings were tried out on small numbers, 0 to 60
 
@@ -19,6 +19,14 @@ def median_range(values: Sequence[float], digits: int = 2) -> str:
     """Median over seeds and, in brackets, the lowest and the highest seed."""
     middle, low, high = (f"{v:,.{digits}f}" for v in (np.median(values), min(values), max(values)))
     return f"{middle} ({low} to {high})"
+
+
+def binned(curve: np.ndarray) -> np.ndarray:
+    """Means over stretches of four updates; in one update only a few episodes end, or none (NaN)."""
+    whole = curve[: len(curve) // 4 * 4].reshape(-1, 4)
+    ended = np.isfinite(whole)
+    means: np.ndarray = np.where(ended, whole, 0.0).sum(axis=1)
+    return means / np.where(ended.any(axis=1), ended.sum(axis=1), np.nan)
 
 
 def draw_curves(axes: Any, x: np.ndarray, runs: np.ndarray, *, colour: str, line: Any, label: str) -> None:

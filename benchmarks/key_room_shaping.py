@@ -20,7 +20,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import tyro
-from _claims import SEEDS, draw_curves, median_range, seeds_of
+from _claims import SEEDS, binned, draw_curves, median_range, seeds_of
 from _machine import describe
 from rich.console import Console
 from rich.progress import track
@@ -95,13 +95,6 @@ def run(args: Args, size: int, shaping: str, seed: int) -> tuple[Result, float]:
         result.policy, KEY_ROOM, episodes=args.episodes, seed=UNSEEN, env_kwargs={"size": size, "observe": args.observe}
     )
     return result, tried.welfare
-
-
-def binned(curve: np.ndarray) -> np.ndarray:
-    """Means over stretches of four updates; in one update only a few episodes end, or none (NaN)."""
-    whole = curve[: len(curve) // 4 * 4].reshape(-1, 4)
-    ended = np.isfinite(whole)
-    return np.where(ended, whole, 0.0).sum(axis=1) / np.where(ended.any(axis=1), ended.sum(axis=1), np.nan)
 
 
 def draw(args: Args, size: int, random: float, found: dict[str, list[tuple[Result, float]]]) -> None:

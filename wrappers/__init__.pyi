@@ -52,6 +52,8 @@ from payoff.wrappers.llm.captions import captions_from_info as captions_from_inf
 from payoff.wrappers.llm.entries import observation_names as observation_names
 from payoff.wrappers.llm.expression_reward import ExpressionReward as ExpressionReward
 from payoff.wrappers.llm.expression_reward import from_expression as from_expression
+from payoff.wrappers.llm.factors import Factors as Factors
+from payoff.wrappers.llm.factors import check_factor as check_factor
 from payoff.wrappers.llm.screens import NamedScreen as NamedScreen
 from payoff.wrappers.llm.step_truth import StepTruth as StepTruth
 from payoff.wrappers.llm.subgoal_bonus import SubgoalBonus as SubgoalBonus

@@ -96,6 +96,7 @@ NEEDS = {  # what has no default
     "potential": "key=progress",
     "implicit": "",
     "information": "probability=p",
+    "lare": 'factors=["obs[0]"]',
     "clip_delta": "scores=s",
     "min_form": "scores=s",
     "outcome_calibrated": "scores=s",

@@ -296,10 +296,10 @@ def counted(store):
 
 def test_the_method_judges_steps_and_its_store_trains(server, tmp_path, capsys, monkeypatch):
     """First without subgoals, then from the store with the truth beside it: what is counted is precision and recall."""
-    method = "calm:steps=1600,crop=3,most=2"
+    method = "calm:crop=3,most=2"
     out = tmp_path / "llm"
     model = ("--model", "a-model", "--base-url", server.url, "--most-requests", 5000)
-    status, told, err = call(capsys, *ASK, "--out", out, "--method", method, *model)
+    status, told, err = call(capsys, *ASK, "--steps", 1600, "--out", out, "--method", method, *model)
     assert status == 0, err
     steps, reports = counted(out / "store.jsonl")
     keys, doors, turns = reports[SUBGOALS[0]], reports[SUBGOALS[1]], reports["turned left"]
@@ -311,9 +311,11 @@ def test_the_method_judges_steps_and_its_store_trains(server, tmp_path, capsys, 
         raise AssertionError("the network was touched")
 
     monkeypatch.setattr("socket.socket.connect", refuse)
-    method = f"calm:steps=1600,crop=3,subgoals={json.dumps(SUBGOALS)},{TOLD}"
+    method = f"calm:crop=3,subgoals={json.dumps(SUBGOALS)},{TOLD}"
     again = tmp_path / "again"
-    status, told, err = call(capsys, *ASK, "--out", again, "--method", method, "--replay", out / "store.jsonl")
+    status, told, err = call(
+        capsys, *ASK, "--steps", 1600, "--out", again, "--method", method, "--replay", out / "store.jsonl"
+    )
     assert status == 0, err
     found = [json.loads(line) for line in (again / "candidates.jsonl").read_text().splitlines()]
     assert [(f["text"], f["steps"], f["flagged"], f["true"], f["both"]) for f in found] == [
@@ -333,10 +335,10 @@ def test_the_method_judges_steps_and_its_store_trains(server, tmp_path, capsys, 
 
 
 def test_a_subgoal_that_is_never_achieved_ends_with_status_1(server, tmp_path, capsys, monkeypatch):
-    method = 'calm:steps=16,crop=3,subgoals=["flew","reached the moon"]'
+    method = 'calm:crop=3,subgoals=["flew","reached the moon"]'
     monkeypatch.setattr(f"{__name__}.SUBGOALS", ["flew", "reached the moon"])
     monkeypatch.setattr(f"{__name__}.DOOR", ())
-    words = (*ASK, "--out", tmp_path, "--method", method, "--model", "a-model", "--base-url", server.url)
+    words = (*ASK, "--steps", 16, "--out", tmp_path, "--method", method, "--model", "a-model", "--base-url", server.url)
     status, told, _ = call(capsys, *words)
     assert status == 1 and "no candidate met every demand" in told and not (tmp_path / "best.txt").exists()
 
@@ -344,7 +346,7 @@ def test_a_subgoal_that_is_never_achieved_ends_with_status_1(server, tmp_path, c
 @pytest.mark.parametrize(
     ("method", "more", "message"),
     [
-        ("calm:steps=0", (), "steps must be"),
+        ("calm", ("--steps", 0), "steps must be"),
         ("calm:most=9", (), "most must be"),
         ('calm:subgoals=["a","a"]', (), "subgoals must be"),
         ('calm:truth={"a":"1"}', (), "truth must be left out"),

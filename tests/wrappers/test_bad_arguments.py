@@ -76,6 +76,7 @@ VALID = {
     "EarnedPotential": {"bonus": Count(), **GAMMA},
     "EpisodeLearning": {},
     "ExplorationGuided": {"num_actions": 2, "gamma": 0.9},
+    "Factors": {"factors": ["obs[0]"]},
     "FineGrainedReward": {"weights": [1.0, 2.0], "segments": ["step", "episode"]},
     "FirstVisit": {},
     "FlipReward": {"rate": 0.1, "per": "step", "seed": 0},
@@ -187,8 +188,8 @@ ELSEWHERE = {
     *("begin_answers", "compare_ranked", "draw_pairs", "feature_task", "fit_partial_return", "fit_regret", "judge"),
     *("observed_values", "policy_library", "preference_strength", "read_preferences"),
     # expressions and captions: tests/wrappers/llm
-    "captions_from_info",
-    *("ExpressionReward", "Finding", "Verdict", "check_expression", "from_expression", "observation_names"),
+    *("captions_from_info", "check_factor", "observation_names"),
+    *("ExpressionReward", "Finding", "Verdict", "check_expression", "from_expression"),
     *("augment", "branch_advantages", "crm_transitions", "from_simulation", "simulate", "total_payoff", "wrap"),
     *("total_reward", "table_values", "truth_probability", "RolloutValues", "caption_is", "Product", "Sum"),
 }

@@ -20,7 +20,16 @@ from payoff.files import json_object
 from payoff.wrappers.arguments import check_text
 from payoff.wrappers.llm.store import MOST_REPLY, SCRIPTED, Messages, Reply, ReplyStore, check_messages
 
-__all__ = ["KEY", "ChatClient", "NoReplyError", "OpenAIClient", "Recorded", "Scripted", "ask_readable"]
+__all__ = [
+    "KEY",
+    "ChatClient",
+    "NoReplyError",
+    "OpenAIClient",
+    "Recorded",
+    "Scripted",
+    "UnreadableError",
+    "ask_readable",
+]
 
 T = TypeVar("T")
 
@@ -34,6 +43,10 @@ _MOST_REPEATED = 2000  # characters of a bad reply that the model is shown again
 
 class NoReplyError(RuntimeError):
     """There is no reply that could be used; says why in one line."""
+
+
+class UnreadableError(NoReplyError):
+    """Replies came, and none of them could be read."""
 
 
 class ChatClient(Protocol):
@@ -250,7 +263,7 @@ class Recorded:
 
 
 def ask_readable(
-    client: ChatClient, messages: Messages, read: Callable[[str], T], *, tries: int = 3
+    client: ChatClient, messages: Messages, read: Callable[[str], T], *, tries: int = 3, sample: int = 0
 ) -> tuple[T, Messages]:
     """Ask until a reply can be read: one that cannot be is answered with the reason, and the model may try again.
 
@@ -259,22 +272,24 @@ def ask_readable(
         messages: the prompt, which asks for a JSON object.
         read: from a reply to what is wanted of it; raises ValueError, in one line, where it cannot be read.
         tries: replies that are read, 1 to 100.
+        sample: number of the reply, from 0, where the same is asked several times.
 
     Returns:
         What was read, and the prompt that it is an answer to.
 
     Raises:
-        NoReplyError: no reply came, or none could be read.
+        NoReplyError: no reply came.
+        UnreadableError: (a NoReplyError) none could be read.
         ValueError: ``tries`` is out of its range.
     """
     check_integer("tries", tries, 1, 100)
     for left in reversed(range(tries)):
-        reply = client.ask(messages).text
+        reply = client.ask(messages, sample=sample).text
         try:
             return read(reply), messages
         except ValueError as error:
             if not left:
-                raise NoReplyError(f"none of {tries} replies could be read; of the last, {error}") from error
+                raise UnreadableError(f"none of {tries} replies could be read; of the last, {error}") from error
             messages = [
                 *messages,
                 {"role": "assistant", "content": reply[:_MOST_REPEATED]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,15 @@ from payoff.wrappers.llm.expression import MOST_LETTERS, Read, unparse
 from payoff.wrappers.llm.reward_text import Program, reads_of, replaced
 from payoff.wrappers.rows import Array, Batch, BatchInfo
 
-__all__ = ["NoEntryError", "bind", "check_state", "observation_names", "state_entries", "step_entries"]
+__all__ = [
+    "NoEntryError",
+    "bind",
+    "check_state",
+    "observation_names",
+    "recorded_entries",
+    "state_entries",
+    "step_entries",
+]
 
 
 class NoEntryError(ValueError):
@@ -98,7 +106,12 @@ def state_entries(obs: Batch, info: BatchInfo) -> Callable[[Read], Array]:
     return _entries({"obs": obs}, info)
 
 
-def _entries(batches: dict[str, Batch], info: BatchInfo) -> Callable[[Read], Array]:
+def recorded_entries(obs: Array, actions: Array, next_obs: Array) -> Callable[[Read], Array]:
+    """What gives the numbers ``(R,)`` of recorded steps, of which there is no ``info``; it raises NoEntryError."""
+    return _entries({"obs": obs, "action": actions, "next_obs": next_obs}, {})
+
+
+def _entries(batches: dict[str, Batch], info: Mapping[str, Any]) -> Callable[[Read], Array]:
     def read(what: Read) -> Array:
         if what.source == "info":
             try:

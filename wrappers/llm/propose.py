@@ -6,13 +6,15 @@ The prompt holds what the package knows about the environment, the task in the u
     {"expressions": [{"text": "1 - abs(obs.x - 0.9)", "why": "nearer to the goal is better"}]}
 
 Each ``text`` goes to the parser of expressions, or to that of functions where it is one, and nowhere else, so whatever
-a reply says, it can give numbers or be refused. ``why`` is shown to the user and never read.
+a reply says, it can give numbers or be refused. ``why`` is shown to the user and never read. Methods that look at the
+parts of a reward one by one ask for ``"terms": {"name": "expression"}`` in place of ``text``; see
+:mod:`payoff.wrappers.llm.terms`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +32,25 @@ from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.store import Messages, prompt_hash
 from payoff.wrappers.llm.verdict import USES, Use, Verdict
 
-__all__ = ["MOST_CANDIDATES", "Candidate", "Proposal", "describe", "prompt", "propose", "read_proposals"]
+__all__ = [
+    "MOST_CANDIDATES",
+    "MOST_TERMS",
+    "Candidate",
+    "Proposal",
+    "describe",
+    "language_section",
+    "object_of",
+    "prompt",
+    "propose",
+    "read_proposals",
+    "readable",
+    "sorted_candidates",
+    "task_section",
+]
 
 MOST_CANDIDATES = 32
+MOST_TERMS = 16  # of one proposal
+_TERM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")  # name of a term
 _MOST_TASK = 4000  # characters of the task
 _MOST_WHY = 500  # characters that are kept of a reason
 _MOST_DOC = 20_000  # characters of a game's documentation
@@ -56,12 +74,14 @@ class Proposal:
     """An expression as it stands in a reply.
 
     Attributes:
-        text: the expression; nobody has parsed it yet.
+        text: the expression; nobody has parsed it yet. Of named terms, their texts in brackets with + between them.
         why: the reason that was given, cut to 500 characters.
+        terms: name and text of each, where terms were asked for.
     """
 
     text: str
     why: str
+    terms: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,9 @@ class Candidate:
         verdict: what was found.
         by: who proposed it: the name of a model, or ``scripted``.
         hash: of the prompt that it is an answer to; see :func:`payoff.wrappers.llm.store.prompt_hash`.
+        method: how it was asked for, a name of :data:`payoff.baselines.llm_methods.METHODS`.
+        round: number of the round in which it was asked for, from 1; 0 where there is only one.
+        payoff: of an episode of a learner that was trained under it, mean; None where none was.
     """
 
     text: str
@@ -81,6 +104,9 @@ class Candidate:
     verdict: Verdict
     by: str
     hash: str
+    method: str = "expressions"
+    round: int = 0
+    payoff: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -101,6 +127,9 @@ class Candidate:
             "verdict": self.verdict.as_dict(),
             "by": self.by,
             "hash": self.hash,
+            "method": self.method,
+            "round": self.round,
+            "payoff": self.payoff,
         }
 
 
@@ -128,11 +157,20 @@ def describe(env: Any) -> str:
         )
         if own:
             lines += ["", "Here: " + ", ".join(f"{name}={shown(value)}" for name, value in own.items())]
-    lines += ["", "# What an expression can read", "", *_observation(env), f"- action: {env.single_action_space}"]
-    lines += [*_info(env), "- terminated: 1 on a step that ends the episode for good, else 0"]
+    lines += ["", "# What an expression can read", "", *(f"- {line}" for line in readable(env))]
     if steps:
         lines += ["", f"An episode has at most {steps} steps."]
     return "\n".join(lines)
+
+
+def readable(env: Any) -> list[str]:
+    """What an expression can read in an environment: a line for each entry, its name, ``:``, and its bounds or form.
+
+    Args:
+        env: a Gymnasium ``VectorEnv`` with full infos; it is reset with seed 0, and left open.
+    """
+    last = "terminated: 1 on a step that ends the episode for good, else 0"
+    return [*_observation(env), f"action: {env.single_action_space}", *_info(env), last]
 
 
 def prompt(description: str, task: str, *, use: Use = "potential", count: int = 4, limit: float = LIMIT) -> Messages:
@@ -150,55 +188,81 @@ def prompt(description: str, task: str, *, use: Use = "potential", count: int = 
         ValueError: the task is empty or has more than 4,000 characters, or another argument is out of its range.
     """
     check_text("description", description)
-    check_text("task", task)
-    if not 0 < len(task.strip()) <= len(task) <= _MOST_TASK:
-        raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
+    task = task_section(task)
     check_word("use", use, USES)
     check_integer("count", count, 1, MOST_CANDIDATES)
-    check_number("limit", limit, 0.0, open_low=True)
-    language = (expression.__doc__ or "").strip()
+    many = f"{count} expressions, as different from each other as the task allows." if count > 1 else "One expression."
     parts = (
         description,
-        f"# The language\n\n{language}",
-        f"A text has at most {expression.MOST_LETTERS} characters and {expression.MOST_NODES} parts. Values beyond "
-        f"{limit:g} in size are cut off.",
-        f"# The task\n\n{task.strip()}",
-        f"# What to write\n\n{count} expression{'s' * (count > 1)}, as different from each other as the task allows. "
-        f"{_USES[use]}",
+        language_section(limit),
+        task,
+        f"# What to write\n\n{many} {_USES[use]}",
     )
     return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "\n\n".join(parts)}]
 
 
-def read_proposals(text: str, most: int = MOST_CANDIDATES) -> tuple[Proposal, ...]:
+def language_section(limit: float) -> str:
+    """The part of a prompt that says how expressions are written; ValueError where ``limit`` is not above 0."""
+    check_number("limit", limit, 0.0, open_low=True)
+    language = (expression.__doc__ or "").strip()
+    return (
+        f"# The language\n\n{language}\n\n"
+        f"A text has at most {expression.MOST_LETTERS} characters and {expression.MOST_NODES} parts. Values beyond "
+        f"{limit:g} in size are cut off."
+    )
+
+
+def task_section(task: str) -> str:
+    """The part of a prompt that says what the learner should do.
+
+    Raises:
+        TypeError: ``task`` is no text.
+        ValueError: it is empty or has more than 4,000 characters.
+    """
+    check_text("task", task)
+    if not 0 < len(task.strip()) <= len(task) <= _MOST_TASK:
+        raise ValueError(f"task must be a sentence of at most {_MOST_TASK} characters, got {len(task)}")
+    return f"# The task\n\n{task.strip()}"
+
+
+def read_proposals(
+    text: str, most: int = MOST_CANDIDATES, *, terms: bool = False, name: str = "expressions"
+) -> tuple[Proposal, ...]:
     """The expressions in a reply, each once; what stands around the JSON object is not read.
 
     Args:
         text: the reply.
         most: expressions that are taken; a reply with more is refused.
+        terms: each has ``terms`` in place of ``text``.
+        name: of the list.
 
     Raises:
         ValueError: the reply is not of the form in the module's docstring; says why in one line.
     """
-    begin = re.search(r'\{\s{0,100}"expressions"', text)
-    if begin is None:
-        raise ValueError('there is no JSON object that begins with {"expressions"')
-    found = json_object_at(text, begin.start())
-    listed = found["expressions"]
+    found = object_of(text, name)
+    listed = found[name]
     if len(found) > 1:
-        raise ValueError("the object has other names than expressions")
+        raise ValueError(f"the object has other names than {name}")
     if not isinstance(listed, list) or not 1 <= len(listed) <= most:
         count = len(listed) if isinstance(listed, list) else "none"
-        raise ValueError(f"expressions must be a list of 1 to {most} objects, got {count}")
+        raise ValueError(f"{name} must be a list of 1 to {most} objects, got {count}")
     proposals: dict[str, Proposal] = {}
     for number, item in enumerate(listed):
-        if not isinstance(item, dict) or not item.keys() <= {"text", "why"} or not isinstance(item.get("text"), str):
-            raise ValueError(f"expressions[{number}] must be an object with text and why")
-        if not isinstance(item.get("why", ""), str):
-            raise ValueError(f"expressions[{number}]: why must be a text")
-        if len(item["text"]) > expression.MOST_LETTERS:
-            raise ValueError(f"expressions[{number}]: text has more than {expression.MOST_LETTERS} characters")
-        proposals.setdefault(item["text"], Proposal(item["text"], item.get("why", "")[:_MOST_WHY]))
+        proposal = (_of_terms if terms else _of_text)(f"{name}[{number}]", item)
+        proposals.setdefault(proposal.text, proposal)
     return tuple(proposals.values())
+
+
+def object_of(text: str, name: str) -> dict[str, Any]:
+    """The first JSON object of a reply that begins with this name; what stands around it is not read.
+
+    Raises:
+        ValueError: there is none, or it is damaged; says why in one line.
+    """
+    begin = re.search(rf'\{{\s{{0,100}}"{name}"', text)
+    if begin is None:
+        raise ValueError(f'there is no JSON object that begins with {{"{name}"')
+    return json_object_at(text, begin.start())
 
 
 def propose(
@@ -227,7 +291,11 @@ def propose(
     check_integer("most", most, 1, MOST_CANDIDATES)
     proposals, messages = ask_readable(client, messages, lambda reply: read_proposals(reply, most), tries=tries)
     asked = prompt_hash(client.by, client.settings, messages)
-    found = [Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals]
+    return sorted_candidates([Candidate(p.text, p.why, judge(p.text), client.by, asked) for p in proposals])
+
+
+def sorted_candidates(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that met every demand first, then those that can be used, each in the order that they had."""
     return tuple(sorted(found, key=lambda candidate: (not candidate.verdict.passed, not candidate.verdict.usable)))
 
 
@@ -238,18 +306,54 @@ def _documentation(doc: str) -> str:
     return "\n\n".join(told)[:_MOST_DOC]
 
 
+def _of_text(name: str, item: Any) -> Proposal:
+    """A proposal that is one text."""
+    if not isinstance(item, dict) or not item.keys() <= {"text", "why"} or not isinstance(item.get("text"), str):
+        raise ValueError(f"{name} must be an object with text and why")
+    return Proposal(_checked(name, "text", item["text"]), _why(name, item))
+
+
+def _of_terms(name: str, item: Any) -> Proposal:
+    """A proposal that is named terms."""
+    if not isinstance(item, dict) or not item.keys() <= {"terms", "why"} or not isinstance(item.get("terms"), dict):
+        raise ValueError(f"{name} must be an object with terms and why")
+    terms = item["terms"]
+    if not 1 <= len(terms) <= MOST_TERMS:
+        raise ValueError(f"{name}: terms must be 1 to {MOST_TERMS} names with an expression each, got {len(terms)}")
+    for term, text in terms.items():
+        if _TERM.fullmatch(term) is None:
+            raise ValueError(f"{name}: a term must be named by a word of at most 40 characters, got {shown(term)}")
+        if not isinstance(text, str):
+            raise ValueError(f"{name}: term {term} must be a text")
+    text = " + ".join(f"({text})" for text in terms.values())
+    return Proposal(_checked(name, "terms", text), _why(name, item), tuple(terms.items()))
+
+
+def _checked(name: str, what: str, text: str) -> str:
+    if len(text) > expression.MOST_LETTERS:
+        raise ValueError(f"{name}: {what} has more than {expression.MOST_LETTERS} characters")
+    return text
+
+
+def _why(name: str, item: dict[str, Any]) -> str:
+    if not isinstance(item.get("why", ""), str):
+        raise ValueError(f"{name}: why must be a text")
+    why: str = item.get("why", "")
+    return why[:_MOST_WHY]
+
+
 def _observation(env: Any) -> list[str]:
     """A line for each number of an observation, with its name and its bounds."""
     space, names = env.single_observation_space, observation_names(env)
     if not hasattr(space, "low"):
-        return [f"- obs: {space}"]
+        return [f"obs: {space}"]
     sides = np.ravel(space.low), np.ravel(space.high)
     lines = []
     for i, (low, high) in enumerate(zip(*(side[:_MOST_ENTRIES].tolist() for side in sides), strict=True)):
         name = f", also obs.{names[i]}" if names else ""
-        lines.append(f"- obs[{i}]{name}: {low:.6g} to {high:.6g}")
+        lines.append(f"obs[{i}]{name}: {low:.6g} to {high:.6g}")
     rest = len(sides[0]) - len(lines)
-    return [*lines, *([f"- and {rest} more, to obs[{len(sides[0]) - 1}]"] if rest else [])]
+    return [*lines, *([f"and {rest} more, to obs[{len(sides[0]) - 1}]"] if rest else [])]
 
 
 def _info(env: Any) -> list[str]:
@@ -261,5 +365,5 @@ def _info(env: Any) -> list[str]:
         if name.startswith("_") or array.dtype.kind not in "biuf":
             continue
         shape = array.shape[1:]
-        lines.append(f"- info.{name}: " + ("a number" if not shape else f"numbers, in an array of shape {shape}"))
+        lines.append(f"info.{name}: " + ("a number" if not shape else f"numbers, in an array of shape {shape}"))
     return lines

@@ -45,6 +45,7 @@ COMMANDS = {
     "reward": ("payoff.cli.rewards:ShowReward", "a learned reward: what its file holds, and a picture"),
     "check-reward": ("payoff.cli.checking:CheckReward", "is an expression fit to be a reward or a potential here?"),
     "llm-reward": ("payoff.cli.proposing:LlmReward", "a language model proposes expressions; each is judged"),
+    "corpus": ("payoff.cli.collecting:Corpus", "every candidate of llm-reward folders in one Parquet file"),
     "prefer": ("payoff.cli.preferring:Prefer", "which of two stretches of play is better? a person says"),
     "compare": ("payoff.cli.comparing:Compare", "how differently rewards order policies: distances and regret"),
 }

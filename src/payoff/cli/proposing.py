@@ -1,4 +1,4 @@
-"""``payoff llm-reward``: a language model proposes expressions for a task, and each is judged."""
+"""``payoff llm-reward``: a language model proposes expressions for a task, and each is judged; some are trained."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from payoff.baselines.llm_methods import Outcome, Request
     from payoff.wrappers import Verdict
     from payoff.wrappers.llm.client import ChatClient
+    from payoff.wrappers.llm.mutator import Mutator
 
 __all__ = ["LlmReward"]
 
@@ -26,14 +27,18 @@ __all__ = ["LlmReward"]
 class LlmReward:
     """Ask a language model for rewards, judge each as check-reward does, and say how to train with the best.
 
-    The folder gets store.jsonl, all that was asked and replied; candidates.jsonl, what was proposed and what was found;
-    and best.txt, how to train with the best that met every demand. A second call goes on from the store, and asks
-    nothing that stands there. A key, where the server wants one, goes into the environment variable PAYOFF_LLM_KEY. The
-    exit status is 1 where no candidate met every demand.
+    The methods eureka, icpl, text2reward and auto_mc ask in rounds, train briefly under each candidate, and feed back
+    what came of it; see docs/llm/evolution.md.
+
+    The folder gets run.json, what was asked for; store.jsonl, all that was asked and replied; candidates.jsonl, what
+    was proposed and what was found; and best.txt, how to train with the best. A second call with the same words goes on
+    from the store, and asks nothing that stands there; with other words it is refused. A key, where the server wants
+    one, goes into the environment variable PAYOFF_LLM_KEY. The exit status is 1 where no candidate met every demand.
 
     Examples:
         payoff llm-reward GridNav-v0 --task "reach the goal" --out results/llm --model NAME --base-url http://localhost:8080/v1
         payoff llm-reward GridNav-v0 --task "reach the goal" --out results/again --replay results/llm/store.jsonl
+        payoff llm-reward GridNav-v0 --task "reach the goal" --out results/blind --mutate obs.x --method eureka:rounds=3
     """
 
     env: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ENV")]
@@ -48,6 +53,10 @@ class LlmReward:
     """address of a server that speaks as OpenAI's does, up to /v1"""
     replay: Path | None = None
     """store of an earlier call, instead of a model: nothing goes to the network"""
+    mutate: str | None = None
+    """expression to begin with, instead of a model: proposals are mutations of it, drawn by chance"""
+    mutate_errors: float = 0.0
+    """share of them that cannot be used or mislead"""
     method: str = "expressions"
     """how to ask, with settings after a colon, or package.module:Name"""
     use: Literal["potential", "reward", "added"] = "potential"
@@ -80,12 +89,16 @@ class LlmReward:
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
         from payoff.baselines.llm_methods import llm_method
+        from payoff.baselines.llm_run import Asked, begin_run, check_folder
         from payoff.wrappers.llm.client import NoReplyError
 
         with user_errors():
             method, request = llm_method(self.method), self._request()
             method.check(request)
+            asked = Asked.of(self.method, method, request, self.steps)
+            check_folder(self.out, asked)
             client = self._client()
+            begin_run(self.out, asked, client)
         try:
             with user_errors():
                 found = method.run(request, client)
@@ -99,9 +112,7 @@ class LlmReward:
     def _request(self) -> Request:
         from payoff.baselines import environments
         from payoff.baselines.llm_methods import Request
-        from payoff.envs.core.params import check_integer
 
-        check_integer("steps", self.steps, 1, 10_000_000)
         return Request(
             env_id=environments.find(self.env),
             task=self.task,
@@ -113,6 +124,7 @@ class LlmReward:
             tries=self.tries,
             limit=self.limit,
             gamma=self.gamma,
+            steps=self.steps,
             seed=self.seed,
             say=lambda line: print(line, file=sys.stderr),
         )
@@ -124,16 +136,23 @@ class LlmReward:
 
         own = self.out / "store.jsonl"
         if self.replay is not None:
-            if self.model is not None or self.base_url is not None:
-                raise UserError("--replay asks no model: leave out --model and --base-url")
+            if self.model is not None or self.base_url is not None or self.mutate is not None:
+                raise UserError("--replay asks no model: leave out --model, --base-url and --mutate")
             ReplyStore(self.replay)  # an error, before it is copied
             data = self.replay.read_bytes()
             if own.exists() and own.read_bytes() != data:
                 raise UserError(f"{own} holds other replies than {self.replay}: name another --out")
             write_atomically(own, data)
             return Recorded(None, ReplyStore(own))
+        if self.mutate is not None:
+            if self.model is not None or self.base_url is not None:
+                raise UserError("--mutate asks no model: leave out --model and --base-url")
+            mutator = self._mutator(self.mutate)
+            return Recorded(mutator, ReplyStore.begin(own, mutator.by, mutator.settings))
         if self.model is None or self.base_url is None:
-            raise UserError("needs --model and --base-url, whom to ask, or --replay, a store of an earlier call")
+            raise UserError(
+                "needs --model and --base-url, whom to ask, or --replay, a store of an earlier call, or --mutate"
+            )
         client = OpenAIClient(
             self.model,
             self.base_url,
@@ -144,6 +163,18 @@ class LlmReward:
             most_tokens=self.most_tokens,
         )
         return Recorded(client, ReplyStore.begin(own, client.by, client.settings))
+
+    def _mutator(self, expression: str) -> Mutator:
+        from payoff.baselines import environments
+        from payoff.wrappers.llm.mutator import Mutator, state_reads
+
+        env = environments.make_vector(
+            environments.find(self.env), 1, {"info": "full", **assignments("params", self.params)}
+        )
+        try:
+            return Mutator(expression, reads=state_reads(env), errors=self.mutate_errors, seed=self.seed)
+        finally:
+            env.close()
 
     def _judge(self, text: str) -> Verdict:
         return CheckReward(
@@ -173,9 +204,13 @@ class LlmReward:
         screen = console()
         count = len(found.candidates)
         screen.print(f"{count} candidate{'s' * (count != 1)} by {_shown(by)}, as {self.use}", soft_wrap=True)
-        table = Table("passed", found.kind, "found", box=None, pad_edge=False, header_style="bold")
+        scored = any(candidate.payoff is not None for candidate in found.candidates)
+        heads = [*(["payoff"] if scored else []), "passed", found.kind, "found"]
+        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
         for candidate in found.candidates:
-            table.add_row("yes" if candidate.passed else "NO", _shown(candidate.text), candidate.found)
+            payoff = "-" if candidate.payoff is None else f"{candidate.payoff:.6g}"
+            row = "yes" if candidate.passed else "NO", _shown(candidate.text), candidate.found
+            table.add_row(*([payoff] if scored else []), *row)
         screen.print(table)
         if found.option is None:
             screen.print("no candidate met every demand", soft_wrap=True)
