@@ -30,10 +30,10 @@ from payoff.wrappers.llm import reward_text
 from payoff.wrappers.llm.client import ChatClient
 from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.function import Function
-from payoff.wrappers.llm.propose import MOST_CANDIDATES, Candidate
+from payoff.wrappers.llm.propose import MOST_CANDIDATES
 from payoff.wrappers.llm.verdict import USES, Use
 
-__all__ = ["METHODS", "LlmMethod", "Outcome", "Request", "llm_method", "training_option"]
+__all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "llm_method", "training_option"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,29 @@ class Request:
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
 
 
+class Judged(Protocol):
+    """Something that was proposed, with what was found."""
+
+    @property
+    def text(self) -> str:
+        """What was proposed."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it met every demand."""
+
+    @property
+    def found(self) -> str:
+        """What was found, in a line."""
+
+    @property
+    def payoff(self) -> float | None:
+        """Of an episode of a learner that was trained under it, mean; None where none was."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values: all that is known of it."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of it.
@@ -98,10 +121,12 @@ class Outcome:
         candidates: all that was proposed, the best first.
         option: of ``payoff train``, by name and value, such as ``("--shaping", "potential:expression=obs.x")``; None
             where nothing met every demand.
+        kind: what the candidates are, in a word.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Judged, ...]
     option: tuple[str, str] | None
+    kind: str = "expression"
 
 
 @runtime_checkable
@@ -130,6 +155,7 @@ METHODS: dict[str, str] = {
     "auto_mc": "auto_mc:AutoMcReward",
     "lare": "latent_factors:LatentFactors",
     "parameters": "reward_parameters:RewardParameters",
+    "calm": "judged_subgoals:Subgoals",
 }
 
 

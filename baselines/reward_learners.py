@@ -137,6 +137,8 @@ REWARD_LEARNERS: dict[str, Callable[..., RewardLearner] | str] = {
     "cooper": "cooper:Cooper",
     "oni": "labelled:Oni",
     "motif": "labelled:Motif",
+    "calm": "step_judges:Calm",
+    "ellm": "step_judges:Ellm",
 }
 
 

@@ -54,6 +54,10 @@ from payoff.wrappers.llm.expression_reward import ExpressionReward as Expression
 from payoff.wrappers.llm.expression_reward import from_expression as from_expression
 from payoff.wrappers.llm.factors import Factors as Factors
 from payoff.wrappers.llm.factors import check_factor as check_factor
+from payoff.wrappers.llm.screens import NamedScreen as NamedScreen
+from payoff.wrappers.llm.step_truth import StepTruth as StepTruth
+from payoff.wrappers.llm.subgoal_bonus import SubgoalBonus as SubgoalBonus
+from payoff.wrappers.llm.subgoal_bonus import SuggestionBonus as SuggestionBonus
 from payoff.wrappers.llm.verdict import Finding as Finding
 from payoff.wrappers.llm.verdict import Verdict as Verdict
 from payoff.wrappers.llm.verdict import check_expression as check_expression

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import payoff.wrappers as w
+from payoff.wrappers.llm.labellers import ScriptedLabeller
 from payoff.wrappers.redistribution.base import EpisodeBatch
 from payoff.wrappers.redistribution.prover import RolloutValues
 
@@ -45,6 +46,11 @@ METHODS = {
     ),
     "segments": lambda: w.PreferenceReward(
         w.SimulatedAnnotator(), num_actions=3, length=1, ask_every=4, questions=2, memory=4, settings=ASKING
+    ),
+    "subgoals": paid(
+        lambda: w.SubgoalBonus(
+            lambda obs, info: [str(row) for row in obs], ScriptedLabeller(lambda question: 1.0), "a goal", ["a", "b"]
+        )
     ),
     "self-shaping": lambda: w.ExplorationGuided(3, gamma=0.9),
 }

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from payoff.envs.core.arrays import shown
 from payoff.wrappers.arguments import check_names
 from payoff.wrappers.llm.captions import MOST_CAPTION
-from payoff.wrappers.llm.labellers import Labeller
+from payoff.wrappers.llm.labellers import Labeller, check_labeller
 from payoff.wrappers.llm.question_book import QuestionBook, packed, unpacked
 from payoff.wrappers.llm.questions import Helps, Question, check_goal
 from payoff.wrappers.rows import Array
@@ -46,10 +46,7 @@ class CaptionValues:
     """
 
     def __init__(self, labeller: Labeller, make: Callable[..., Question]) -> None:
-        given: Any = labeller
-        lacking = [name for name in ("answer", "poll") if not callable(getattr(given, name, None))]
-        if lacking or isinstance(given, type):
-            raise TypeError(f"labeller must be an object with answer and poll, got {shown(labeller)}")
+        check_labeller(labeller)
         self.numbers: dict[str, int] = {}
         self.book = QuestionBook(labeller, make)
         self._values = np.zeros(0)

@@ -17,7 +17,7 @@ from payoff.envs.core.arrays import shown
 from payoff.wrappers.arguments import check_sequence, check_text
 from payoff.wrappers.rows import Array, Batch, BatchInfo, take
 
-__all__ = ["MOST_CAPTION", "Captions", "InfoCaptions", "captions_from_info", "row_captions"]
+__all__ = ["MOST_CAPTION", "Captions", "InfoCaptions", "captions_from_info", "row_captions", "row_texts"]
 
 Captions: TypeAlias = Callable[[Batch, BatchInfo], Any]
 """Function from R observations ``(R, ...)`` after a step and their info to R texts, an array or a list."""
@@ -74,7 +74,20 @@ def captions_from_info(key: str = "caption", texts: str | Sequence[str] = ()) ->
 
 
 def row_captions(captions: Captions, obs: Batch, info: BatchInfo, mask: Array) -> list[str]:
+    """Texts of the rows in ``mask``, in their order; see :func:`row_texts`."""
+    return row_texts("captions", captions, obs, info, mask, MOST_CAPTION)
+
+
+def row_texts(what: str, function: Captions, obs: Batch, info: BatchInfo, mask: Array, most: int) -> list[str]:
     """Texts of the rows in ``mask``, in their order; the function is not shown the others.
+
+    Args:
+        what: the function is, for errors.
+        function: from observations and info to texts.
+        obs: ``(R, ...)``, or a dict or tuple of such arrays.
+        info: entries of the same moment.
+        mask: ``(R,)`` bool.
+        most: characters of a text.
 
     Raises:
         ValueError: the function gave another number of texts, something else, or a text that is too long.
@@ -82,14 +95,12 @@ def row_captions(captions: Captions, obs: Batch, info: BatchInfo, mask: Array) -
     rows = int(np.count_nonzero(mask))
     if not rows:
         return []
-    found = captions(take(obs, mask), info if rows == mask.size else info.select(mask))
+    found = function(take(obs, mask), info if rows == mask.size else info.select(mask))
     listed = found.tolist() if isinstance(found, np.ndarray) else found
-    name = getattr(captions, "__qualname__", repr(captions))
+    name = getattr(function, "__qualname__", repr(function))
     if not isinstance(listed, list | tuple) or len(listed) != rows:
-        raise ValueError(f"captions {name} must return {rows} texts, got {shown(listed)}")
+        raise ValueError(f"{what} {name} must return {rows} texts, got {shown(listed)}")
     for text in listed:
-        if not isinstance(text, str) or len(text) > MOST_CAPTION:
-            raise ValueError(
-                f"captions {name} must return texts of at most {MOST_CAPTION} characters, got {shown(text)}"
-            )
+        if not isinstance(text, str) or len(text) > most:
+            raise ValueError(f"{what} {name} must return texts of at most {most} characters, got {shown(text)}")
     return list(listed)

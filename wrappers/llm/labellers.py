@@ -14,17 +14,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import check_callable, check_sequence, check_text
 from payoff.wrappers.llm.client import ChatClient, NoReplyError, Recorded, ask_readable
 from payoff.wrappers.llm.questions import Helps, Nearer, Question
 from payoff.wrappers.llm.store import Messages, Reply, ReplyStore, prompt_hash
 
-__all__ = ["InOrder", "Labeller", "RecordedLabeller", "ScriptedLabeller"]
+__all__ = [
+    "InOrder",
+    "Labeller",
+    "RecordedLabeller",
+    "ScriptedLabeller",
+    "SilentLabeller",
+    "StoredLabeller",
+    "check_labeller",
+]
 
 
 class Labeller(Protocol):
@@ -52,6 +61,13 @@ class Labeller(Protocol):
             NoReplyError: an answer will never come.
         """
         ...
+
+
+def check_labeller(labeller: Any) -> None:
+    """Raise TypeError unless this object can be asked."""
+    lacking = [name for name in ("answer", "poll") if not callable(getattr(labeller, name, None))]
+    if lacking or isinstance(labeller, type):
+        raise TypeError(f"labeller must be an object with answer and poll, got {shown(labeller)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +114,7 @@ class ScriptedLabeller:
     """Knows the truth, and errs at a set rate: for experiments, and for tests.
 
     Whether the answer to a question is wrong, and which wrong answer it is, depends on the question and the seed alone:
-    not on when it is asked, nor on what else is.
+    not on when it is asked, nor on what else is. A question with several parts is wrong in each of them at that rate.
 
     Args:
         truth: function from a question to the right answer, such as :class:`InOrder`.
@@ -122,15 +138,54 @@ class ScriptedLabeller:
 
     def answer(self, question: Question) -> float:
         """See :class:`Labeller`."""
-        right = self._truth(question)
-        wrong = [answer for answer in question.answers.values() if answer != right]
         about = json.dumps([self._seed, type(question).__name__, *question.words]).encode()
-        errs, which = np.random.default_rng(list(blake2b(about, digest_size=16).digest())).random(2)
-        return wrong[int(which * len(wrong))] if errs < self._errors else right
+        draws = np.random.default_rng(list(blake2b(about, digest_size=16).digest()))
+        return question.mistaken(self._truth(question), self._errors, draws)
 
     def poll(self, step: int, waiting: Mapping[Question, int]) -> list[tuple[Question, float]]:
         """See :class:`Labeller`."""
         return [(q, self.answer(q)) for q, asked in waiting.items() if step >= asked + self._latency]
+
+
+class SilentLabeller:
+    """Never answers: for play in which questions are collected."""
+
+    def answer(self, question: Question) -> float:
+        """Raise NoReplyError."""
+        raise NoReplyError("nobody is asked")
+
+    def poll(self, step: int, waiting: Mapping[Question, int]) -> list[tuple[Question, float]]:
+        """Nothing."""
+        return []
+
+
+class StoredLabeller:
+    """Answers at once, from a store that was filled before; to whatever that does not know the answer is a set one.
+
+    Args:
+        store: replies of one who was asked beforehand.
+        otherwise: answer to all other questions.
+        tries: replies that are read to a question, 1 to 100; see :func:`payoff.wrappers.llm.client.ask_readable`.
+
+    Raises:
+        ValueError: ``tries`` is out of its range.
+    """
+
+    def __init__(self, store: ReplyStore, otherwise: float, *, tries: int = 3) -> None:
+        check_integer("tries", tries, 1, 100)
+        self._store, self._otherwise, self._tries = store, otherwise, tries
+
+    def knows(self, question: Question) -> bool:
+        """Whether the store holds a reply."""
+        return self._store.find(question.messages()) is not None
+
+    def answer(self, question: Question) -> float:
+        """See :class:`Labeller`."""
+        return _answer(Recorded(None, self._store), question, self._tries) if self.knows(question) else self._otherwise
+
+    def poll(self, step: int, waiting: Mapping[Question, int]) -> list[tuple[Question, float]]:
+        """See :class:`Labeller`."""
+        return [(question, self.answer(question)) for question in waiting]
 
 
 class RecordedLabeller:

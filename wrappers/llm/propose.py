@@ -108,6 +108,17 @@ class Candidate:
     round: int = 0
     payoff: float | None = None
 
+    @property
+    def passed(self) -> bool:
+        """Whether no demand failed."""
+        return self.verdict.passed
+
+    @property
+    def found(self) -> str:
+        """Which demands failed, in a line."""
+        failed = [f"{finding.name}: {finding.words}" for finding in self.verdict.findings if finding.passed is False]
+        return "; ".join(failed) or "all demands met"
+
     def as_dict(self) -> dict[str, Any]:
         """JSON values: the fields."""
         return {

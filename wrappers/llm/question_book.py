@@ -94,8 +94,10 @@ class QuestionBook:
         answers = {q: float(x) for q, x in map(self._entry, found["answers"])}
         waiting = {q: x for q, x in map(self._entry, found["waiting"])}
         for question, answer in answers.items():
-            if answer not in question.answers.values():
-                raise ValueError(f"questions: an answer must be one of {[*question.answers.values()]}, got {answer}")
+            try:
+                question.check(answer)
+            except ValueError as error:
+                raise ValueError(f"questions: {error}") from error
         if any(not isinstance(asked, int) or not 0 < asked <= step for asked in waiting.values()):
             raise ValueError(f"questions: steps must be in 1 .. {step}, got {shown([*waiting.values()])}")
         if len(answers | waiting) < len(found["answers"]) + len(found["waiting"]):

@@ -205,13 +205,12 @@ class LlmReward:
         count = len(found.candidates)
         screen.print(f"{count} candidate{'s' * (count != 1)} by {_shown(by)}, as {self.use}", soft_wrap=True)
         scored = any(candidate.payoff is not None for candidate in found.candidates)
-        heads = [*(["payoff"] if scored else []), "passed", "expression", "found"]
+        heads = [*(["payoff"] if scored else []), "passed", found.kind, "found"]
         table = Table(*heads, box=None, pad_edge=False, header_style="bold")
         for candidate in found.candidates:
-            failed = [f"{f.name}: {f.words}" for f in candidate.verdict.findings if f.passed is False]
             payoff = "-" if candidate.payoff is None else f"{candidate.payoff:.6g}"
-            row = ["yes" if candidate.verdict.passed else "NO", _shown(candidate.text), "; ".join(failed)]
-            table.add_row(*([payoff] if scored else []), *row[:2], row[2] or "all demands met")
+            row = "yes" if candidate.passed else "NO", _shown(candidate.text), candidate.found
+            table.add_row(*([payoff] if scored else []), *row)
         screen.print(table)
         if found.option is None:
             screen.print("no candidate met every demand", soft_wrap=True)

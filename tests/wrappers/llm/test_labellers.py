@@ -8,7 +8,7 @@ import time
 import pytest
 
 from payoff.wrappers.llm.client import NoReplyError, Scripted
-from payoff.wrappers.llm.labellers import InOrder, RecordedLabeller, ScriptedLabeller
+from payoff.wrappers.llm.labellers import InOrder, RecordedLabeller, ScriptedLabeller, SilentLabeller, StoredLabeller
 from payoff.wrappers.llm.questions import Helps, Nearer
 from payoff.wrappers.llm.store import ReplyStore
 
@@ -142,6 +142,22 @@ def test_replies_without_steps_arrive_when_they_are_asked_for(tmp_path):
     client = Scripted(lambda messages, sample: '{"answer": "no"}')
     assert RecordedLabeller(client, store(tmp_path / "s", client)).answer(helps(0)) == 0.0
     assert RecordedLabeller(None, ReplyStore(tmp_path / "s")).poll(9, {helps(0): 9}) == [(helps(0), 0.0)]
+
+
+def test_a_table_answers_at_once_and_whatever_it_does_not_know_alike(tmp_path):
+    client = Scripted(lambda messages, sample: '{"answer": "yes"}')
+    RecordedLabeller(client, store(tmp_path / "s", client)).answer(helps(0))
+    table = StoredLabeller(ReplyStore(tmp_path / "s"), 0.0)
+    assert table.poll(1, {helps(0): 1, helps(1): 1}) == [(helps(0), 1.0), (helps(1), 0.0)]
+    assert table.knows(helps(0)) and not table.knows(helps(1))
+    with pytest.raises(ValueError, match="tries must be"):
+        StoredLabeller(ReplyStore(tmp_path / "s"), 0.0, tries=0)
+
+
+def test_nobody_answers():
+    assert SilentLabeller().poll(9, {helps(0): 1}) == []
+    with pytest.raises(NoReplyError, match="nobody is asked"):
+        SilentLabeller().answer(helps(0))
 
 
 def test_a_model_that_fails_stops_the_run_with_one_line(tmp_path):
