@@ -85,14 +85,13 @@ class Asked:
             raise TypeError(f"training must be an object or null, got {shown(self.training)}")
 
     @classmethod
-    def of(cls, specification: str, method: LlmMethod, request: Request, steps: int) -> Asked:
+    def of(cls, specification: str, method: LlmMethod, request: Request) -> Asked:
         """The words of a request.
 
         Args:
             specification: of the method.
             method: that was built from it.
             request: what is asked for; ``method.check`` has accepted it.
-            steps: of random play for each candidate.
         """
         from payoff.baselines.evolution import Evolution
 
@@ -106,7 +105,7 @@ class Asked:
             tries=request.tries,
             limit=float(request.limit),
             gamma=float(request.gamma),
-            steps=steps,
+            steps=request.steps,
             seed=request.seed,
             training=method.training().as_dict(request) if isinstance(method, Evolution) else None,
         )

@@ -93,6 +93,7 @@ COLUMNS = (
 )
 TRAINED = ("payoff", "trained_with", "given_up")  # what train() fills in
 SUMMARY = ("run", "environment", "method", "use", "by", "candidates", "passed", "trained", "best payoff")
+_OF_FACTORS = ("lare",)  # methods whose candidates are parts of a reward that is yet to be learned
 _NUMBERS = {  # finding and number -> column
     ("follows the payoff", "regret"): "regret",
     ("follows the payoff", "distance"): "distance",
@@ -136,6 +137,8 @@ def train(
 ) -> pl.DataFrame:
     """Train under every candidate that can be used and was not trained yet, all in the same way, with the same seeds.
 
+    Factors, which are what method ``lare`` asks for, are no rewards and are left out.
+
     Args:
         frame: of :func:`collect`.
         training: how.
@@ -153,7 +156,7 @@ def train(
     """
     check_integer("seed", seed, 0)
     rows = frame.to_dicts()
-    wanted = [(row, _request(row, out, seed)) for row in rows if row["usable"] and row["trained_with"] is None]
+    wanted = [(row, _request(row, out, seed)) for row in rows if _trainable(row) and row["trained_with"] is None]
     problems = {(row["env_id"], row["params"]): request for row, request in wanted}
     for request in problems.values():
         training.check(request)
@@ -394,6 +397,10 @@ def _schema(polars: Any) -> Any:
         "findings": polars.List(polars.Struct(finding)),
     }
     return polars.Schema({column.name: types[column.type] for column in COLUMNS})
+
+
+def _trainable(row: Mapping[str, Any]) -> bool:
+    return row["usable"] and row["method"].partition(":")[0] not in _OF_FACTORS
 
 
 def _request(row: Mapping[str, Any], out: Path, seed: int) -> Request:

@@ -95,7 +95,7 @@ class LlmReward:
         with user_errors():
             method, request = llm_method(self.method), self._request()
             method.check(request)
-            asked = Asked.of(self.method, method, request, self.steps)
+            asked = Asked.of(self.method, method, request)
             check_folder(self.out, asked)
             client = self._client()
             begin_run(self.out, asked, client)

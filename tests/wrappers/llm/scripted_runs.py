@@ -18,20 +18,38 @@ from payoff.baselines.llm_run import read_run
 from payoff.cli.proposing import LlmReward
 from payoff.wrappers.llm.client import Recorded, Scripted
 from payoff.wrappers.llm.store import ReplyStore
-from tests.wrappers.llm import scripted_evolution, scripted_store
+from tests.wrappers.llm import scripted_evolution, scripted_factors, scripted_parameters, scripted_store
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "llm" / "runs"
 FILES = ("run.json", "store.jsonl", "candidates.jsonl")
-LINKS = {"grid_nav": scripted_store.PATH, "four_rooms_eureka": scripted_evolution.PATH}  # one place for each store
+LINKS = {  # one place for each store
+    "grid_nav": scripted_store.PATH,
+    "four_rooms_eureka": scripted_evolution.PATH,
+    "coin_line_lare": scripted_factors.PATH,
+    **{f"car_ball_{name}": scripted_parameters.PATH for name in ("touch", "near", "slow")},
+}
 FOUR_ROOMS = {"env": "FourRooms-v0", "task": scripted_evolution.TASK, "params": scripted_evolution.PARAMS}
-CAR_BALL = {"env": "CarBall-v0", "params": ("players=1", "max_steps=100"), "use": "reward", "candidates": 2}
+CAR_BALL = {
+    "env": "CarBall-v0",
+    "params": tuple(f"{name}={value}" for name, value in scripted_parameters.KEYWORDS.items()),
+    "method": "parameters",
+    "use": "reward",
+    "candidates": 1,
+}
+CAR_BALL_TASKS = dict(zip(("touch", "near", "slow"), scripted_parameters.TASKS, strict=True))
 SHORT = "train_steps=5000,episodes=5"
 RUNS = {  # name -> options of the command
     "grid_nav": {"env": "GridNav-v0", "task": scripted_store.TASK},
     "grid_nav_reward": {"env": "GridNav-v0", "task": scripted_store.TASK, "use": "reward", "candidates": 6},
-    "car_ball_touch": {**CAR_BALL, "task": "Touch the ball as soon and as often as you can."},
-    "car_ball_near": {**CAR_BALL, "task": "Stay near the ball without touching it."},
-    "car_ball_slow": {**CAR_BALL, "task": "Keep the car slow."},
+    **{f"car_ball_{name}": {**CAR_BALL, "task": task} for name, task in CAR_BALL_TASKS.items()},
+    "coin_line_lare": {"env": "CoinLine-v0", "task": scripted_factors.TASK, "method": "lare", "use": "reward"},
+    "key_room_lare": {
+        "env": "KeyRoom-v0",
+        "task": "Fetch the key, open the door, and walk to the goal.",
+        "params": ("size=5",),
+        "method": "lare:samples=1,corrections=0",
+        "use": "reward",
+    },
     "four_rooms_reward": {**FOUR_ROOMS, "params": ("size=11",), "use": "reward", "candidates": 3},
     "four_rooms_eureka": {**FOUR_ROOMS, "method": scripted_evolution.METHOD},
     "four_rooms_icpl": {**FOUR_ROOMS, "method": f"icpl:rounds=2,candidates=2,{SHORT}", "mutate": "obs.x"},
@@ -60,20 +78,11 @@ EXPRESSIONS = {  # name -> text and reason of each
         ("next_obs.x[10] - next_obs.y[0]", "the right is good, and the bottom is bad"),
         ("next_obs.x[10] * next_obs.y[10]", "the task is to be in the corner, and nothing else counts"),
     ),
-    "car_ball_touch": (
-        ("5 * info.touched[0] + exp(-10 * abs(next_obs.ball_x - next_obs.own_x))", "touch it, and be near it"),
-        ("info.touched[0]", "that is the task"),
-    ),
-    "car_ball_near": (
-        ("exp(-10 * abs(next_obs.ball_x - next_obs.own_x)) - 10 * info.touched[0]", "near, and a touch costs more"),
-        ("-info.touched[0]", "a touch is forbidden"),
-    ),
-    "car_ball_slow": (
-        (
-            "-abs(next_obs.own_velocity_x - 0.5) - abs(next_obs.own_velocity_y - 0.5)",
-            "0.5 is standing still, as the bounds are symmetric",
-        ),
-        ("-abs(next_obs.own_velocity)", "slow means a small velocity"),
+    "key_room_lare": (
+        ("next_obs.carries_the_key - obs.carries_the_key", "the key was picked up in this step"),
+        ("action == 4 and obs.locked_door[ahead] and obs.carries_the_key", "the door was opened"),
+        ("next_obs.goal_ahead + next_obs.goal_right", "the way that is left to the goal, straight ahead and aside"),
+        ("info.progress", "how far the task is done"),
     ),
 }
 
@@ -97,7 +106,8 @@ class Written(LlmReward):
 
     def _client(self):
         listed = [{"text": text, "why": why} for text, why in EXPRESSIONS[self.out.name]]
-        client = Scripted(lambda messages, sample: json.dumps({"expressions": listed}, indent=1))
+        name = "factors" if self.method.startswith("lare") else "expressions"
+        client = Scripted(lambda messages, sample: json.dumps({name: listed}, indent=1))
         return Recorded(client, ReplyStore.begin(self.out / "store.jsonl", client.by, client.settings))
 
 
