@@ -56,6 +56,7 @@ class Answered:
         max_tokens: of one reply.
         timeout: seconds for one reply.
         requests: most prompts that one process sends.
+        per_minute: most of them in a minute, above 0; inf: no limit.
         replay: file of an earlier run.
         sha256: digest that it must have; "": any.
 
@@ -77,12 +78,13 @@ class Answered:
     max_tokens: int = 500
     timeout: float = 120.0
     requests: int = 10_000
+    per_minute: float = np.inf
     replay: str = ""
     sha256: str = ""
 
     ways: ClassVar[dict[str, tuple[str, ...]]] = {  # who answers -> settings that are for them alone
         "truth": ("errors", "latency"),
-        "model": ("base_url", "store", "temperature", "max_tokens", "timeout", "requests"),
+        "model": ("base_url", "store", "temperature", "max_tokens", "timeout", "requests", "per_minute"),
         "replay": ("sha256",),
     }
 
@@ -170,6 +172,7 @@ class Answered:
             timeout=self.timeout,
             most_requests=self.requests,
             most_tokens=self.requests * 4 * self.max_tokens,
+            per_minute=self.per_minute,
         )
 
     def _path(self, problem: Problem) -> Path:

@@ -5,6 +5,7 @@ All of them are a :class:`ChatClient`. A reply is a text and stays one: nothing 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import weakref
@@ -93,6 +94,7 @@ class OpenAIClient:
         retries: tries after the first.
         most_requests: prompts that may be asked; the next is an error.
         most_tokens: after which no more is asked; a server that does not count is taken to use one for 4 bytes.
+        per_minute: prompts that are asked in a minute at most, evenly spread, above 0; inf: no limit.
 
     Attributes:
         requests: prompts asked so far.
@@ -115,6 +117,7 @@ class OpenAIClient:
         retries: int = 4,
         most_requests: int = 100,
         most_tokens: int = 1_000_000,
+        per_minute: float = math.inf,
     ) -> None:
         check_text("model", model)
         if not model or model == SCRIPTED:
@@ -127,9 +130,12 @@ class OpenAIClient:
         check_integer("retries", retries, 0, 100)
         check_integer("most_requests", most_requests, 1)
         check_integer("most_tokens", most_tokens, 1)
+        if per_minute != math.inf:
+            check_number("per_minute", per_minute, 0.0, open_low=True)
         self.by = model
         self.settings = {"temperature": float(temperature), "max_tokens": int(max_tokens)}
         self.requests = self.tokens = 0
+        self._pause, self._next = 60.0 / per_minute, time.monotonic()
         self._most_requests, self._most_tokens, self._timeout = most_requests, most_tokens, float(timeout)
         if os.environ.get(_HEADERS):
             raise ValueError(f"base_url would be sent the headers of the environment variable {_HEADERS}: unset it")
@@ -155,6 +161,8 @@ class OpenAIClient:
         if self.tokens >= self._most_tokens:
             raise NoReplyError(f"{self.tokens} tokens are used, and most_tokens is {self._most_tokens}")
         self.requests += 1
+        time.sleep(max(0.0, self._next - time.monotonic()))
+        self._next = time.monotonic() + self._pause
         body = self._body(messages)
         try:
             reply = _reply(body)

@@ -163,6 +163,11 @@ class ReplyStore:
         """Exchanges."""
         return len(self._replies)
 
+    def tokens(self) -> tuple[int, int]:
+        """Tokens of all prompts and of all replies, as far as servers counted them."""
+        replies = self._replies.values()
+        return sum(reply.tokens_in or 0 for reply in replies), sum(reply.tokens_out or 0 for reply in replies)
+
     def find(self, messages: Messages, sample: int = 0) -> Reply | None:
         """The reply to this prompt; None where it was never asked."""
         return self._replies.get(prompt_hash(self.by, self.settings, messages, sample))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from dataclasses import dataclass
@@ -77,6 +78,10 @@ class LlmReward:
     """prompts that may be asked of the server"""
     most_tokens: int = 1_000_000
     """after which no more is asked"""
+    per_minute: float = math.inf
+    """prompts in a minute, at most"""
+    prices: tuple[float, float] | None = None
+    """of a million tokens of prompts, and of replies: what the store cost is printed"""
     gamma: float = 0.99
     """the learner's discount, in (0, 1)"""
     steps: int = 2000
@@ -106,13 +111,17 @@ class LlmReward:
             raise UserError(" ".join(str(error).split())) from error
         with results_written():
             self._write(found)
+        self._tell_tokens()
         self._print(found, client.by, request.env_id)
         return 0 if found.option else 1
 
     def _request(self) -> Request:
         from payoff.baselines import environments
         from payoff.baselines.llm_methods import Request
+        from payoff.envs.core.params import check_number
 
+        for price in self.prices or ():
+            check_number("prices", price, 0.0)
         return Request(
             env_id=environments.find(self.env),
             task=self.task,
@@ -161,8 +170,23 @@ class LlmReward:
             timeout=self.timeout,
             most_requests=self.most_requests,
             most_tokens=self.most_tokens,
+            per_minute=self.per_minute,
         )
         return Recorded(client, ReplyStore.begin(own, client.by, client.settings))
+
+    def _tell_tokens(self) -> None:
+        """What all replies of the folder took, as servers counted it; to stderr."""
+        from payoff.wrappers.llm.store import ReplyStore
+
+        store = ReplyStore(self.out / "store.jsonl")
+        counts = store.tokens()
+        if not any(counts):
+            return
+        told = f"{len(store)} replies in {store.path}: {counts[0]:,} tokens of prompts, {counts[1]:,} of replies"
+        if self.prices is not None:
+            cost = sum(count * price for count, price in zip(counts, self.prices, strict=True)) / 1e6
+            told += f", {cost:.6g} at these prices"
+        print(told, file=sys.stderr)
 
     def _mutator(self, expression: str) -> Mutator:
         from payoff.baselines import environments

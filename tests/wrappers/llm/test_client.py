@@ -296,6 +296,26 @@ def test_a_budget_ends(serve):
     assert len(seen) == 3
 
 
+def test_prompts_are_spread_over_the_minute(serve, monkeypatch):
+    """Thirty a minute: two seconds lie between them, and what a reply took counts towards it."""
+    now, waited = [100.0], []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        now[0] += seconds
+
+    url, _ = serve(*[fine] * 3)
+    monkeypatch.setattr("payoff.wrappers.llm.client.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("payoff.wrappers.llm.client.time.sleep", sleep)
+    asks = client(url, per_minute=30)
+    asks.ask(asked(0))
+    now[0] += 0.5
+    asks.ask(asked(1))
+    now[0] += 7.0
+    asks.ask(asked(2))
+    assert waited == [0.0, 1.5, 0.0]
+
+
 def test_a_server_that_does_not_count_is_counted(serve):
     url, _ = serve(answers(completion("12345678", usage=None)))
     asks = client(url)
@@ -338,6 +358,10 @@ def test_a_command_that_failed_goes_on_from_its_store(serve, tmp_path, capsys):
     assert len(seen) == 3 and len(ReplyStore(tmp_path / "store.jsonl")) == 2
     assert out.startswith("1 candidate by a-model, as potential\n") and (tmp_path / "best.txt").exists()
     assert call(capsys, *arguments) == (0, out, err) and len(seen) == 3
+    assert f"2 replies in {tmp_path / 'store.jsonl'}: 14 tokens of prompts, 10 of replies\n" in err
+    status, _, err = call(capsys, *arguments, "--prices", 0.5, 2)
+    assert status == 0 and "14 tokens of prompts, 10 of replies, 2.7e-05 at these prices\n" in err  # (7 + 20) / 10^6
+    assert "prices must be a number" in refused(capsys, *arguments, "--prices", 0.5, "nan")
     assert "holds replies of 'a-model' with" in refused(capsys, *arguments[:-1], "0.7")
 
 
@@ -359,6 +383,8 @@ def test_a_command_that_failed_goes_on_from_its_store(serve, tmp_path, capsys):
         ({"retries": -1}, ValueError, "retries must be"),
         ({"most_requests": 0}, ValueError, "most_requests must be"),
         ({"most_tokens": 0}, ValueError, "most_tokens must be"),
+        ({"per_minute": 0.0}, ValueError, "per_minute must be"),
+        ({"per_minute": float("nan")}, ValueError, "per_minute must be"),
     ],
 )
 def test_bad_arguments(settings, kind, message):
