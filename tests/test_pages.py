@@ -18,7 +18,7 @@ PAGES = [*ROOT.glob("*.md"), *sorted(ROOT.glob("docs/**/*.md"))]
 # the other pages name modules that they write out themselves, and have tests of their own
 WITH_COMMANDS = [
     *(ROOT / "README.md", ROOT / "docs" / "ablation.md"),
-    *(ROOT / "docs" / "llm" / f"{name}.md" for name in ("calm", "expressions", "labels", "lare")),
+    *(ROOT / "docs" / "llm" / f"{name}.md" for name in ("README", "calm", "expressions", "labels", "lare")),
     *sorted(ROOT.glob("docs/learned/*.md")),
 ]
 NEEDS_A_FILE = re.compile(r"grid\.toml|FILE|mine:")  # of a run before, or of the reader
