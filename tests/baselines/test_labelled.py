@@ -270,7 +270,7 @@ def test_a_model_that_cannot_answer_stops_the_run_with_one_line(server, tmp_path
     words = (*words, "--total-steps", 4000, "--set", "num_envs=4", "num_steps=16", "minibatches=1")
     status, _, err = call(capsys, *words, "--reward-learner", live(server, tmp_path / "labels.jsonl"))
     assert status == 1
-    assert "the run failed: NoReplyError: none of 3 replies could be read" in err and len(err.splitlines()) == 1
+    assert "the run failed: UnreadableError: none of 3 replies could be read" in err and len(err.splitlines()) == 1
 
 
 def test_the_commands(tmp_path, capsys):
