@@ -11,7 +11,7 @@ import pytest
 from payoff.baselines import environments, evaluation, q_learning
 from payoff.baselines.auto_mc import AutoMcReward, read_causes, read_criticism
 from payoff.baselines.brief_training import STRETCHES, BriefTraining, Trained
-from payoff.baselines.evolution import Tried
+from payoff.baselines.evolution import Evolution, Tried
 from payoff.baselines.icpl import changes
 from payoff.baselines.llm_methods import METHODS, Request, llm_method, training_option
 from payoff.baselines.methods import around
@@ -27,7 +27,7 @@ from tests.test_pages import ROOT, commands
 
 ID, KEYWORDS = "payoff/FourRooms-v0", {"observe": "minimal"}
 SHORT = "train_steps=900,episodes=3"
-EVOLVING = [name for name in METHODS if name != "expressions"]
+EVOLVING = [name for name in METHODS if isinstance(llm_method(name), Evolution)]
 
 
 def request(out, **settings):
