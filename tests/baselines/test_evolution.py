@@ -536,6 +536,13 @@ def test_bad_settings_are_one_line(capsys, tmp_path, method, message):
     [
         (("--mutate", "obs.x", "--model", "m"), "--mutate asks no model"),
         (("--mutate", "obs.x", "--replay", "x"), "--replay asks no model"),
+        (("--mutate", "obs.x", "--method", "lare", "--use", "reward"), "messages must ask for expressions"),
+        (("--mutate", "obs.x", "--method", "parameters"), "the form of the reply, which is of expressions"),
+        (("--mutate", "obs.x", "--method", "calm"), "messages must ask for expressions"),
+        (
+            ("--replay", "nowhere.jsonl"),
+            "--replay must be a store of an earlier call, and there is no file nowhere.jsonl",
+        ),
         (("--mutate", "import os"), "not allowed: 'import'"),
         (("--mutate", "obs.x", "--mutate-errors", "2"), "errors must be a number"),
     ],
