@@ -16,7 +16,7 @@ from payoff.cli.checking import CheckReward
 from payoff.cli.shared import UserError, assignments, console, results_written, user_errors
 
 if TYPE_CHECKING:
-    from payoff.baselines.llm_methods import Outcome, Request
+    from payoff.baselines.llm.methods import Outcome, Request
     from payoff.wrappers import Verdict
     from payoff.wrappers.llm.client import ChatClient
     from payoff.wrappers.llm.mutator import Mutator
@@ -94,8 +94,8 @@ class LlmReward:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
-        from payoff.baselines.llm_methods import llm_method
-        from payoff.baselines.llm_run import Asked, begin_run, check_folder
+        from payoff.baselines.llm.methods import llm_method
+        from payoff.baselines.llm.run_file import Asked, begin_run, check_folder
         from payoff.wrappers.llm.client import NoReplyError
 
         with user_errors():
@@ -118,7 +118,7 @@ class LlmReward:
 
     def _request(self) -> Request:
         from payoff.baselines import environments
-        from payoff.baselines.llm_methods import Request
+        from payoff.baselines.llm.methods import Request
         from payoff.envs.core.params import check_number
 
         for price in self.prices or ():

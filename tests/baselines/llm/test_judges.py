@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payoff.baselines.judges import judge_of, payoff_choice
+from payoff.baselines.llm.judges import judge_of, payoff_choice
 
 
 def shown(*payoffs):

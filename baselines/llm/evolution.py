@@ -1,13 +1,13 @@
 """Rounds of proposing rewards, training briefly under each, and telling what came of it.
 
 A round: a prompt, candidates, a verdict on each, a brief training of each that has values
-(:mod:`payoff.baselines.brief_training`), a score in payoffs, feedback, the next prompt. Methods differ in what they ask
-and what they feed back; each is a subclass in a file of its own:
+(:mod:`payoff.baselines.llm.brief_training`), a score in payoffs, feedback, the next prompt. Methods differ in what they
+ask and what they feed back; each is a subclass in a file of its own:
 
-- :mod:`payoff.baselines.eureka`: many at a time, the best of them with how its terms moved;
-- :mod:`payoff.baselines.icpl`: many at a time, of which a judge names the best and the worst behaviour;
-- :mod:`payoff.baselines.text2reward`: one at a time, with what its behaviour looked like;
-- :mod:`payoff.baselines.auto_mc`: signs of a sparse and a dense part, a critic before, an analyst after.
+- :mod:`payoff.baselines.llm.eureka`: many at a time, the best of them with how its terms moved;
+- :mod:`payoff.baselines.llm.icpl`: many at a time, of which a judge names the best and the worst behaviour;
+- :mod:`payoff.baselines.llm.text2reward`: one at a time, with what its behaviour looked like;
+- :mod:`payoff.baselines.llm.auto_mc`: signs of a sparse and a dense part, a critic before, an analyst after.
 
 The best of all rounds by payoff is what comes of it; of equally good ones, the earliest. A round sees nothing but
 replies and trainings, and both are kept: made again from the folder, everything is the same, and one that was killed
@@ -23,9 +23,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from payoff.baselines.brief_training import BriefTraining, Trained
 from payoff.baselines.estimate import in_words
-from payoff.baselines.llm_methods import Outcome, Request, training_option
+from payoff.baselines.llm.brief_training import BriefTraining, Trained
+from payoff.baselines.llm.methods import Outcome, Request, training_option
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.llm.client import ChatClient, NoReplyError, UnreadableError, ask_readable
 from payoff.wrappers.llm.propose import (
@@ -114,7 +114,7 @@ class Evolution:
     Attributes:
         rounds: of proposing and training.
         candidates: of each round, 1 to ``MOST_CANDIDATES``.
-        algo: who is trained; see :class:`payoff.baselines.brief_training.BriefTraining`, as for the next four.
+        algo: who is trained; see :class:`payoff.baselines.llm.brief_training.BriefTraining`, as for the next four.
         train_steps: of one training.
         train_seeds: trainings of each candidate.
         episodes: that a trained policy is scored on.
@@ -198,12 +198,12 @@ class Evolution:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def check(self, request: Request) -> None:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
         self.training().check(request)
         self.opening(request)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
         watch = _Watch(request, self.rounds, self.candidates, self.tells_payoffs)
         opening = self.opening(request)
         rounds: list[Round] = []

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from payoff.baselines import environments, evaluation, q_learning
-from payoff.baselines.auto_mc import AutoMcReward, read_causes, read_criticism
-from payoff.baselines.brief_training import STRETCHES, BriefTraining, Trained
-from payoff.baselines.evolution import Evolution, Tried
-from payoff.baselines.icpl import changes
-from payoff.baselines.llm_methods import METHODS, Request, llm_method, training_option
+from payoff.baselines.llm.auto_mc import AutoMcReward, read_causes, read_criticism
+from payoff.baselines.llm.brief_training import STRETCHES, BriefTraining, Trained
+from payoff.baselines.llm.evolution import Evolution, Tried
+from payoff.baselines.llm.icpl import changes
+from payoff.baselines.llm.methods import METHODS, Request, llm_method, training_option
 from payoff.baselines.methods import around
 from payoff.baselines.tabular import TablePolicy
 from payoff.wrappers import RewardMethod, check_expression, from_expression, wrap
@@ -391,7 +391,7 @@ class Undecided:
 def test_a_judge_from_outside(tmp_path):
     said = []
     client = Scripted(lambda messages, sample: said.append(messages) or reply(a=["obs.x", "obs.y"][sample]))
-    judge = "judge=tests.baselines.test_evolution:Last"
+    judge = "judge=tests.baselines.llm.test_evolution:Last"
     llm_method(f"icpl:rounds=2,candidates=2,{judge},{SHORT}").run(request(tmp_path), client)
     assert said[2][2]["content"] == reply(a="obs.y") and f"avoid it:\n{reply(a='obs.x')}" in said[2][-1]["content"]
     with pytest.raises(ValueError, match="must name two behaviours, got 0 for both"):
