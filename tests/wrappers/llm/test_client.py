@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -305,8 +306,8 @@ def test_prompts_are_spread_over_the_minute(serve, monkeypatch):
         now[0] += seconds
 
     url, _ = serve(*[fine] * 3)
-    monkeypatch.setattr("payoff.wrappers.llm.client.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("payoff.wrappers.llm.client.time.sleep", sleep)
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)  # of one module: servers in threads sleep, too
+    monkeypatch.setattr("payoff.wrappers.llm.client.time", clock)
     asks = client(url, per_minute=30)
     asks.ask(asked(0))
     now[0] += 0.5
