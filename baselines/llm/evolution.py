@@ -186,6 +186,11 @@ class Evolution:
         """
         return sum_of(terms)
 
+    @property
+    def tells_payoffs(self) -> bool:
+        """Whether payoffs are told while it runs: not to a person who is to judge without them."""
+        return True
+
     def noted(self, request: Request, client: ChatClient, rounds: Sequence[Round], now: Round) -> Any:
         """What is kept of a round; ``rounds`` are those before it."""
         return None
@@ -199,7 +204,7 @@ class Evolution:
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
         """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
-        watch = _Watch(request, self.rounds, self.candidates)
+        watch = _Watch(request, self.rounds, self.candidates, self.tells_payoffs)
         opening = self.opening(request)
         rounds: list[Round] = []
         for number in range(1, self.rounds + 1):
@@ -279,8 +284,8 @@ def numbers_of(tried: Tried) -> str:
 class _Watch:
     """Tells what is going on, and how long the rest will take."""
 
-    def __init__(self, request: Request, rounds: int, candidates: int) -> None:
-        self.request, self.rounds, self.candidates = request, rounds, candidates
+    def __init__(self, request: Request, rounds: int, candidates: int, payoffs: bool) -> None:
+        self.request, self.rounds, self.candidates, self.payoffs = request, rounds, candidates, payoffs
         self.began, self.done = time.monotonic(), 0
         self.best: Tried | None = None
 
@@ -291,7 +296,10 @@ class _Watch:
         left = self.rounds * self.candidates - self.done
         seconds = (time.monotonic() - self.began) / self.done * left
         payoff = tried.candidate.payoff
-        found = f"payoff {payoff:.6g}" if payoff is not None else "not trained" if tried.trained is None else "given up"
-        best = "" if self.best is None else f"; best {self.best.candidate.payoff:.6g}"
+        if payoff is None:
+            found = "not trained" if tried.trained is None else "given up"
+        else:
+            found = f"payoff {payoff:.6g}" if self.payoffs else "trained"
+        best = f"; best {self.best.candidate.payoff:.6g}" if self.best is not None and self.payoffs else ""
         rest = f"; {in_words(seconds)} left" if left else ""
         self.request.say(f"round {number}/{self.rounds}, candidate {sample + 1}/{self.candidates}: {found}{best}{rest}")

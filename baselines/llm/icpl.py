@@ -72,6 +72,11 @@ class Icpl(Evolution):
         if self.errors and self.judge != "payoff":
             raise ValueError(f"errors must be 0 unless judge is payoff, got {self.errors} with {self.judge}")
 
+    @property
+    def tells_payoffs(self) -> bool:
+        """See :class:`payoff.baselines.llm.evolution.Evolution`."""
+        return self.judge != "human"
+
     def noted(self, request: Request, client: ChatClient, rounds: Sequence[Round], now: Round) -> Choice | None:
         """What the judge says; None where nothing was trained."""
         scored = now.scored

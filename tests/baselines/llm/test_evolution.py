@@ -358,7 +358,9 @@ def test_a_person_judges_without_payoffs_and_once(tmp_path, monkeypatch):
         method.run(asked, recorded(client, tmp_path))
     (question,) = [line for line in shown if line.startswith("The task: ")]
     assert "behaviour 1\n    30 steps; cut off; what happened, with counts: " in question
-    assert "payoff" not in question and "progress" not in question
+    assert "progress" not in question
+    assert not any("payoff" in line or "; best" in line for line in shown)  # nor in the lines of what is going on
+    assert any(line.startswith("round 1/1, candidate 1/2: trained") for line in shown)
     assert shown.count("It must be two different numbers of those shown.") == 3
     assert [line["answer"] for line in map(json.loads, (tmp_path / "person.jsonl").read_text().splitlines()[1:])] == [
         "2 1"
@@ -536,6 +538,13 @@ def test_bad_settings_are_one_line(capsys, tmp_path, method, message):
     [
         (("--mutate", "obs.x", "--model", "m"), "--mutate asks no model"),
         (("--mutate", "obs.x", "--replay", "x"), "--replay asks no model"),
+        (("--mutate", "obs.x", "--method", "lare", "--use", "reward"), "messages must ask for expressions"),
+        (("--mutate", "obs.x", "--method", "parameters"), "the form of the reply, which is of expressions"),
+        (("--mutate", "obs.x", "--method", "calm"), "messages must ask for expressions"),
+        (
+            ("--replay", "nowhere.jsonl"),
+            "--replay must be a store of an earlier call, and there is no file nowhere.jsonl",
+        ),
         (("--mutate", "import os"), "not allowed: 'import'"),
         (("--mutate", "obs.x", "--mutate-errors", "2"), "errors must be a number"),
     ],
