@@ -12,7 +12,8 @@ A profile is an equilibrium if its gain is 0. Which equilibria are looked for de
 - finitely many actions and profiles: all pure equilibria, by enumeration;
 - players who are alike, continuous actions: the symmetric ones. Where the marginal reward du_i/da_i on the diagonal
   changes its sign from plus to minus between two levels, bisection finds the place; ends and levels are tried too;
-- anything else: what rounds of best responses come to, from low, middle and high actions.
+- anything else, and where none of these is one: what rounds of best responses come to, from low, middle and high
+  actions.
 
 Every profile that is reported carries its gain, computed by a search of its own over all actions of every player. What
 was not looked for may exist: asymmetric equilibria of players who are alike, mixed ones anywhere.
@@ -239,12 +240,17 @@ class StageGame:
         weights = np.eye(self.n_players) if weights is None else weights
         if (profiles := self._profiles()) is not None:
             return sorted(self._enumerated(profiles, weights), key=lambda profile: profile.welfare)
+        found: list[Profile] = []
         if self._alike(weights) and self.continuous:
-            found = [self.at(np.full(self.n_players, x), weights) for x in self._candidates(weights)]
-        else:
-            found = [self.at(self._respond(start, weights), weights) for start in self._starts]
-        found = [profile for profile in found if profile.gain <= self.tolerance]
+            found = self._checked([np.full(self.n_players, x) for x in self._candidates(weights)], weights)
+        if not found:
+            found = self._checked([self._respond(start, weights) for start in self._starts], weights)
         return _distinct(sorted(found, key=lambda profile: profile.welfare), self.levels)
+
+    def _checked(self, candidates: Sequence[Array], weights: Array) -> list[Profile]:
+        """Those that are equilibria."""
+        profiles = [self.at(actions, weights) for actions in candidates]
+        return [profile for profile in profiles if profile.gain <= self.tolerance]
 
     def _enumerated(self, profiles: Array, weights: Array) -> list[Profile]:
         payoffs = self.payoffs(profiles)
@@ -432,24 +438,28 @@ class StageGame:
             cooperate: ``(N,)``.
         """
         n = self.n_players
-        # [player, number k of others who cooperate, whether the player does]: the others in the order of their seats
-        profiles = np.empty((n, n, 2, n))
-        for i in range(n):
+        low, high = np.asarray(defect, dtype=np.float64), np.asarray(cooperate, dtype=np.float64)
+        alike = self.symmetric and np.ptp(low) == np.ptp(high) == 0.0
+        own, together = [], True
+        for i in range(1 if alike else n):
+            # number k of others who cooperate, in the order of their seats; whether the player does
+            profiles = np.empty((n, 2, n))
             for k in range(n):
-                with_it = [(i + 1 + j) % n for j in range(k)]
-                profiles[i, k] = defect
-                profiles[i, k][:, with_it] = np.asarray(cooperate)[with_it]
-                profiles[i, k, 1, i] = cooperate[i]
-        payoffs = self.payoffs(profiles.reshape(-1, n)).reshape(profiles.shape)
-        own = payoffs[range(n), :, :, range(n)]  # (N, k, 2)
-        mean = own.mean(axis=0)
-        welfare = payoffs.sum(axis=-1)
+                with_it = (i + 1 + np.arange(k)) % n
+                profiles[k] = low
+                profiles[k][:, with_it] = high[with_it]
+            profiles[:, 1, i] = high[i]
+            payoffs = self.payoffs(profiles.reshape(-1, n)).reshape(profiles.shape)
+            own.append(payoffs[:, :, i])
+            welfare = payoffs[-1].sum(axis=1)
+            together &= bool(welfare[1] > welfare[0])
+        mean = np.mean(own, axis=0)
         return Dilemma(
             temptation=float(mean[-1, 0]),
             reward=float(mean[-1, 1]),
             punishment=float(mean[0, 0]),
             sucker=float(mean[0, 1]),
-            together=bool((welfare[:, -1, 1] > welfare[:, -1, 0]).all()),
+            together=together,
             cooperate=mean[:, 1],
             defect=mean[:, 0],
         )

@@ -164,6 +164,15 @@ def test_level_up_to_which_the_optimum_of_a_corner_is_stable():
     assert hunt.s_eq == 1.0
 
 
+def test_a_bonus_that_begins_between_two_levels():
+    """Paid b for an action of at least 0.33, which costs 0.1 a: all stop right there, where no marginal reward is 0."""
+    grid = np.linspace(0.0, 1.0, 11)
+    game = StageGame(lambda a: (a >= 0.33) - 0.1 * a, (grid,) * 3, continuous=True, symmetric=True)
+    (nash,) = game.equilibria()
+    np.testing.assert_allclose(nash.actions, 0.33, rtol=0, atol=1e-6)
+    assert (nash.actions >= 0.33).all() and nash.gain <= game.tolerance
+
+
 def test_what_is_safe():
     """The worst for a player is what the other chooses against it; of matching pennies that is -1 for each."""
     pennies = two_players([[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]])

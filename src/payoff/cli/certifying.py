@@ -146,8 +146,7 @@ def _lines(found: StageCertificate) -> list[tuple[str, str]]:
 
 def _thresholds(found: StageCertificate) -> str:
     if found.s_eq is None:
-        n = found.game.n_players
-        return f"none: no s above 1/{n} makes the optimum an equilibrium (so it is inside the range of smooth games)"
+        return f"none: the optimum is an equilibrium at no s above 1/{found.game.n_players}"
     parts = [f"the optimum is an equilibrium up to s_eq = {found.s_eq:.4g}"]
     if found.thresholds is not None:
         parts.append(f"cooperating is dominant up to s_dom = {_level(found.thresholds.s_dom)}")
