@@ -1,1 +1,1 @@
-"""Solvers: exact or with a stated residual, on arrays, with numpy alone."""
+"""Solvers: exact or with a stated residual, on arrays, with numpy and scipy alone."""

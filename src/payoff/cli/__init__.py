@@ -39,6 +39,7 @@ class Command(Protocol):
 COMMANDS = {
     "list": ("payoff.cli.games:ListGames", "every environment"),
     "info": ("payoff.cli.games:Info", "one environment: rules, parameters, spaces, rewards"),
+    "certify": ("payoff.cli.certifying:Certify", "what social dilemma does a game of several players pose?"),
     "train": ("payoff.cli.training:Train", "train one policy and evaluate it in payoffs"),
     "ablate": ("payoff.cli.ablating:Ablate", "the same games with different rewards: figures, tables, report"),
     "evaluate": ("payoff.cli.training:Evaluate", "play a checkpoint or a simple policy"),
