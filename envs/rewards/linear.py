@@ -105,7 +105,7 @@ class SelfInterest(Layer):
     """r_i = s pi_i + (1 - s) / (n - 1) sum_{j != i} pi_j: everybody keeps a share s and gives the rest to the others.
 
     What is paid in all stays the same. A single seat has nobody to give to and is told its payoff. After the
-    self-interest level of Willis et al. (arXiv 2310.12928 and 2501.16138; unverified: the equation is from memory).
+    self-interest level of Willis et al. (arXiv 2310.12928 and 2501.16138).
 
     Attributes:
         s: share that one keeps, in [0, 1]; 1 is private, 1/n the mean of all payoffs, 0 the mean of the others'.
