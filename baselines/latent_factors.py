@@ -15,10 +15,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from payoff.baselines.llm_methods import Outcome, Request
+from payoff.baselines.llm_methods import Outcome, Request, limit_setting
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.llm.client import ChatClient, ask_readable
-from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.factors import check_factor
 from payoff.wrappers.llm.propose import (
     Candidate,
@@ -165,5 +164,4 @@ def _option(request: Request, found: list[Candidate]) -> tuple[str, str] | None:
     texts = [candidate.text for candidate in found if candidate.verdict.passed]
     if not texts:
         return None
-    limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
-    return "--transform", f"lare:factors={json.dumps(texts, separators=(',', ':'))}{limit}"
+    return "--transform", f"lare:factors={json.dumps(texts, separators=(',', ':'))}{limit_setting(request)}"

@@ -33,7 +33,7 @@ from payoff.wrappers.llm.function import Function
 from payoff.wrappers.llm.propose import MOST_CANDIDATES
 from payoff.wrappers.llm.verdict import USES, Use
 
-__all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "llm_method", "training_option"]
+__all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "limit_setting", "llm_method", "training_option"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,11 +186,16 @@ def training_option(text: str, request: Request) -> tuple[str, str]:
         line = " ".join(text.split())  # to an expression, an end of a line is a blank
     if isinstance(value_of(line), int | float):
         line = f"({line})"  # an option would take it for a number
-    limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
+    limit = limit_setting(request)
     if request.use == "potential":
         return "--shaping", f"potential:expression={line}{limit}"
     added = ",added=true" if request.use == "added" else ""
     return "--reward-learner", f"expression:text={line}{added}{limit}"
+
+
+def limit_setting(request: Request) -> str:
+    """The setting ``,limit=`` of a specification, in as many digits as it takes; empty where it is the usual one."""
+    return "" if request.limit == LIMIT else f",limit={float(request.limit)!r}".removesuffix(".0")
 
 
 def _asks(thing: Any) -> bool:
