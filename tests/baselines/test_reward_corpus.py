@@ -182,6 +182,10 @@ def test_nothing_that_a_folder_names_is_imported(folder, monkeypatch, tmp_path):
         ValueError, match=r"environments must be of this package to be trained in, got trap:mine/Env-v0"
     ):
         train(frame, SHORT, tmp_path)
+    for params in ({"reward": "trap:Layer"}, {"partners": ["trap:mine"]}, {"partners": {"a": "trap:mine:x=1"}}):
+        of_run(folder, method="expressions", env_id="payoff/GridNav-v0", params=params)
+        with pytest.raises(ValueError, match="params must name no module to be trained with"):
+            train(collect([folder]), SHORT, tmp_path)
 
 
 # -- trainings -------------------------------------------------------------------------------------------------------
