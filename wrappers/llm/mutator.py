@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer, check_number
 from payoff.files import json_object_at
 from payoff.wrappers.arguments import check_sequence, check_text
@@ -94,6 +95,8 @@ class Mutator:
             return Reply(json.dumps({"accept": True, "why": "a mutator accepts everything"}))
         if "causes" in form:
             return Reply(json.dumps({"causes": []}))
+        if "expressions" not in form:
+            raise ValueError(f"messages must ask for expressions, which is all that mutates, got {shown([*form])}")
         item = form["expressions"][0]
         named = "terms" in item
         base = _base(messages, named)

@@ -76,6 +76,12 @@ def test_a_critic_agrees_and_an_analyst_knows_nothing():
         mutator.ask([{"role": "user", "content": "Go."}])
 
 
+@pytest.mark.parametrize("form", ['{"factors": []}', '{"subgoals": ["a"]}'])
+def test_what_it_cannot_answer_it_refuses(form):
+    with pytest.raises(ValueError, match="messages must ask for expressions"):
+        Mutator("obs.x").ask(asked(form))
+
+
 def test_the_share_of_errors():
     """1,000 answers, half spoiled: a quarter cannot be used, a quarter has the sign turned; four standard errors."""
     mutator, env = Mutator("obs.x", reads=["obs.x"], errors=0.5), grid()
