@@ -121,7 +121,7 @@ class Evolution:
         settings: of the trainer.
 
     Raises:
-        TypeError: ``settings`` is no dict.
+        TypeError: ``algo`` is no text, or ``settings`` no dict.
         ValueError: a number is out of its range.
     """
 

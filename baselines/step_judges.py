@@ -26,7 +26,7 @@ from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_integer
 from payoff.envs.core.specification import imported, near, parse
 from payoff.wrappers import NamedScreen, RewardMethod, StepTruth, SubgoalBonus, SuggestionBonus, observation_names
-from payoff.wrappers.arguments import check_mapping, check_text
+from payoff.wrappers.arguments import check_mapping, check_sequence, check_text
 from payoff.wrappers.llm.captions import Captions
 from payoff.wrappers.llm.labellers import Labeller, ScriptedLabeller, SilentLabeller, StoredLabeller
 from payoff.wrappers.llm.subset_questions import MOST_TEXTS, check_texts
@@ -189,6 +189,7 @@ class Ellm(_StepJudge):
     def __post_init__(self) -> None:
         """Check the fields."""
         super().__post_init__()
+        check_sequence("phrases", self.phrases, "texts")
         if len(self.phrases):
             object.__setattr__(self, "phrases", [*check_texts("phrases", self.phrases)])
         check_integer("most", self.most, 1, MOST_TEXTS)
