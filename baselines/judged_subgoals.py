@@ -152,11 +152,7 @@ class Subgoals:
         return Outcome(passed, option, "subgoal")
 
     def _asked(self, request: Request, client: ChatClient) -> tuple[str, ...]:
-        env = request.make(1)
-        try:
-            messages = subgoal_prompt(describe(env), request.task, self.most)
-        finally:
-            env.close()
+        messages = subgoal_prompt(request.look(describe), request.task, self.most)
 
         def read(reply: str) -> tuple[str, ...]:
             found = read_subgoals(reply, self.most)

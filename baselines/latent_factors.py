@@ -115,12 +115,8 @@ class LatentFactors:
         return Outcome(sorted_candidates(found), _option(request, found))
 
     def _first(self, request: Request) -> Messages:
-        env = request.make(1)
-        try:
-            description = describe(env)
-        finally:
-            env.close()
         role = _ROLE.format(most=request.candidates)
+        description = request.look(describe)
         parts = (description, language_section(request.limit), task_section(request.task), f"# What to write\n\n{role}")
         return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "\n\n".join(parts)}]
 

@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gymnasium.vector import VectorEnv
 
@@ -34,6 +34,8 @@ from payoff.wrappers.llm.propose import MOST_CANDIDATES
 from payoff.wrappers.llm.verdict import USES, Use
 
 __all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "limit_setting", "llm_method", "training_option"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,14 @@ class Request:
     def make(self, num_envs: int) -> VectorEnv:
         """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
+
+    def look(self, say: Callable[[VectorEnv], T]) -> T:
+        """What a function says of the environment: of one copy, which is closed afterwards."""
+        env = self.make(1)
+        try:
+            return say(env)
+        finally:
+            env.close()
 
 
 class Judged(Protocol):
