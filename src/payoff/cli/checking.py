@@ -91,7 +91,10 @@ class CheckReward:
 
     def _text(self) -> str:
         if self.expression is None and self.file is not None:
-            return self.file.read_text(encoding="utf-8")
+            try:
+                return self.file.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"--file must be a text in UTF-8, got {self.file}: {error.reason}") from error
         if self.expression is not None and self.file is None:
             return self.expression
         raise ValueError("there must be either --expression or --file")

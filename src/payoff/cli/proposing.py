@@ -93,7 +93,7 @@ class LlmReward:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
-        from payoff.baselines.llm_methods import llm_method
+        from payoff.baselines.llm_methods import Outcome, llm_method
         from payoff.baselines.llm_run import Asked, begin_run, check_folder
         from payoff.wrappers.llm.client import NoReplyError
 
@@ -107,6 +107,8 @@ class LlmReward:
         try:
             with user_errors():
                 found = method.run(request, client)
+                if not isinstance(found, Outcome):
+                    raise TypeError(f"method {self.method} must return an Outcome, got {type(found).__name__}")
         except NoReplyError as error:
             raise UserError(" ".join(str(error).split())) from error
         with results_written():
