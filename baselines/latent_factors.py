@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from payoff.baselines.llm_methods import Outcome, Request, limit_setting
+from payoff.baselines.llm_methods import Outcome, Request, limit_setting, plain
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.factors import check_factor
@@ -157,7 +157,7 @@ def _errors(found: list[Candidate]) -> list[str]:
 
 def _option(request: Request, found: list[Candidate]) -> tuple[str, str] | None:
     """The transform of all factors that met every demand; None where there are none."""
-    texts = [candidate.text for candidate in found if candidate.verdict.passed]
+    texts = [plain(candidate.text) for candidate in found if candidate.verdict.passed]
     if not texts:
         return None
     return "--transform", f"lare:factors={json.dumps(texts, separators=(',', ':'))}{limit_setting(request)}"

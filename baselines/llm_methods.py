@@ -33,7 +33,17 @@ from payoff.wrappers.llm.function import Function
 from payoff.wrappers.llm.propose import MOST_CANDIDATES
 from payoff.wrappers.llm.verdict import USES, Use
 
-__all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "limit_setting", "llm_method", "training_option"]
+__all__ = [
+    "METHODS",
+    "Judged",
+    "LlmMethod",
+    "Outcome",
+    "Request",
+    "limit_setting",
+    "llm_method",
+    "plain",
+    "training_option",
+]
 
 T = TypeVar("T")
 
@@ -189,11 +199,9 @@ def llm_method(specification: str) -> LlmMethod:
 
 def training_option(text: str, request: Request) -> tuple[str, str]:
     """How ``payoff train`` is told to use a text, which has passed the parser; see :class:`Outcome`."""
-    program = reward_text.parse(text)
-    if isinstance(program, Function):  # JSON escapes the ends of its lines, and in its only form it has no quotes
-        line = json.dumps(reward_text.unparse(program))
-    else:
-        line = " ".join(text.split())  # to an expression, an end of a line is a blank
+    line = plain(text)
+    if "\n" in line:  # JSON escapes the ends of lines
+        line = json.dumps(line)
     if isinstance(value_of(line), int | float):
         line = f"({line})"  # an option would take it for a number
     limit = limit_setting(request)
@@ -201,6 +209,14 @@ def training_option(text: str, request: Request) -> tuple[str, str]:
         return "--shaping", f"potential:expression={line}{limit}"
     added = ",added=true" if request.use == "added" else ""
     return "--reward-learner", f"expression:text={line}{added}{limit}"
+
+
+def plain(text: str) -> str:
+    """A text that has passed the parser, without quotes: a function in its only form, an expression in one line."""
+    program = reward_text.parse(text)
+    if isinstance(program, Function):
+        return reward_text.unparse(program)
+    return " ".join(text.split())  # to an expression, an end of a line is a blank
 
 
 def limit_setting(request: Request) -> str:

@@ -233,7 +233,8 @@ def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows.append({"run": name, **_row(opened, _candidate(line))})
+            row = {"run": name, **_row(opened, _candidate(line))}
+            rows.append({key: _written(value) if isinstance(value, str) else value for key, value in row.items()})
         except (KeyError, TypeError, ValueError) as error:
             said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}, line {number}: {said}") from error
@@ -341,12 +342,12 @@ def _row(folder: _Folder, candidate: Candidate) -> dict[str, Any]:
         "hash": candidate.hash,
         "sample": exchange["sample"],
         "prompt": [{"role": m["role"], "content": _written(m["content"])} for m in exchange["messages"]],
-        "reply": _written(exchange["reply"]),
+        "reply": exchange["reply"],
         "tokens_in": exchange["tokens_in"],
         "tokens_out": exchange["tokens_out"],
-        "text": _written(candidate.text),
-        "read_as": _written(verdict.text),
-        "why": _written(candidate.why),
+        "text": candidate.text,
+        "read_as": verdict.text,
+        "why": candidate.why,
         "passed": verdict.passed,
         "usable": verdict.usable,
         "findings": [

@@ -96,6 +96,9 @@ def test_half_a_surrogate_pair_is_written_as_an_escape(folder, tmp_path):
     (folder / "store.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (head, first, second)))
     write_corpus(collect([folder]), tmp_path / "c.parquet")
     assert read_corpus(tmp_path / "c.parquet")["reply"][0].endswith(r"\ud83d")
+    of_run(folder, method="\ud83d", params={"a": "\ud83d"})
+    write_corpus(collect([folder]), tmp_path / "c.parquet")
+    assert read_corpus(tmp_path / "c.parquet")["method"][0] == r"\ud83d"
 
 
 # -- folders that are refused ----------------------------------------------------------------------------------------
