@@ -135,10 +135,10 @@ REWARD_LEARNERS: dict[str, Callable[..., RewardLearner] | str] = {
     "heron": "heron:Heron",
     "vpl": "vpl:Vpl",
     "cooper": "cooper:Cooper",
-    "oni": "labelled:Oni",
-    "motif": "labelled:Motif",
-    "calm": "step_judges:Calm",
-    "ellm": "step_judges:Ellm",
+    "oni": "llm.labelled:Oni",
+    "motif": "llm.labelled:Motif",
+    "calm": "llm.step_judges:Calm",
+    "ellm": "llm.step_judges:Ellm",
 }
 
 

@@ -32,9 +32,9 @@ from rich.progress import track
 from rich.table import Table
 
 from payoff.baselines import q_learning
-from payoff.baselines.answering import play_randomly
+from payoff.baselines.llm.answering import play_randomly
+from payoff.baselines.llm.step_judges import Calm
 from payoff.baselines.reward_problem import Problem
-from payoff.baselines.step_judges import Calm
 from payoff.envs import registry
 from payoff.wrappers import wrap
 from payoff.wrappers.llm.subset_questions import members

@@ -31,10 +31,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from payoff.baselines.brief_training import BriefTraining
 from payoff.baselines.environments import make_vector
-from payoff.baselines.eureka import Eureka
-from payoff.baselines.llm_methods import Request
+from payoff.baselines.llm.brief_training import BriefTraining
+from payoff.baselines.llm.eureka import Eureka
+from payoff.baselines.llm.methods import Request
 from payoff.wrappers import Verdict, check_expression
 from payoff.wrappers.llm.mutator import Mutator
 

@@ -31,7 +31,7 @@ from rich.progress import track
 from rich.table import Table
 
 import payoff  # noqa: F401  registers the ids
-from payoff.baselines.labelled import Oni
+from payoff.baselines.llm.labelled import Oni
 from payoff.baselines.q_learning import Args as Learner
 from payoff.baselines.q_learning import train
 from payoff.baselines.reward_problem import Problem

@@ -28,8 +28,8 @@ from rich.table import Table
 import payoff
 from payoff.baselines import ppo
 from payoff.baselines.environments import make_vector
-from payoff.baselines.llm_methods import Request
-from payoff.baselines.reward_parameters import RewardParameters
+from payoff.baselines.llm.methods import Request
+from payoff.baselines.llm.reward_parameters import RewardParameters
 from payoff.envs.sparse.car_ball_mechanics import CAR_TOP, HALF_X, HALF_Y
 from payoff.wrappers import ExpressionReward, check_expression, observation_names, wrap
 from payoff.wrappers.llm.client import Recorded

@@ -18,8 +18,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from payoff.baselines.brief_training import BriefTraining
-from payoff.baselines.reward_corpus import COLUMNS, SUMMARY, TRAINED, collect, read_corpus, summary, train, write_corpus
+from payoff.baselines.llm.brief_training import BriefTraining
+from payoff.baselines.llm.reward_corpus import (
+    COLUMNS,
+    SUMMARY,
+    TRAINED,
+    collect,
+    read_corpus,
+    summary,
+    train,
+    write_corpus,
+)
 
 if TYPE_CHECKING:
     import polars as pl

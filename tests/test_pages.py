@@ -18,7 +18,10 @@ PAGES = [*ROOT.glob("*.md"), *sorted(ROOT.glob("docs/**/*.md"))]
 # the other pages name modules that they write out themselves, and have tests of their own
 WITH_COMMANDS = [
     *(ROOT / "README.md", ROOT / "docs" / "ablation.md"),
-    *(ROOT / "docs" / "llm" / f"{name}.md" for name in ("README", "calm", "expressions", "labels", "lare")),
+    *(
+        ROOT / "docs" / "llm" / f"{name}.md"
+        for name in ("README", "calm", "expressions", "functions", "labels", "lare")
+    ),
     *sorted(ROOT.glob("docs/learned/*.md")),
 ]
 NEEDS_A_FILE = re.compile(r"grid\.toml|FILE|mine:")  # of a run before, or of the reader
@@ -89,6 +92,16 @@ def test_commands_are_accepted_as_they_stand(page, tmp_path, nothing_trains):
     for words in commands(written(page), "prefer"):
         assert main([*words, "--segments", "4", "--questions", "2", "--script", "keys"]) == 0
     assert check(written(page))
+
+
+def test_each_call_of_a_model_has_a_folder_of_its_own():
+    """A folder of ``payoff llm-reward`` refuses a second call with other words, so pages must not share one."""
+    folders: dict[str, list[str]] = {}
+    for page in ROOT.glob("docs/llm/*.md"):
+        for words in commands(written(page), "llm-reward"):
+            folders.setdefault(words[words.index("--out") + 1], []).append(shlex.join(words))
+    assert len(folders) > 6
+    assert all(len(calls) == 1 for calls in folders.values()), folders
 
 
 @pytest.mark.parametrize("command", [Train, Ablate])

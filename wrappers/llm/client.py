@@ -203,6 +203,8 @@ class OpenAIClient:
     def _told(self, error: Exception) -> str:
         """An error in one short line, without the key, which some servers repeat."""
         words = str(error) or type(error).__name__
+        if error.__cause__ is not None and str(error.__cause__) and isinstance(error, self._openai.APIConnectionError):
+            words = f"{words.rstrip('.')}: {error.__cause__}"  # "Connection error." alone does not say why
         body = getattr(error, "body", None)  # openai leaves out one that is a bare text
         text = " ".join((f"{words}: {body}" if isinstance(body, str) and body not in words else words).split())
         text = text.replace(self._key, "***") if self._key else text

@@ -22,7 +22,7 @@ from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.arguments import check_callable, check_sequence, check_text
 from payoff.wrappers.llm.client import ChatClient, NoReplyError, Recorded, ask_readable
-from payoff.wrappers.llm.questions import Helps, Nearer, Question
+from payoff.wrappers.llm.questions import Helps, Nearer, Question, quoted
 from payoff.wrappers.llm.store import Messages, Reply, ReplyStore, prompt_hash
 
 __all__ = [
@@ -247,9 +247,10 @@ class RecordedLabeller:
         begun = name in self._store.steps["asked"]
         if not self._live:
             if not begun and self._store.find(question.messages()) is None:
+                about = ", ".join(quoted(word) for word in question.words)
                 raise NoReplyError(
-                    f"{self._store.path} knows nothing of the question about {question.words}: it is of another run, "
-                    "or was recorded with another goal or another version of the game"
+                    f"{self._store.path} knows nothing of the question about {about}: it is of another run, or was "
+                    "recorded with another goal or another version of the game"
                 )
             return None if begun else step  # replies without steps were there from the start
         if not begun:

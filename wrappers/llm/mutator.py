@@ -240,7 +240,7 @@ def _form(messages: Messages) -> Mapping[str, Any]:
         begin = message["content"].find('{"')
         if message["role"] == "system" and begin >= 0:
             return json_object_at(message["content"], begin)
-    raise ValueError("messages must have a system message that shows the form of the reply")
+    raise ValueError("messages must have a system message that shows the form of the reply, which is of expressions")
 
 
 def _base(messages: Messages, named: bool) -> dict[str, str]:

@@ -95,7 +95,7 @@ class Candidate:
         verdict: what was found.
         by: who proposed it: the name of a model, or ``scripted``.
         hash: of the prompt that it is an answer to; see :func:`payoff.wrappers.llm.store.prompt_hash`.
-        method: how it was asked for, a name of :data:`payoff.baselines.llm_methods.METHODS`.
+        method: how it was asked for, a name of :data:`payoff.baselines.llm.methods.METHODS`.
         round: number of the round in which it was asked for, from 1; 0 where there is only one.
         payoff: of an episode of a learner that was trained under it, mean; None where none was.
     """

@@ -47,7 +47,7 @@ class Corpus:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
-        from payoff.baselines.reward_corpus import collect, train, write_corpus
+        from payoff.baselines.llm.reward_corpus import collect, train, write_corpus
 
         if not self.folders:
             raise UserError("needs a FOLDER of llm-reward")
@@ -56,7 +56,7 @@ class Corpus:
         with user_errors():
             frame = collect(self.folders)
         if self.train_steps is not None:
-            from payoff.baselines.brief_training import BriefTraining
+            from payoff.baselines.llm.brief_training import BriefTraining
 
             with user_errors():
                 training = BriefTraining(
@@ -77,7 +77,7 @@ class Corpus:
     def _print(self, frame: pl.DataFrame) -> None:
         from rich.table import Table
 
-        from payoff.baselines.reward_corpus import SUMMARY, summary
+        from payoff.baselines.llm.reward_corpus import SUMMARY, summary
 
         screen = console()
         table = Table(*SUMMARY, box=None, pad_edge=False, header_style="bold")

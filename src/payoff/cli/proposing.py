@@ -16,7 +16,7 @@ from payoff.cli.checking import CheckReward
 from payoff.cli.shared import UserError, assignments, console, printable, results_written, user_errors
 
 if TYPE_CHECKING:
-    from payoff.baselines.llm_methods import Outcome, Request
+    from payoff.baselines.llm.methods import Outcome, Request
     from payoff.wrappers import Verdict
     from payoff.wrappers.llm.client import ChatClient
     from payoff.wrappers.llm.mutator import Mutator
@@ -29,7 +29,8 @@ class LlmReward:
     """Ask a language model for rewards, judge each as check-reward does, and say how to train with the best.
 
     The methods eureka, icpl, text2reward and auto_mc ask in rounds, train briefly under each candidate, and feed back
-    what came of it; see docs/llm/evolution.md.
+    what came of it; see docs/llm/evolution.md. With parameters the model fills in numbers of given terms, with lare it
+    names what matters in a step, and with calm which steps achieve a subgoal: each has its page in docs/llm.
 
     The folder gets run.json, what was asked for; store.jsonl, all that was asked and replied; candidates.jsonl, what
     was proposed and what was found; and best.txt, how to train with the best. A second call with the same words goes on
@@ -93,8 +94,8 @@ class LlmReward:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
-        from payoff.baselines.llm_methods import Outcome, llm_method
-        from payoff.baselines.llm_run import Asked, begin_run, check_folder
+        from payoff.baselines.llm.methods import Outcome, llm_method
+        from payoff.baselines.llm.run_file import Asked, begin_run, check_folder
         from payoff.wrappers.llm.client import NoReplyError
 
         with user_errors():
@@ -119,7 +120,7 @@ class LlmReward:
 
     def _request(self) -> Request:
         from payoff.baselines import environments
-        from payoff.baselines.llm_methods import Request
+        from payoff.baselines.llm.methods import Request
         from payoff.envs.core.params import check_number
 
         for price in self.prices or ():
@@ -149,6 +150,8 @@ class LlmReward:
         if self.replay is not None:
             if self.model is not None or self.base_url is not None or self.mutate is not None:
                 raise UserError("--replay asks no model: leave out --model, --base-url and --mutate")
+            if not self.replay.is_file():
+                raise UserError(f"--replay must be a store of an earlier call, and there is no file {self.replay}")
             ReplyStore(self.replay)  # an error, before it is copied
             data = self.replay.read_bytes()
             if own.exists() and own.read_bytes() != data:

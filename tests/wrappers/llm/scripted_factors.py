@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from payoff.baselines.latent_factors import LatentFactors
-from payoff.baselines.llm_methods import Request
+from payoff.baselines.llm.latent_factors import LatentFactors
+from payoff.baselines.llm.methods import Request
 from payoff.wrappers.llm.client import Recorded, Scripted
 from payoff.wrappers.llm.store import ReplyStore
 

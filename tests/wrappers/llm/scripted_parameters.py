@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from payoff.baselines.llm_methods import Request
-from payoff.baselines.reward_parameters import RewardParameters
+from payoff.baselines.llm.methods import Request
+from payoff.baselines.llm.reward_parameters import RewardParameters
 from payoff.wrappers.llm.client import Recorded, Scripted
 from payoff.wrappers.llm.store import ReplyStore
 from tests.wrappers.llm.scripted_store import unjudged

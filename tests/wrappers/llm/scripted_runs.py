@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from payoff.baselines.llm_run import read_run
+from payoff.baselines.llm.run_file import read_run
 from payoff.cli.proposing import LlmReward
 from payoff.wrappers.llm.client import Recorded, Scripted
 from payoff.wrappers.llm.store import ReplyStore

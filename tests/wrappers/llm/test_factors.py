@@ -10,8 +10,8 @@ import pytest
 
 import payoff
 from payoff.baselines import ippo
-from payoff.baselines.latent_factors import LatentFactors
-from payoff.baselines.llm_methods import llm_method
+from payoff.baselines.llm.latent_factors import LatentFactors
+from payoff.baselines.llm.methods import llm_method
 from payoff.baselines.methods import around, transform_of
 from payoff.wrappers import (
     EpisodeLearning,

@@ -136,7 +136,7 @@ def test_an_answer_arrives_again_at_its_step(tmp_path):
         assert again.poll(arrived - 1, waiting) == []
         assert again.poll(arrived, waiting) == came == [(helps(0), 1.0)]
         assert again.poll(arrived + 50, waiting) == came
-    with pytest.raises(NoReplyError, match=r"knows nothing of the question about \('caption 2',\): it is of another"):
+    with pytest.raises(NoReplyError, match='knows nothing of the question about "caption 2": it is of another'):
         RecordedLabeller(None, ReplyStore(tmp_path / "s")).poll(1, {helps(2): 1})
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from payoff.baselines import environments
-from payoff.baselines.llm_methods import llm_method
-from payoff.baselines.reward_parameters import RewardParameters
+from payoff.baselines.llm.methods import llm_method
+from payoff.baselines.llm.reward_parameters import RewardParameters
 from payoff.wrappers import Transition, Verdict
 from payoff.wrappers.llm.client import NoReplyError, Recorded, Scripted
 from payoff.wrappers.llm.entries import bind, state_entries, step_entries
@@ -273,7 +273,7 @@ def test_a_killed_run_goes_on_from_its_store(tmp_path):
 
 def test_pydantic_comes_when_it_is_asked_for(monkeypatch):
     code = (
-        "import sys, payoff, payoff.wrappers, payoff.baselines.llm_methods as m; assert 'pydantic' not in sys.modules; "
+        "import sys, payoff, payoff.wrappers, payoff.baselines.llm.methods as m; assert 'pydantic' not in sys.modules; "
     )
     code += "m.llm_method('expressions'); m.llm_method('lare'); assert 'pydantic' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

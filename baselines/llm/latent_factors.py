@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from payoff.baselines.llm_methods import Outcome, Request, limit_setting, plain
+from payoff.baselines.llm.methods import Outcome, Request, limit_setting, plain
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.factors import check_factor
@@ -87,7 +87,7 @@ class LatentFactors:
         self._first(request)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`; the candidates are the factors of the last reply."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`; the candidates are the factors of the last reply."""
 
         def read(text: str) -> tuple[Proposal, ...]:
             return read_proposals(text, request.candidates, name="factors")

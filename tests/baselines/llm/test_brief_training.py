@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from payoff.baselines import environments, evaluation, ppo
-from payoff.baselines.brief_training import BriefTraining, Trained
-from payoff.baselines.llm_methods import Request, training_option
+from payoff.baselines.llm.brief_training import BriefTraining, Trained
+from payoff.baselines.llm.methods import Request, training_option
+from payoff.baselines.llm.watched_play import watch
 from payoff.baselines.methods import around
 from payoff.baselines.policies import ConstantPolicy
 from payoff.baselines.tabular import TablePolicy
-from payoff.baselines.watched_play import watch
 from payoff.wrappers.llm.mutator import state_reads
 
 ID = "payoff/GridNav-v0"

@@ -11,10 +11,11 @@ import socket
 import polars as pl
 import pytest
 
-from payoff.baselines import q_learning, reward_corpus
-from payoff.baselines.brief_training import BriefTraining
-from payoff.baselines.llm_run import read_run
-from payoff.baselines.reward_corpus import COLUMNS, TRAINED, collect, read_corpus, train, write_corpus
+from payoff.baselines import q_learning
+from payoff.baselines.llm import reward_corpus
+from payoff.baselines.llm.brief_training import BriefTraining
+from payoff.baselines.llm.reward_corpus import COLUMNS, TRAINED, collect, read_corpus, train, write_corpus
+from payoff.baselines.llm.run_file import read_run
 from payoff.wrappers.llm.store import prompt_hash
 from tests.baselines.commands import call, refused
 from tests.test_docs import _load

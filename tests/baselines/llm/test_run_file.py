@@ -7,7 +7,7 @@ import json
 import pytest
 
 import payoff
-from payoff.baselines.llm_run import read_run
+from payoff.baselines.llm.run_file import read_run
 from tests.baselines.commands import call, refused
 
 ASKS = ("llm-reward", "GridNav-v0", "--task", "Go.", "--mutate", "obs.x", "--steps", 50)

@@ -20,9 +20,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from payoff.baselines.evolution import TERMS_FORM, Evolution, Round, Tried
-from payoff.baselines.llm_methods import Request
-from payoff.baselines.person import answer
+from payoff.baselines.llm.evolution import TERMS_FORM, Evolution, Round, Tried
+from payoff.baselines.llm.methods import Request
+from payoff.baselines.llm.person import answer
 from payoff.envs.core.params import check_word
 from payoff.wrappers.llm.client import ChatClient
 from payoff.wrappers.llm.propose import describe, readable
@@ -76,7 +76,7 @@ class Text2Reward(Evolution):
         return answer(path, shown, lambda given: "" if 0 < len(given) <= _MOST_ADVICE else fault, request.say)
 
     def feedback(self, request: Request, rounds: Sequence[Round]) -> tuple[str, str]:
-        """See :class:`payoff.baselines.evolution.Evolution`."""
+        """See :class:`payoff.baselines.llm.evolution.Evolution`."""
         now = rounds[-1]
         last = (now.scored or now.tried)[-1]
         words = [f"Round {now.number} of {self.rounds} is over."]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from payoff.baselines import checkpoint, ppo, read_results
-from payoff.baselines.labelled import Motif, Oni
+from payoff.baselines.llm.labelled import Motif, Oni
 from payoff.baselines.reward_learners import Problem, learned, pinned, reward_learner
 from payoff.baselines.run import configure, execute
 from payoff.wrappers import wrap
@@ -226,7 +226,7 @@ def slowly(done, total):
 CHILD = """
 import sys, time
 from pathlib import Path
-from tests.baselines.test_labelled import run_of
+from tests.baselines.llm.test_labelled import run_of
 from payoff.baselines.run import execute
 def slowly(done, total):
     print(done, flush=True)
@@ -243,7 +243,7 @@ def test_a_killed_run_loses_no_label_and_asks_none_twice(server, tmp_path):
     specification = live(server, store)
     words = [sys.executable, "-c", CHILD, specification, str(out)]
     there = {**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONPATH": os.pathsep.join(["src", "."])}
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     child = subprocess.Popen(words, cwd=root, env=there, stdout=subprocess.PIPE, text=True)
     since = 0
     for line in child.stdout:

@@ -23,9 +23,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from payoff.baselines.evolution import Evolution, Round, Tried, numbers_of
-from payoff.baselines.judges import human_choice, judge_of, payoff_choice
-from payoff.baselines.llm_methods import Request
+from payoff.baselines.llm.evolution import Evolution, Round, Tried, numbers_of
+from payoff.baselines.llm.judges import human_choice, judge_of, payoff_choice
+from payoff.baselines.llm.methods import Request
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.llm.client import ChatClient
 
@@ -49,7 +49,7 @@ class Icpl(Evolution):
 
     Attributes:
         judge: ``payoff``, a simulated one who knows the payoffs; ``human``; or ``package.module:Name`` (see
-            :mod:`payoff.baselines.judges`).
+            :mod:`payoff.baselines.llm.judges`).
         errors: probability, for each of best and worst, that the simulated judge names another one.
 
     Raises:
@@ -71,6 +71,11 @@ class Icpl(Evolution):
         check_number("errors", self.errors, 0.0, 1.0)
         if self.errors and self.judge != "payoff":
             raise ValueError(f"errors must be 0 unless judge is payoff, got {self.errors} with {self.judge}")
+
+    @property
+    def tells_payoffs(self) -> bool:
+        """See :class:`payoff.baselines.llm.evolution.Evolution`."""
+        return self.judge != "human"
 
     def noted(self, request: Request, client: ChatClient, rounds: Sequence[Round], now: Round) -> Choice | None:
         """What the judge says; None where nothing was trained."""
@@ -95,7 +100,7 @@ class Icpl(Evolution):
         return Choice(scored[best], scored[worst])
 
     def feedback(self, request: Request, rounds: Sequence[Round]) -> tuple[str, str]:
-        """See :class:`payoff.baselines.evolution.Evolution`."""
+        """See :class:`payoff.baselines.llm.evolution.Evolution`."""
         head = f"Round {rounds[-1].number} of {self.rounds} is over."
         choices = [now.note for now in rounds if now.note is not None]
         if not choices:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payoff.baselines.llm_methods import Outcome, Request, training_option
+from payoff.baselines.llm.methods import Outcome, Request, training_option
 from payoff.wrappers.llm.client import ChatClient
 from payoff.wrappers.llm.propose import describe, prompt, propose
 from payoff.wrappers.llm.store import Messages
@@ -24,7 +24,7 @@ class Expressions:
         self._messages(request)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
         messages = self._messages(request)
         found = propose(client, messages, request.judge, most=request.candidates, tries=request.tries)
         best = found[0]

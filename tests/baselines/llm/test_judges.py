@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payoff.baselines.judges import human_choice, judge_of, payoff_choice
-from payoff.baselines.watched_play import Episode
+from payoff.baselines.llm.judges import human_choice, judge_of, payoff_choice
+from payoff.baselines.llm.watched_play import Episode
 
 
 def shown(*payoffs):

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from payoff.baselines.evolution import Evolution, Round, best_of, numbers_of
-from payoff.baselines.llm_methods import Request
+from payoff.baselines.llm.evolution import Evolution, Round, best_of, numbers_of
+from payoff.baselines.llm.methods import Request
 
 __all__ = ["Eureka"]
 
@@ -30,14 +30,14 @@ not lead to the goal."""
 
 @dataclass(frozen=True, kw_only=True)
 class Eureka(Evolution):
-    """See the module; settings are those of :class:`payoff.baselines.evolution.Evolution`."""
+    """See the module; settings are those of :class:`payoff.baselines.llm.evolution.Evolution`."""
 
     method: ClassVar[str] = "eureka"
 
     candidates: int = 16
 
     def feedback(self, request: Request, rounds: Sequence[Round]) -> tuple[str, str]:
-        """See :class:`payoff.baselines.evolution.Evolution`."""
+        """See :class:`payoff.baselines.llm.evolution.Evolution`."""
         every = [tried for now in rounds for tried in now.tried]
         best = best_of(every)
         head = f"Round {rounds[-1].number} of {self.rounds} is over. {_round(rounds[-1])}"

@@ -1,13 +1,13 @@
 """Rounds of proposing rewards, training briefly under each, and telling what came of it.
 
 A round: a prompt, candidates, a verdict on each, a brief training of each that has values
-(:mod:`payoff.baselines.brief_training`), a score in payoffs, feedback, the next prompt. Methods differ in what they ask
-and what they feed back; each is a subclass in a file of its own:
+(:mod:`payoff.baselines.llm.brief_training`), a score in payoffs, feedback, the next prompt. Methods differ in what they
+ask and what they feed back; each is a subclass in a file of its own:
 
-- :mod:`payoff.baselines.eureka`: many at a time, the best of them with how its terms moved;
-- :mod:`payoff.baselines.icpl`: many at a time, of which a judge names the best and the worst behaviour;
-- :mod:`payoff.baselines.text2reward`: one at a time, with what its behaviour looked like;
-- :mod:`payoff.baselines.auto_mc`: signs of a sparse and a dense part, a critic before, an analyst after.
+- :mod:`payoff.baselines.llm.eureka`: many at a time, the best of them with how its terms moved;
+- :mod:`payoff.baselines.llm.icpl`: many at a time, of which a judge names the best and the worst behaviour;
+- :mod:`payoff.baselines.llm.text2reward`: one at a time, with what its behaviour looked like;
+- :mod:`payoff.baselines.llm.auto_mc`: signs of a sparse and a dense part, a critic before, an analyst after.
 
 The best of all rounds by payoff is what comes of it; of equally good ones, the earliest. A round sees nothing but
 replies and trainings, and both are kept: made again from the folder, everything is the same, and one that was killed
@@ -23,9 +23,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from payoff.baselines.brief_training import BriefTraining, Trained
 from payoff.baselines.estimate import in_words
-from payoff.baselines.llm_methods import Outcome, Request, training_option
+from payoff.baselines.llm.brief_training import BriefTraining, Trained
+from payoff.baselines.llm.methods import Outcome, Request, training_option
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.llm.client import ChatClient, NoReplyError, UnreadableError, ask_readable
 from payoff.wrappers.llm.propose import (
@@ -114,7 +114,7 @@ class Evolution:
     Attributes:
         rounds: of proposing and training.
         candidates: of each round, 1 to ``MOST_CANDIDATES``.
-        algo: who is trained; see :class:`payoff.baselines.brief_training.BriefTraining`, as for the next four.
+        algo: who is trained; see :class:`payoff.baselines.llm.brief_training.BriefTraining`, as for the next four.
         train_steps: of one training.
         train_seeds: trainings of each candidate.
         episodes: that a trained policy is scored on.
@@ -186,6 +186,11 @@ class Evolution:
         """
         return sum_of(terms)
 
+    @property
+    def tells_payoffs(self) -> bool:
+        """Whether payoffs are told while it runs: not to a person who is to judge without them."""
+        return True
+
     def noted(self, request: Request, client: ChatClient, rounds: Sequence[Round], now: Round) -> Any:
         """What is kept of a round; ``rounds`` are those before it."""
         return None
@@ -193,13 +198,13 @@ class Evolution:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def check(self, request: Request) -> None:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
         self.training().check(request)
         self.opening(request)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
-        watch = _Watch(request, self.rounds, self.candidates)
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
+        watch = _Watch(request, self.rounds, self.candidates, self.tells_payoffs)
         opening = self.opening(request)
         rounds: list[Round] = []
         for number in range(1, self.rounds + 1):
@@ -274,8 +279,8 @@ def numbers_of(tried: Tried) -> str:
 class _Watch:
     """Tells what is going on, and how long the rest will take."""
 
-    def __init__(self, request: Request, rounds: int, candidates: int) -> None:
-        self.request, self.rounds, self.candidates = request, rounds, candidates
+    def __init__(self, request: Request, rounds: int, candidates: int, payoffs: bool) -> None:
+        self.request, self.rounds, self.candidates, self.payoffs = request, rounds, candidates, payoffs
         self.began, self.done = time.monotonic(), 0
         self.best: Tried | None = None
 
@@ -286,7 +291,10 @@ class _Watch:
         left = self.rounds * self.candidates - self.done
         seconds = (time.monotonic() - self.began) / self.done * left
         payoff = tried.candidate.payoff
-        found = f"payoff {payoff:.6g}" if payoff is not None else "not trained" if tried.trained is None else "given up"
-        best = "" if self.best is None else f"; best {self.best.candidate.payoff:.6g}"
+        if payoff is None:
+            found = "not trained" if tried.trained is None else "given up"
+        else:
+            found = f"payoff {payoff:.6g}" if self.payoffs else "trained"
+        best = f"; best {self.best.candidate.payoff:.6g}" if self.best is not None and self.payoffs else ""
         rest = f"; {in_words(seconds)} left" if left else ""
         self.request.say(f"round {number}/{self.rounds}, candidate {sample + 1}/{self.candidates}: {found}{best}{rest}")

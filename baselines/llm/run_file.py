@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from payoff.baselines.llm_methods import LlmMethod, Request
+from payoff.baselines.llm.methods import LlmMethod, Request
 from payoff.baselines.results import versions
 from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer, check_number, check_word
@@ -45,8 +45,8 @@ class Asked:
         gamma: the learner's discount.
         steps: of random play for each candidate.
         seed: of random play and of trainings.
-        training: how candidates were trained, as :meth:`payoff.baselines.brief_training.BriefTraining.as_dict` says;
-            None where the method trains nothing.
+        training: how candidates were trained, as :meth:`payoff.baselines.llm.brief_training.BriefTraining.as_dict`
+            says; None where the method trains nothing.
 
     Raises:
         TypeError: a field is not of its type.
@@ -93,7 +93,7 @@ class Asked:
             method: that was built from it.
             request: what is asked for; ``method.check`` has accepted it.
         """
-        from payoff.baselines.evolution import Evolution
+        from payoff.baselines.llm.evolution import Evolution
 
         return cls(
             env_id=request.env_id,

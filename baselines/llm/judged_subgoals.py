@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from payoff.baselines.answering import play_randomly
-from payoff.baselines.llm_methods import Outcome, Request
+from payoff.baselines.llm.answering import play_randomly
+from payoff.baselines.llm.methods import Outcome, Request
+from payoff.baselines.llm.step_judges import Calm, step_truth
 from payoff.baselines.reward_problem import Problem
-from payoff.baselines.step_judges import Calm, step_truth
 from payoff.envs.core.params import check_integer
 from payoff.wrappers import StepTruth
 from payoff.wrappers.arguments import check_sequence
@@ -95,7 +95,7 @@ class Subgoals:
     Attributes:
         subgoals: given ones; none: the model is asked for them.
         most: subgoals that are asked for, 1 to ``MOST_SUBGOALS``.
-        screen: see :class:`payoff.baselines.step_judges.Calm`, as for the others.
+        screen: see :class:`payoff.baselines.llm.step_judges.Calm`, as for the others.
         crop: of the screen.
         captions: of the game.
         truth: subgoal -> expression of a step, to compare the judgements with; none: nobody knows.
@@ -136,7 +136,7 @@ class Subgoals:
         play_randomly(problem, learner.bonus(problem, SilentLabeller(), truth), 1)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
         subgoals = self.subgoals or self._asked(request, client)
         problem, truth, learner = self._problem(request), self._truth(request), self._learner(request, subgoals)
         bonus = learner.bonus(problem, SilentLabeller(), truth)

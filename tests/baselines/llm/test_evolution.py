@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from payoff.baselines import environments, evaluation, q_learning
-from payoff.baselines.auto_mc import AutoMcReward, read_causes, read_criticism
-from payoff.baselines.brief_training import STRETCHES, BriefTraining, Trained
-from payoff.baselines.evolution import Evolution, Tried
-from payoff.baselines.icpl import changes
-from payoff.baselines.llm_methods import METHODS, Request, llm_method, training_option
+from payoff.baselines.llm.auto_mc import AutoMcReward, read_causes, read_criticism
+from payoff.baselines.llm.brief_training import STRETCHES, BriefTraining, Trained
+from payoff.baselines.llm.evolution import Evolution, Tried
+from payoff.baselines.llm.icpl import changes
+from payoff.baselines.llm.methods import METHODS, Request, llm_method, training_option
 from payoff.baselines.methods import around
 from payoff.baselines.tabular import TablePolicy
 from payoff.wrappers import RewardMethod, check_expression, from_expression, wrap
@@ -358,7 +358,9 @@ def test_a_person_judges_without_payoffs_and_once(tmp_path, monkeypatch):
         method.run(asked, recorded(client, tmp_path))
     (question,) = [line for line in shown if line.startswith("The task: ")]
     assert "behaviour 1\n    30 steps; cut off; what happened, with counts: " in question
-    assert "payoff" not in question and "progress" not in question
+    assert "progress" not in question
+    assert not any("payoff" in line or "; best" in line for line in shown)  # nor in the lines of what is going on
+    assert any(line.startswith("round 1/1, candidate 1/2: trained") for line in shown)
     assert shown.count("It must be two different numbers of those shown.") == 3
     assert [line["answer"] for line in map(json.loads, (tmp_path / "person.jsonl").read_text().splitlines()[1:])] == [
         "2 1"
@@ -410,7 +412,7 @@ def test_who_returns_nothing_is_told(tmp_path, capsys):
 def test_a_judge_from_outside(tmp_path):
     said = []
     client = Scripted(lambda messages, sample: said.append(messages) or reply(a=["obs.x", "obs.y"][sample]))
-    judge = "judge=tests.baselines.test_evolution:Last"
+    judge = "judge=tests.baselines.llm.test_evolution:Last"
     llm_method(f"icpl:rounds=2,candidates=2,{judge},{SHORT}").run(request(tmp_path), client)
     assert said[2][2]["content"] == reply(a="obs.y") and f"avoid it:\n{reply(a='obs.x')}" in said[2][-1]["content"]
     with pytest.raises(ValueError, match="must name two behaviours, got 0 for both"):
@@ -557,6 +559,13 @@ def test_bad_settings_are_one_line(capsys, tmp_path, method, message):
     [
         (("--mutate", "obs.x", "--model", "m"), "--mutate asks no model"),
         (("--mutate", "obs.x", "--replay", "x"), "--replay asks no model"),
+        (("--mutate", "obs.x", "--method", "lare", "--use", "reward"), "messages must ask for expressions"),
+        (("--mutate", "obs.x", "--method", "parameters"), "the form of the reply, which is of expressions"),
+        (("--mutate", "obs.x", "--method", "calm"), "messages must ask for expressions"),
+        (
+            ("--replay", "nowhere.jsonl"),
+            "--replay must be a store of an earlier call, and there is no file nowhere.jsonl",
+        ),
         (("--mutate", "import os"), "not allowed: 'import'"),
         (("--mutate", "obs.x", "--mutate-errors", "2"), "errors must be a number"),
     ],

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from payoff.baselines import checkpoint
-from payoff.baselines.answering import play_randomly
-from payoff.baselines.judged_subgoals import JudgedSubgoal
+from payoff.baselines.llm.answering import play_randomly
+from payoff.baselines.llm.judged_subgoals import JudgedSubgoal
+from payoff.baselines.llm.step_judges import Calm, Ellm
 from payoff.baselines.reward_learners import Problem, learned, reward_learner
 from payoff.baselines.run import configure, execute
-from payoff.baselines.step_judges import Calm, Ellm
 from payoff.envs import registry
 from payoff.wrappers import wrap
 from payoff.wrappers.llm.store import ReplyStore
@@ -245,7 +245,7 @@ def test_the_same_store_and_seed_give_the_same_policy(start, server, tmp_path, m
 CHILD = """
 import sys
 from pathlib import Path
-from tests.baselines.test_step_judges import run_of, slowly
+from tests.baselines.llm.test_step_judges import run_of, slowly
 from payoff.baselines.run import execute
 def told(done, total):
     print(done, flush=True)
@@ -261,7 +261,7 @@ def test_a_killed_run_loses_no_verdict_and_asks_none_twice(server, tmp_path):
     words = [sys.executable, "-c", CHILD, specification, str(out)]
     there = {**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONPATH": os.pathsep.join(["src", "."])}
     child = subprocess.Popen(
-        words, cwd=Path(__file__).resolve().parents[2], env=there, stdout=subprocess.PIPE, text=True
+        words, cwd=Path(__file__).resolve().parents[3], env=there, stdout=subprocess.PIPE, text=True
     )
     for line in child.stdout:
         if int(line) >= 400 and len(server.asked) >= 10:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from payoff.baselines.llm_methods import Outcome, Request, training_option
+from payoff.baselines.llm.methods import Outcome, Request, training_option
 from payoff.extras import require
 from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.expression import Node, Read, unparse
@@ -63,7 +63,7 @@ class RewardParameters:
         self._asked(request)
 
     def run(self, request: Request, client: ChatClient) -> Outcome:
-        """See :class:`payoff.baselines.llm_methods.LlmMethod`."""
+        """See :class:`payoff.baselines.llm.methods.LlmMethod`."""
         from payoff.wrappers.llm.term_templates import read_program
 
         entries, messages = self._asked(request)

@@ -21,12 +21,12 @@ import numpy as np
 
 import payoff
 from payoff.baselines import environments, methods, q_learning, run
-from payoff.baselines.llm_methods import Request, training_option
+from payoff.baselines.llm.methods import Request, training_option
+from payoff.baselines.llm.watched_play import Episode, of_type, watch
 from payoff.baselines.policies import Policy
 from payoff.baselines.reward_learners import Problem, reward_learner
 from payoff.baselines.settings import trainer_arguments
 from payoff.baselines.tabular import TablePolicy
-from payoff.baselines.watched_play import Episode, of_type, watch
 from payoff.envs import registry
 from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer

@@ -193,7 +193,7 @@ def llm_method(specification: str) -> LlmMethod:
     if parsed.name not in METHODS:
         raise unknown_name("method", parsed.name, METHODS)
     module, _, name = METHODS[parsed.name].partition(":")
-    made: LlmMethod = build(getattr(importlib.import_module(f"payoff.baselines.{module}"), name), parsed)
+    made: LlmMethod = build(getattr(importlib.import_module(f"payoff.baselines.llm.{module}"), name), parsed)
     return made
 
 

@@ -6,8 +6,8 @@ r"""Reward learners ``oni`` and ``motif``: what happened is labelled by a langua
 - ``oni`` asks while the policy trains, about each caption when it is first seen, and does not wait for the answer;
 - ``motif`` asks before, about pairs of all captions that it knows of, and the policy then trains under what came out.
 
-Who answers, and how labels are paid, is told in :mod:`payoff.baselines.answering`; with ``truth``, captions from the
-first step towards the goal to the last, answers may come late (``latency``).
+Who answers, and how labels are paid, is told in :mod:`payoff.baselines.llm.answering`; with ``truth``, captions from
+the first step towards the goal to the last, answers may come late (``latency``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from payoff.baselines.answering import Answered, play_randomly
+from payoff.baselines.llm.answering import Answered, play_randomly
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_integer, check_number, check_word
 from payoff.wrappers import (

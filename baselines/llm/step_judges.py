@@ -7,8 +7,8 @@ r"""Reward learners ``calm`` and ``ellm``: a language model looks at steps of th
 - ``ellm`` asks which reports of the game would be best to bring about next, when a state is first seen, and pays a step
   whose report is one of them.
 
-Who answers, and how that is paid, is told in :mod:`payoff.baselines.answering`. The truth (``truth``) is an expression
-of the step for each text, ``{"opened the door": "info.caption == 11"}``, true where its value is not 0.
+Who answers, and how that is paid, is told in :mod:`payoff.baselines.llm.answering`. The truth (``truth``) is an
+expression of the step for each text, ``{"opened the door": "info.caption == 11"}``, true where its value is not 0.
 
 A ``replay`` is either the record of a run, which is made again, or a table: what ``payoff llm-reward --method calm`` or
 anybody else asked before, without a run. Of a step that is not in the table, nothing is said.
@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from payoff.baselines.answering import Answered, play_randomly
+from payoff.baselines.llm.answering import Answered, play_randomly
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_integer
 from payoff.envs.core.specification import imported, near, parse

@@ -1,7 +1,7 @@
 """Who says which of several behaviours is best and which is worst: ``payoff``, ``human``, or ``package.module:Name``.
 
 A judge from outside is an object with ``choose(shown)``, where ``shown`` holds the episodes of each behaviour
-(:class:`payoff.baselines.watched_play.Episode`); it returns the number of the best and that of the worst, from 0.
+(:class:`payoff.baselines.llm.watched_play.Episode`); it returns the number of the best and that of the worst, from 0.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from payoff.baselines.person import answer
-from payoff.baselines.watched_play import Episode
+from payoff.baselines.llm.person import answer
+from payoff.baselines.llm.watched_play import Episode
 from payoff.envs.core.specification import imported, parse, unknown_name
 from payoff.wrappers.arguments import check_text
 
@@ -83,7 +83,7 @@ def human_choice(shown: Shown, task: str, path: Path, say: Callable[[str], None]
     Args:
         shown: at least two behaviours.
         task: what the learner should do.
-        path: file of the answers; see :func:`payoff.baselines.person.answer`.
+        path: file of the answers; see :func:`payoff.baselines.llm.person.answer`.
         say: shows a line.
 
     Raises:

@@ -23,10 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from payoff.baselines.evolution import Evolution, Round, best_of
-from payoff.baselines.llm_methods import Request
-from payoff.baselines.text2reward import behaviour
-from payoff.baselines.watched_play import Episode
+from payoff.baselines.llm.evolution import Evolution, Round, best_of
+from payoff.baselines.llm.methods import Request
+from payoff.baselines.llm.text2reward import behaviour
+from payoff.baselines.llm.watched_play import Episode
 from payoff.envs.core.params import check_integer, check_number
 from payoff.wrappers.llm.client import ChatClient, UnreadableError, ask_readable
 from payoff.wrappers.llm.expression import Apply, Number, unparse
@@ -130,7 +130,7 @@ class AutoMcReward(Evolution):
             return ()
 
     def feedback(self, request: Request, rounds: Sequence[Round]) -> tuple[str, str]:
-        """See :class:`payoff.baselines.evolution.Evolution`."""
+        """See :class:`payoff.baselines.llm.evolution.Evolution`."""
         now = rounds[-1]
         best = best_of(now.tried)
         words = [f"Round {now.number} of {self.rounds} is over."]

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import payoff
-from payoff.baselines.brief_training import BriefTraining
 from payoff.baselines.environments import is_outside
-from payoff.baselines.llm_methods import Request
-from payoff.baselines.llm_run import LlmRun, read_run
+from payoff.baselines.llm.brief_training import BriefTraining
+from payoff.baselines.llm.methods import Request
+from payoff.baselines.llm.run_file import LlmRun, read_run
 from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer
 from payoff.envs.core.specification import parse as parse_specification
