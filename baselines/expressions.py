@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_number
-from payoff.wrappers import ExpressionReward, observation_names
+from payoff.wrappers import ExpressionReward
 from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.reward_text import parse
 
@@ -53,7 +53,4 @@ class Expression:
 
     def learn(self, problem: Problem) -> ExpressionReward:
         """The reward, with the names of this environment's observations put in."""
-        env = problem.make(1)
-        names = observation_names(env)
-        env.close()
-        return ExpressionReward(self.text, names=names, added=self.added, limit=self.limit)
+        return ExpressionReward(self.text, names=problem.names(), added=self.added, limit=self.limit)

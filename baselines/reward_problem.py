@@ -13,7 +13,7 @@ from gymnasium.vector import VectorEnv
 from payoff.baselines.environments import make_vector
 from payoff.baselines.methods import Ending
 from payoff.baselines.training import OnProgress
-from payoff.wrappers import RewardMethod, wrap
+from payoff.wrappers import RewardMethod, observation_names, wrap
 
 __all__ = ["Problem", "Sizes"]
 
@@ -62,6 +62,14 @@ class Problem:
     def make(self, num_envs: int) -> VectorEnv:
         """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
+
+    def names(self) -> tuple[str, ...]:
+        """What the environment says that the numbers of an observation are called; none where nobody says."""
+        env = self.make(1)
+        try:
+            return observation_names(env)
+        finally:
+            env.close()
 
     def first_info(self) -> dict[str, Any]:
         """What a reset reports: name -> ``(1, ...)``, an entry of one copy."""

@@ -46,3 +46,6 @@ def test_an_object_in_a_text():
             json_object_at(text, start)
     with pytest.raises(ValueError, match=r"^no JSON object$"):
         json_object_at("[1]", 0)
+    assert float(json_object_at('{"a": ' + "9" * 308 + "}", 0)["a"]) > 1e307
+    with pytest.raises(ValueError, match="no JSON object: a number has 309 digits"):  # no float is so large
+        json_object_at('{"a": ' + "9" * 309 + "}", 0)

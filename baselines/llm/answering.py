@@ -96,6 +96,9 @@ class Answered:
         check_word("use", self.use, ("potential", "added"))
         check_number("coef", self.coef, 0.0, open_low=True)
         check_number("errors", self.errors, 0.0, 1.0)
+        check_number("temperature", self.temperature, 0.0, 2.0)
+        check_integer("max_tokens", self.max_tokens, 1, 1_000_000)
+        check_integer("requests", self.requests, 1)
         named = [name for name in self.ways if getattr(self, name)]
         if len(named) != 1:
             raise ValueError(
@@ -127,9 +130,11 @@ class Answered:
             check_digest(self.replay, self.sha256)
             self.replayed()
         if self.model:
-            client = self._client()
-            if self._path(problem).exists():
-                ReplyStore.begin(self._path(problem), client.by, client.settings)
+            client, path = self._client(), self._path(problem)
+            if path.exists() and not path.is_file():
+                raise ValueError(f"store must be a file, got {path}")
+            if path.exists():
+                ReplyStore.begin(path, client.by, client.settings)
 
     def pay(self, bonus: Bonus, problem: Problem) -> RewardMethod:
         """The reward that pays a bonus, which goes on asking while a policy trains under it."""

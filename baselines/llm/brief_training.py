@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -22,15 +22,17 @@ import numpy as np
 import payoff
 from payoff.baselines import environments, methods, q_learning, run
 from payoff.baselines.llm.methods import Request, training_option
-from payoff.baselines.llm.watched_play import Episode, watch
+from payoff.baselines.llm.watched_play import Episode, of_type, watch
 from payoff.baselines.policies import Policy
 from payoff.baselines.reward_learners import Problem, reward_learner
 from payoff.baselines.settings import trainer_arguments
 from payoff.baselines.tabular import TablePolicy
 from payoff.envs import registry
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer
 from payoff.files import json_object, write_atomically
 from payoff.wrappers import RewardMethod, Transition, observation_names, wrap
+from payoff.wrappers.arguments import check_mapping, check_text
 from payoff.wrappers.llm.entries import bind, state_entries, step_entries
 from payoff.wrappers.llm.reward_text import Program, evaluate
 from payoff.wrappers.llm.terms import programs_of
@@ -73,8 +75,31 @@ class Trained:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The record of :meth:`as_dict`."""
-        return cls(**{**values, "episodes": tuple(Episode.of(episode) for episode in values["episodes"])})
+        """The record of :meth:`as_dict`.
+
+        Raises:
+            TypeError: a name is missing or unknown, or a value is of another type.
+            ValueError: there is another number of tenths than ``STRETCHES``.
+        """
+        found = cls(**values)
+        check_mapping("terms", found.terms, "values")
+        of_type("payoff", found.payoff, float, int, type(None))
+        of_type("error", found.error, str)
+        of_type("payoffs", found.payoffs, list)
+        of_type("episodes", found.episodes, list)
+        for paid in found.payoffs:
+            of_type("payoffs", paid, float, int, type(None))
+        for of_term in found.terms.values():
+            of_type("terms", of_term, list)
+            for three in of_term:
+                of_type("terms", three, list, type(None))
+                for number in three or ():
+                    of_type("terms", number, float, int)
+        tenths: list[Sequence[Any]] = [found.payoffs, *found.terms.values()]
+        for stretches in tenths:
+            if len(stretches) != STRETCHES or any(isinstance(three, list) and len(three) != 3 for three in stretches):
+                raise ValueError(f"terms and payoffs must be of {STRETCHES} tenths, got {shown(stretches)}")
+        return dataclasses.replace(found, episodes=tuple(map(Episode.of, values["episodes"])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +116,7 @@ class BriefTraining:
         settings: of the trainer, where they differ from its defaults; the discount is that of the request.
 
     Raises:
-        TypeError: ``settings`` is no dict.
+        TypeError: ``algo`` is no text, or ``settings`` no dict.
         ValueError: a number is out of its range.
     """
 
@@ -103,6 +128,7 @@ class BriefTraining:
 
     def __post_init__(self) -> None:
         """Check the fields."""
+        check_text("algo", self.algo)
         check_integer("train_steps", self.steps, 1)
         check_integer("train_seeds", self.seeds, 1, 1000)
         check_integer("episodes", self.episodes, 1, 100_000)
@@ -139,10 +165,16 @@ class BriefTraining:
             request: what for.
             text: the expression or the function.
             terms: name -> expression or function, whose values are watched.
+
+        Raises:
+            ValueError: the file in the folder is damaged.
         """
         path = request.out / "trained" / f"{self._name(request, text, terms)}.json"
         if path.exists():
-            return Trained.of(json_object(path.read_bytes()))
+            try:
+                return Trained.of(json_object(path.read_bytes()))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{path} is damaged or no record of a training: {error}") from error
         found = self._train(request, text, terms)
         data = json.dumps(found.as_dict(), allow_nan=False, indent=1)
         write_atomically(path, f"{data}\n".encode())

@@ -121,7 +121,7 @@ class Evolution:
         settings: of the trainer.
 
     Raises:
-        TypeError: ``settings`` is no dict.
+        TypeError: ``algo`` is no text, or ``settings`` no dict.
         ValueError: a number is out of its range.
     """
 
@@ -234,13 +234,8 @@ class Evolution:
             form: system message, which shows the form of the reply.
             description: of the environment; empty: that of :func:`payoff.wrappers.llm.propose.describe`.
         """
-        if not description:
-            env = request.make(1)
-            try:
-                description = describe(env)
-            finally:
-                env.close()
-        _, user = prompt(description, request.task, use=request.use, count=1, limit=request.limit)
+        told = description or request.look(describe)
+        _, user = prompt(told, request.task, use=request.use, count=1, limit=request.limit)
         return [{"role": "system", "content": form}, user]
 
     def _try(self, request: Request, client: ChatClient, messages: Messages, number: int, sample: int) -> Tried:

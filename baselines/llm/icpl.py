@@ -85,7 +85,10 @@ class Icpl(Evolution):
         shown = [tried.trained.episodes for tried in scored if tried.trained is not None]
         outside = judge_of(self.judge)
         if outside is not None:
-            best, worst = outside.choose(shown)
+            named = outside.choose(shown)
+            if not isinstance(named, tuple | list) or len(named) != 2:
+                raise TypeError(f"judge {self.judge} must return two numbers, got {named!r}")
+            best, worst = named
             for name, value in (("best", best), ("worst", worst)):
                 check_integer(f"{name} of judge {self.judge}", value, 0, len(shown) - 1)
             if best == worst:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from payoff.baselines.llm.step_judges import Calm, step_truth
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_integer
 from payoff.wrappers import StepTruth
+from payoff.wrappers.arguments import check_sequence
 from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.labellers import SilentLabeller
 from payoff.wrappers.llm.propose import describe
@@ -114,6 +114,7 @@ class Subgoals:
 
     def __post_init__(self) -> None:
         """Check the fields."""
+        check_sequence("subgoals", self.subgoals, "texts")
         if len(self.subgoals):
             check_texts("subgoals", self.subgoals)
         elif self.truth:
@@ -124,11 +125,13 @@ class Subgoals:
         """Play a few steps; nobody is asked.
 
         Raises:
-            ValueError: ``use`` is ``reward``, or the steps cannot be shown in this environment.
+            ValueError: ``use`` is ``reward``, a text or the folder's name cannot be written in an option, or the steps
+                cannot be shown in this environment.
         """
         if request.use == "reward":
             raise ValueError("use must be potential or added with method calm: subgoals alone are no task")
         learner = self._learner(request, self.subgoals or ["a subgoal"])
+        learner.specification()  # what comes of it must be writable
         problem, truth = self._problem(request), self._truth(request)
         play_randomly(problem, learner.bonus(problem, SilentLabeller(), truth), 1)
 
@@ -149,12 +152,14 @@ class Subgoals:
         return Outcome(passed, option, "subgoal")
 
     def _asked(self, request: Request, client: ChatClient) -> tuple[str, ...]:
-        env = request.make(1)
-        try:
-            messages = subgoal_prompt(describe(env), request.task, self.most)
-        finally:
-            env.close()
-        return ask_readable(client, messages, partial(read_subgoals, most=self.most), tries=request.tries)[0]
+        messages = subgoal_prompt(request.look(describe), request.task, self.most)
+
+        def read(reply: str) -> tuple[str, ...]:
+            found = read_subgoals(reply, self.most)
+            self._learner(request, found).specification()
+            return found
+
+        return ask_readable(client, messages, read, tries=request.tries)[0]
 
     def _problem(self, request: Request) -> Problem:
         return Problem(

@@ -15,10 +15,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from payoff.baselines.llm.methods import Outcome, Request
+from payoff.baselines.llm.methods import Outcome, Request, limit_setting, plain
 from payoff.envs.core.params import check_integer
 from payoff.wrappers.llm.client import ChatClient, ask_readable
-from payoff.wrappers.llm.expression_reward import LIMIT
 from payoff.wrappers.llm.factors import check_factor
 from payoff.wrappers.llm.propose import (
     Candidate,
@@ -116,12 +115,8 @@ class LatentFactors:
         return Outcome(sorted_candidates(found), _option(request, found))
 
     def _first(self, request: Request) -> Messages:
-        env = request.make(1)
-        try:
-            description = describe(env)
-        finally:
-            env.close()
         role = _ROLE.format(most=request.candidates)
+        description = request.look(describe)
         parts = (description, language_section(request.limit), task_section(request.task), f"# What to write\n\n{role}")
         return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "\n\n".join(parts)}]
 
@@ -162,8 +157,7 @@ def _errors(found: list[Candidate]) -> list[str]:
 
 def _option(request: Request, found: list[Candidate]) -> tuple[str, str] | None:
     """The transform of all factors that met every demand; None where there are none."""
-    texts = [candidate.text for candidate in found if candidate.verdict.passed]
+    texts = [plain(candidate.text) for candidate in found if candidate.verdict.passed]
     if not texts:
         return None
-    limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
-    return "--transform", f"lare:factors={json.dumps(texts, separators=(',', ':'))}{limit}"
+    return "--transform", f"lare:factors={json.dumps(texts, separators=(',', ':'))}{limit_setting(request)}"

@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gymnasium.vector import VectorEnv
 
@@ -33,7 +33,19 @@ from payoff.wrappers.llm.function import Function
 from payoff.wrappers.llm.propose import MOST_CANDIDATES
 from payoff.wrappers.llm.verdict import USES, Use
 
-__all__ = ["METHODS", "Judged", "LlmMethod", "Outcome", "Request", "llm_method", "training_option"]
+__all__ = [
+    "METHODS",
+    "Judged",
+    "LlmMethod",
+    "Outcome",
+    "Request",
+    "limit_setting",
+    "llm_method",
+    "plain",
+    "training_option",
+]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +100,14 @@ class Request:
     def make(self, num_envs: int) -> VectorEnv:
         """The environment as single-agent trainers see it, all copies unwrapped, with full infos."""
         return make_vector(self.env_id, num_envs, {"info": "full", **self.keywords})
+
+    def look(self, say: Callable[[VectorEnv], T]) -> T:
+        """What a function says of the environment: of one copy, which is closed afterwards."""
+        env = self.make(1)
+        try:
+            return say(env)
+        finally:
+            env.close()
 
 
 class Judged(Protocol):
@@ -179,18 +199,29 @@ def llm_method(specification: str) -> LlmMethod:
 
 def training_option(text: str, request: Request) -> tuple[str, str]:
     """How ``payoff train`` is told to use a text, which has passed the parser; see :class:`Outcome`."""
-    program = reward_text.parse(text)
-    if isinstance(program, Function):  # JSON escapes the ends of its lines, and in its only form it has no quotes
-        line = json.dumps(reward_text.unparse(program))
-    else:
-        line = " ".join(text.split())  # to an expression, an end of a line is a blank
+    line = plain(text)
+    if "\n" in line:  # JSON escapes the ends of lines
+        line = json.dumps(line)
     if isinstance(value_of(line), int | float):
         line = f"({line})"  # an option would take it for a number
-    limit = "" if request.limit == LIMIT else f",limit={request.limit:g}"
+    limit = limit_setting(request)
     if request.use == "potential":
         return "--shaping", f"potential:expression={line}{limit}"
     added = ",added=true" if request.use == "added" else ""
     return "--reward-learner", f"expression:text={line}{added}{limit}"
+
+
+def plain(text: str) -> str:
+    """A text that has passed the parser, without quotes: a function in its only form, an expression in one line."""
+    program = reward_text.parse(text)
+    if isinstance(program, Function):
+        return reward_text.unparse(program)
+    return " ".join(text.split())  # to an expression, an end of a line is a blank
+
+
+def limit_setting(request: Request) -> str:
+    """The setting ``,limit=`` of a specification, in as many digits as it takes; empty where it is the usual one."""
+    return "" if request.limit == LIMIT else f",limit={float(request.limit)!r}".removesuffix(".0")
 
 
 def _asks(thing: Any) -> bool:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from payoff.envs.core.arrays import shown
 from payoff.files import append_line, read_lines, write_atomically
 
 __all__ = ["answer"]
@@ -24,7 +25,7 @@ def answer(path: Path, question: str, fault: Callable[[str], str], say: Callable
         say: shows a line.
 
     Raises:
-        ValueError: there is nobody to answer, or the file is damaged.
+        ValueError: there is nobody to answer, or the file is damaged or holds an answer that is none.
     """
     name = hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()
     if not path.exists():
@@ -33,8 +34,11 @@ def answer(path: Path, question: str, fault: Callable[[str], str], say: Callable
     if not lines or lines[0] != _FORM:
         raise ValueError(f"{path} must be a file of answers, whose first line says {_FORM['format']}")
     for line in lines[1:]:
-        if line.get("hash") == name and isinstance(line.get("answer"), str):
-            return str(line["answer"])
+        given = line.get("answer")
+        if line.get("hash") == name:
+            if not isinstance(given, str) or fault(given):
+                raise ValueError(f"{path} must hold answers that fit their questions, got {shown(given)}")
+            return given
     say(question)
     while True:
         try:

@@ -31,9 +31,6 @@ class Expressions:
         return Outcome(found, training_option(best.text, request) if best.verdict.passed else None)
 
     def _messages(self, request: Request) -> Messages:
-        env = request.make(1)
-        try:
-            description = describe(env)
-        finally:
-            env.close()
-        return prompt(description, request.task, use=request.use, count=request.candidates, limit=request.limit)
+        return prompt(
+            request.look(describe), request.task, use=request.use, count=request.candidates, limit=request.limit
+        )

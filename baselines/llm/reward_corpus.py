@@ -25,7 +25,9 @@ from payoff.baselines.environments import is_outside
 from payoff.baselines.llm.brief_training import BriefTraining
 from payoff.baselines.llm.methods import Request
 from payoff.baselines.llm.run_file import LlmRun, read_run
+from payoff.envs.core.arrays import shown
 from payoff.envs.core.params import check_integer
+from payoff.envs.core.specification import parse as parse_specification
 from payoff.extras import require
 from payoff.files import read_lines, write_atomically
 from payoff.wrappers.arguments import check_text
@@ -231,7 +233,8 @@ def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows.append({"run": name, **_row(opened, _candidate(line))})
+            row = {"run": name, **_row(opened, _candidate(line))}
+            rows.append({key: _written(value) if isinstance(value, str) else value for key, value in row.items()})
         except (KeyError, TypeError, ValueError) as error:
             said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}, line {number}: {said}") from error
@@ -339,12 +342,12 @@ def _row(folder: _Folder, candidate: Candidate) -> dict[str, Any]:
         "hash": candidate.hash,
         "sample": exchange["sample"],
         "prompt": [{"role": m["role"], "content": _written(m["content"])} for m in exchange["messages"]],
-        "reply": _written(exchange["reply"]),
+        "reply": exchange["reply"],
         "tokens_in": exchange["tokens_in"],
         "tokens_out": exchange["tokens_out"],
-        "text": _written(candidate.text),
-        "read_as": _written(verdict.text),
-        "why": _written(candidate.why),
+        "text": candidate.text,
+        "read_as": verdict.text,
+        "why": candidate.why,
         "passed": verdict.passed,
         "usable": verdict.usable,
         "findings": [
@@ -409,6 +412,10 @@ def _request(row: Mapping[str, Any], out: Path, seed: int) -> Request:
     if ":" in env_id or is_outside(env_id):  # a module that somebody's folder names is not imported
         raise ValueError(f"environments must be of this package to be trained in, got {env_id} in {row['run']}")
 
+    keywords = json.loads(row["params"])
+    if _names_module(keywords):
+        raise ValueError(f"params must name no module to be trained with, got {shown(keywords)} in {row['run']}")
+
     def judge(text: str) -> Verdict:
         raise AssertionError("what was judged is not judged again")
 
@@ -417,9 +424,20 @@ def _request(row: Mapping[str, Any], out: Path, seed: int) -> Request:
         task=row["task"],
         judge=judge,
         out=out,
-        keywords=json.loads(row["params"]),
+        keywords=keywords,
         use=row["use"],
         limit=row["limit"],
         gamma=row["gamma"],
         seed=seed,
     )
+
+
+def _names_module(value: Any) -> bool:
+    """Whether a part of JSON values says ``package.module:Name``, which an environment would import."""
+    if isinstance(value, str):
+        try:
+            return parse_specification(value).outside
+        except ValueError:  # nor does the environment read it
+            return False
+    parts = value.values() if isinstance(value, Mapping) else value
+    return isinstance(value, Mapping | list) and any(map(_names_module, parts))

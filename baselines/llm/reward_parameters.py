@@ -16,13 +16,12 @@ from payoff.baselines.llm.methods import Outcome, Request, training_option
 from payoff.extras import require
 from payoff.wrappers.llm.client import ChatClient, ask_readable
 from payoff.wrappers.llm.expression import Node, Read, unparse
-from payoff.wrappers.llm.propose import Candidate, describe, sorted_candidates, task_section
+from payoff.wrappers.llm.propose import MOST_WHY, Candidate, describe, sorted_candidates, task_section
 from payoff.wrappers.llm.store import Messages, prompt_hash
 
 __all__ = ["RewardParameters"]
 
 _MOST_LINES = 4000  # characters of a description that are passed on
-_MOST_WHY = 500  # characters of it that are kept as the reason
 
 _DESCRIBE = """You put tasks for reinforcement learning into words and numbers.
 Reply with two to six lines of this form, each of which is filled in, and with nothing else:
@@ -79,7 +78,7 @@ class RewardParameters:
             text = unparse(tree)
             if text not in found:
                 hash_ = prompt_hash(client.by, client.settings, asked, i)
-                found[text] = Candidate(text, lines[:_MOST_WHY], request.judge(text), client.by, hash_, "parameters")
+                found[text] = Candidate(text, lines[:MOST_WHY], request.judge(text), client.by, hash_, "parameters")
         best, *others = sorted_candidates(list(found.values()))
         return Outcome((best, *others), training_option(best.text, request) if best.verdict.passed else None)
 
@@ -88,12 +87,8 @@ class RewardParameters:
         from payoff.wrappers.llm.term_templates import entries_of
 
         task = task_section(request.task)
-        env = request.make(1)
-        try:
-            description, entries = describe(env), entries_of(env)
-        finally:
-            env.close()
-        content = "\n\n".join((description, _listed(entries), task))
+        entries = request.look(entries_of)
+        content = "\n\n".join((request.look(describe), _listed(entries), task))
         return entries, [{"role": "system", "content": _DESCRIBE}, {"role": "user", "content": content}]
 
     def _code(self, request: Request, entries: dict[str, Read], lines: str) -> Messages:

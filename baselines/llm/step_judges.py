@@ -25,8 +25,8 @@ from payoff.baselines.llm.answering import Answered, play_randomly
 from payoff.baselines.reward_problem import Problem
 from payoff.envs.core.params import check_flag, check_integer
 from payoff.envs.core.specification import imported, near, parse
-from payoff.wrappers import NamedScreen, RewardMethod, StepTruth, SubgoalBonus, SuggestionBonus, observation_names
-from payoff.wrappers.arguments import check_mapping, check_text
+from payoff.wrappers import NamedScreen, RewardMethod, StepTruth, SubgoalBonus, SuggestionBonus
+from payoff.wrappers.arguments import check_mapping, check_sequence, check_text
 from payoff.wrappers.llm.captions import Captions
 from payoff.wrappers.llm.labellers import Labeller, ScriptedLabeller, SilentLabeller, StoredLabeller
 from payoff.wrappers.llm.subset_questions import MOST_TEXTS, check_texts
@@ -117,7 +117,7 @@ class _StepJudge(Answered):
         if self.screen:
             own: Captions = imported(parse(self.screen, "screen"), callable, "a function of obs and info")
             return own
-        names = _names(problem)
+        names = problem.names()
         if not names:
             raise ValueError(
                 f"screen must be a function of yours, package.module:Name: {problem.env_id} does not say what the "
@@ -189,6 +189,7 @@ class Ellm(_StepJudge):
     def __post_init__(self) -> None:
         """Check the fields."""
         super().__post_init__()
+        check_sequence("phrases", self.phrases, "texts")
         if len(self.phrases):
             object.__setattr__(self, "phrases", [*check_texts("phrases", self.phrases)])
         check_integer("most", self.most, 1, MOST_TEXTS)
@@ -223,19 +224,13 @@ def step_truth(truth: Mapping[str, str], texts: Sequence[str], problem: Problem)
     for name in truth:
         if name not in texts:
             raise ValueError(f"truth must be of {', '.join(map(repr, texts))}, got {name!r}{near(str(name), texts)}")
-    names = _names(problem)
+    names = problem.names()
     for name, text in truth.items():
         try:
             StepTruth([text], names=names)
         except (TypeError, ValueError) as error:
             raise type(error)(f"truth of {name!r}: {str(error).partition(': ')[2]}") from error
     return StepTruth([truth.get(text, "0") for text in texts], names=names)
-
-
-def _names(problem: Problem) -> tuple[str, ...]:
-    env = problem.make(1)
-    env.close()
-    return observation_names(env)
 
 
 def _written(value: Any) -> str:

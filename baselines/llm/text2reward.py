@@ -61,11 +61,7 @@ class Text2Reward(Evolution):
 
     def opening(self, request: Request) -> Messages:
         """The prompt, with the sketch in place of the list of what can be read."""
-        env = request.make(1)
-        try:
-            whole, lines = describe(env), readable(env)
-        finally:
-            env.close()
+        whole, lines = request.look(describe), request.look(readable)
         listed = "\n".join(f"- {line}" for line in lines)
         assert listed in whole
         return self.asked(request, TERMS_FORM, whole.replace(listed, f"{sketch(lines)}\n\n{_STAGES}"))

@@ -11,9 +11,11 @@ import numpy as np
 
 from payoff.baselines.environments import OneSeat, make_one_seat
 from payoff.baselines.policies import Policy
+from payoff.envs.core.arrays import shown
 from payoff.wrappers import observation_names
+from payoff.wrappers.arguments import check_mapping
 
-__all__ = ["Episode", "watch"]
+__all__ = ["Episode", "of_type", "watch"]
 
 _MOST_NUMBERS = 12  # of an observation that is told
 _MOST_CAPTIONS = 12  # of an episode that are told
@@ -47,8 +49,23 @@ class Episode:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The episode of :meth:`as_dict`."""
-        return cls(**values)
+        """The episode of :meth:`as_dict`.
+
+        Raises:
+            TypeError: a name is missing or unknown, or a value is of another type.
+        """
+        check_mapping("an episode", values, "numbers")
+        found = cls(**values)
+        check_mapping("captions", found.captions, "counts")
+        of_type("payoff", found.payoff, float, int)
+        of_type("steps", found.steps, int)
+        of_type("ended", found.ended, bool)
+        of_type("progress", found.progress, float, int, type(None))
+        of_type("last", found.last, str)
+        of_type("seen", found.seen, str)
+        for count in found.captions.values():
+            of_type("captions", count, int)
+        return found
 
     def words(self, *, payoff: bool) -> str:
         """One line.
@@ -68,6 +85,12 @@ class Episode:
             )
             told.append(f"last: {self.last}")
         return "; ".join([*told, f"seen last: {self.seen}"])
+
+
+def of_type(name: str, value: Any, *kinds: type) -> None:
+    """Raise TypeError unless what a file says is of one of these types; True is no number here."""
+    if type(value) not in kinds:
+        raise TypeError(f"{name} must be {' or '.join(kind.__name__ for kind in kinds)}, got {shown(value)}")
 
 
 def watch(policy: Policy, env_id: str, keywords: Mapping[str, Any], *, episodes: int, seed: int) -> tuple[Episode, ...]:

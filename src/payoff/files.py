@@ -34,6 +34,7 @@ __all__ = [
     "write_atomically",
 ]
 
+_MOST_DIGITS = 308  # of a whole number: any such is a float as well
 _KINDS = "biuf"  # bool, signed and unsigned integers, floats
 
 
@@ -242,10 +243,9 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:  # Python reads 4300 digits
-        raise ValueError(f"a number has {len(text)} digits") from None
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(text)} digits")
+    return int(text)
 
 
 _STRICT: dict[str, Any] = {

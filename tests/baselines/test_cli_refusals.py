@@ -21,6 +21,7 @@ from payoff.baselines import checkpoint, results, run
 from payoff.baselines.ablation import Ablation, ablate
 from payoff.baselines.pool import Event
 from payoff.baselines.results import read_runs
+from payoff.cli.shared import printable
 from tests.baselines.commands import call, refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +71,7 @@ def test_an_out_that_is_no_folder_is_refused_before_anything_runs(capsys, tmp_pa
     (tmp_path / "file").write_text("mine")
     out = where.format(file=tmp_path / "file")
     err = refused(capsys, *command, "--out", out)
-    assert "out must be a folder that takes files, got" in err and out in err
+    assert "out must be a folder that takes files, got" in err and printable(out) in err
     assert (tmp_path / "file").read_text() == "mine" and not log.exists()
 
 

@@ -170,7 +170,9 @@ def test_either_a_text_or_a_file(capsys, tmp_path):
     assert message in refused(capsys, "check-reward", "GridNav-v0", *both)
     assert "nothing" in refused(capsys, "check-reward", "GridNav-v0", "--file", tmp_path / "nothing")
     (tmp_path / "bytes").write_bytes(b"\xff")
-    assert "utf-8" in refused(capsys, "check-reward", "GridNav-v0", "--file", tmp_path / "bytes")
+    assert "--file must be a text in UTF-8" in refused(
+        capsys, "check-reward", "GridNav-v0", "--file", tmp_path / "bytes"
+    )
 
 
 def test_a_demand_that_fails_is_the_exit_status(capsys):

@@ -180,7 +180,7 @@ class OpenAIClient:
         deadline = time.monotonic() + self._timeout
         ask = self._client.chat.completions.with_streaming_response.create
         try:
-            with ask(model=self.by, messages=[dict(message) for message in messages], **self.settings) as response:
+            with ask(model=self.by, messages=[*map(_sendable, messages)], **self.settings) as response:
                 kind = response.headers.get("content-type", "none").partition(";")[0].strip().lower()
                 if kind != "application/json":
                     raise NoReplyError(f"the server must answer application/json, got {shown(kind)}")
@@ -323,6 +323,11 @@ def _shorten_error(timeout: float, response: Any) -> None:
                 return
 
     response.iter_bytes = first_bytes
+
+
+def _sendable(message: Mapping[str, str]) -> dict[str, str]:
+    """The message with half surrogate pairs, which no encoding has, as escapes: replies and captions may hold them."""
+    return {name: text.encode("utf-8", "backslashreplace").decode("utf-8") for name, text in message.items()}
 
 
 def _check_url(url: str) -> None:

@@ -220,6 +220,10 @@ class RecordedLabeller:
         weakref.finalize(self, self._worker.stop)
         self._ask = partial(_answer, whom, tries=tries)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to be copied or pickled: two would write to one file."""
+        raise TypeError("a RecordedLabeller must stay where it is: it has a file and a thread; make one for each bonus")
+
     def answer(self, question: Question) -> float:
         """See :class:`Labeller`."""
         return self._ask(question)

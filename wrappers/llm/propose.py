@@ -35,6 +35,7 @@ from payoff.wrappers.llm.verdict import USES, Use, Verdict
 __all__ = [
     "MOST_CANDIDATES",
     "MOST_TERMS",
+    "MOST_WHY",
     "Candidate",
     "Proposal",
     "describe",
@@ -52,7 +53,7 @@ MOST_CANDIDATES = 32
 MOST_TERMS = 16  # of one proposal
 _TERM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")  # name of a term
 _MOST_TASK = 4000  # characters of the task
-_MOST_WHY = 500  # characters that are kept of a reason
+MOST_WHY = 500  # characters that are kept of a reason
 _MOST_DOC = 20_000  # characters of a game's documentation
 _MOST_ENTRIES = 200  # entries of an observation that are listed
 _NOT_TOLD = ("Theory", "Version history")  # sections: what is best here is for the model to find out
@@ -339,7 +340,7 @@ def _why(name: str, item: dict[str, Any]) -> str:
     if not isinstance(item.get("why", ""), str):
         raise ValueError(f"{name}: why must be a text")
     why: str = item.get("why", "")
-    return why[:_MOST_WHY]
+    return why[:MOST_WHY]
 
 
 def _observation(env: Any) -> list[str]:

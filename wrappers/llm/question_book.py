@@ -90,6 +90,8 @@ class QuestionBook:
         """See :meth:`payoff.wrappers.bonus.base.Part.read_state`."""
         check_names("a book of questions", state, {"step": None, "questions": None})
         step = int(state_array("a book of questions", "step", state["step"], np.array(0)))
+        if step < 0:
+            raise ValueError(f"step must be at least 0, got {step}")
         found = unpacked("questions", state["questions"], ("answers", "waiting"))
         answers = {q: float(x) for q, x in map(self._entry, found["answers"])}
         waiting = {q: x for q, x in map(self._entry, found["waiting"])}
@@ -113,7 +115,7 @@ class QuestionBook:
         try:
             *words, number = entry
             question = self._question(tuple(words))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"questions must be lists of words and a number, got {shown(entry)}: {error}") from error
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise ValueError(f"questions must end with a number, got {shown(entry)}")

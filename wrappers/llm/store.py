@@ -223,8 +223,10 @@ class ReplyStore:
         check_integer("step", step, 0)
         if name in self.steps[word]:
             raise ValueError(f"event must be new: the same was {word} before")
-        if word == "arrived" and step < self.steps["asked"].get(name, 0):
-            raise ValueError(f"step must be at least that of the asking, {self.steps['asked'][name]}, got {step}")
+        if word == "arrived":
+            asked = self.steps["asked"].get(name)
+            if asked is None or step < asked:
+                raise ValueError(f"step must be at least that of the asking, {asked}, got {step}")
         return name, word, step
 
     def _exchange(self, line: dict[str, Any]) -> tuple[str, Reply]:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import tyro
 
-from payoff.cli.shared import UserError, near
+from payoff.cli.shared import UserError, near, printable
 from payoff.envs.core.specification import import_from_here
 
 __all__ = ["COMMANDS", "Command", "UserError", "main"]
@@ -82,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except UserError as error:
-        print(f"payoff: error: {_abridged(str(error))}", file=sys.stderr)
+        told = printable(_abridged(str(error)), keep="\n")
+        print(f"payoff: error: {told}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("payoff: stopped", file=sys.stderr)

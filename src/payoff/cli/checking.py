@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from payoff.cli.shared import assignments, console, user_errors
+from payoff.cli.shared import assignments, console, printable, user_errors
 
 if TYPE_CHECKING:
     from payoff.wrappers import Verdict
@@ -91,7 +91,10 @@ class CheckReward:
 
     def _text(self) -> str:
         if self.expression is None and self.file is not None:
-            return self.file.read_text(encoding="utf-8")
+            try:
+                return self.file.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"--file must be a text in UTF-8, got {self.file}: {error.reason}") from error
         if self.expression is not None and self.file is None:
             return self.expression
         raise ValueError("there must be either --expression or --file")
@@ -120,9 +123,10 @@ def _print(found: Verdict) -> None:
     from rich.table import Table
 
     screen = console()
-    screen.print(f"{found.text}  ({found.use})", soft_wrap=True)
+    text = printable(found.text, keep="\n")
+    screen.print(f"{text}  ({found.use})", soft_wrap=True)
     table = Table("demand", "met", "found", box=None, pad_edge=False, header_style="bold")
     for finding in found.findings:
         met = {True: "yes", False: "NO", None: "-"}[finding.passed]
-        table.add_row(finding.name, met, finding.words)
+        table.add_row(finding.name, met, printable(finding.words))
     screen.print(table)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from payoff.cli.shared import UserError, console, results_written, user_errors
+from payoff.cli.shared import UserError, console, printable, results_written, user_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +67,7 @@ class Corpus:
                     training,
                     self.out.parent,
                     seed=self.seed,
-                    say=lambda line: print(line, file=sys.stderr),
+                    say=lambda line: print(printable(line), file=sys.stderr),
                 )
         with results_written():
             write_corpus(frame, self.out)
@@ -82,6 +82,6 @@ class Corpus:
         screen = console()
         table = Table(*SUMMARY, box=None, pad_edge=False, header_style="bold")
         for row in summary(frame):
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         screen.print(table)
         screen.print(f"{frame.height} candidates: {self.out}", soft_wrap=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from payoff.cli.checking import CheckReward
-from payoff.cli.shared import UserError, assignments, console, results_written, user_errors
+from payoff.cli.shared import UserError, assignments, console, printable, results_written, user_errors
 
 if TYPE_CHECKING:
     from payoff.baselines.llm.methods import Outcome, Request
@@ -94,7 +94,7 @@ class LlmReward:
 
     def run(self) -> int:
         """See :class:`payoff.cli.Command`."""
-        from payoff.baselines.llm.methods import llm_method
+        from payoff.baselines.llm.methods import Outcome, llm_method
         from payoff.baselines.llm.run_file import Asked, begin_run, check_folder
         from payoff.wrappers.llm.client import NoReplyError
 
@@ -108,6 +108,8 @@ class LlmReward:
         try:
             with user_errors():
                 found = method.run(request, client)
+                if not isinstance(found, Outcome):
+                    raise TypeError(f"method {self.method} must return an Outcome, got {type(found).__name__}")
         except NoReplyError as error:
             raise UserError(" ".join(str(error).split())) from error
         with results_written():
@@ -136,7 +138,7 @@ class LlmReward:
             gamma=self.gamma,
             steps=self.steps,
             seed=self.seed,
-            say=lambda line: print(line, file=sys.stderr),
+            say=lambda line: print(printable(line, keep="\n"), file=sys.stderr),
         )
 
     def _client(self) -> ChatClient:
@@ -181,7 +183,10 @@ class LlmReward:
         """What all replies of the folder took, as servers counted it; to stderr."""
         from payoff.wrappers.llm.store import ReplyStore
 
-        store = ReplyStore(self.out / "store.jsonl")
+        path = self.out / "store.jsonl"
+        if not path.exists():  # whoever was asked keeps none
+            return
+        store = ReplyStore(path)
         counts = store.tokens()
         if not any(counts):
             return
@@ -189,7 +194,7 @@ class LlmReward:
         if self.prices is not None:
             cost = sum(count * price for count, price in zip(counts, self.prices, strict=True)) / 1e6
             told += f", {cost:.6g} at these prices"
-        print(told, file=sys.stderr)
+        print(printable(told), file=sys.stderr)
 
     def _mutator(self, expression: str) -> Mutator:
         from payoff.baselines import environments
@@ -230,13 +235,13 @@ class LlmReward:
 
         screen = console()
         count = len(found.candidates)
-        screen.print(f"{count} candidate{'s' * (count != 1)} by {_shown(by)}, as {self.use}", soft_wrap=True)
+        screen.print(f"{count} candidate{'s' * (count != 1)} by {printable(by)}, as {self.use}", soft_wrap=True)
         scored = any(candidate.payoff is not None for candidate in found.candidates)
         heads = [*(["payoff"] if scored else []), "passed", found.kind, "found"]
         table = Table(*heads, box=None, pad_edge=False, header_style="bold")
         for candidate in found.candidates:
             payoff = "-" if candidate.payoff is None else f"{candidate.payoff:.6g}"
-            row = "yes" if candidate.passed else "NO", _shown(candidate.text), candidate.found
+            row = "yes" if candidate.passed else "NO", printable(candidate.text), printable(candidate.found)
             table.add_row(*([payoff] if scored else []), *row)
         screen.print(table)
         if found.option is None:
@@ -245,8 +250,3 @@ class LlmReward:
         params = ["--params", *self.params] if self.params else []
         words = ["payoff", "train", "--algo", "ppo", "--env", env_id, "--out", str(self.out / "train")]
         screen.print(shlex.join([*words, *params, *found.option]), soft_wrap=True)
-
-
-def _shown(text: str) -> str:
-    """A text that a terminal can show: what is not printable is written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

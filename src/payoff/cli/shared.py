@@ -15,7 +15,7 @@ from payoff.envs.core.specification import near
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["UserError", "assignments", "console", "near", "results_written", "user_errors"]
+__all__ = ["UserError", "assignments", "console", "near", "printable", "results_written", "user_errors"]
 
 
 class UserError(Exception):
@@ -53,6 +53,17 @@ def assignments(option: str, words: Sequence[str]) -> dict[str, Any]:
                 raise ValueError(f"--{option} gives {name} twice")
             values[name] = value
     return values
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text that does nothing to a terminal: what is not printable is written as an escape.
+
+    Args:
+        text: from a file, a server or a model.
+        keep: letters that stay as they are, such as the end of a line.
+    """
+    letters = (c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+    return "".join(letters)
 
 
 def console() -> Console:

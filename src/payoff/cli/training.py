@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from payoff.cli.shared import assignments, console, results_written, user_errors
+from payoff.cli.shared import assignments, console, printable, results_written, user_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +113,8 @@ class Train:
         else:
             say(screen, "finished before:")
         if row["status"] == "failed":
-            print(f"payoff: the run failed: {row['message'].splitlines()[0]} (run {config.run_id})", file=sys.stderr)
+            told = printable(row["message"].splitlines()[0])
+            print(f"payoff: the run failed: {told} (run {config.run_id})", file=sys.stderr)
             return 1
         _print_measures(row, screen)
         saved = run.checkpoint_path(self.out, config.run_id)

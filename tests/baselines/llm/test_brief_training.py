@@ -52,6 +52,49 @@ def test_a_record_is_read_again(tmp_path, monkeypatch):
             training.train(other, "obs.x", {"term": "obs.x"})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payoff": "x"},
+        {"payoff": 10**400},
+        {"error": None},
+        {"terms": []},
+        {"terms": {"term": [[1]] * 10}},
+        {"terms": {"term": [None]}},
+        {"payoffs": [None] * 9},
+        {"payoffs": [True] * 10},
+        {"episodes": 5},
+        {"episodes": [1]},
+        {"episodes": [{}]},
+        {"more": 1},
+    ],
+    ids=lambda change: str(change)[:30],
+)
+def test_a_damaged_record_is_refused_by_name(tmp_path, change):
+    asked, training = request(tmp_path), BriefTraining(steps=100, episodes=1)
+    training.train(asked, "obs.x", {"term": "obs.x"})
+    (path,) = (tmp_path / "trained").iterdir()
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({**whole, **change}))
+    with pytest.raises(ValueError, match=f"{path.name} is damaged or no record of a training"):
+        training.train(asked, "obs.x", {"term": "obs.x"})
+    for captions in ([], {"a": "b"}):
+        path.write_text(json.dumps({**whole, "episodes": [{**whole["episodes"][0], "captions": captions}]}))
+        with pytest.raises(ValueError, match="captions must be"):
+            training.train(asked, "obs.x", {"term": "obs.x"})
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="is damaged or no record"):
+        training.train(asked, "obs.x", {"term": "obs.x"})
+
+
+def test_a_limit_keeps_its_digits():
+    """What is trained is cut where what was judged is cut."""
+    for limit, written in ((1.23456789, "1.23456789"), (2, "2"), (0.1, "0.1"), (1e11, "100000000000"), (1e-7, "1e-07")):
+        flag, option = training_option("obs.x", request(None, limit=limit))
+        assert (flag, option) == ("--shaping", f"potential:expression=obs.x,limit={written}")
+        assert float(option.rpartition("=")[2]) == limit
+
+
 def test_numbers_are_no_options():
     asked = request(None)
     assert training_option("1", asked) == ("--shaping", "potential:expression=(1)")

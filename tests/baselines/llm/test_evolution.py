@@ -388,6 +388,27 @@ class Undecided:
         return 0, 0
 
 
+class Silent:
+    """A judge, and a method, that return nothing."""
+
+    def choose(self, shown):
+        pass
+
+    def check(self, request):
+        pass
+
+    def run(self, request, client):
+        pass
+
+
+def test_who_returns_nothing_is_told(tmp_path, capsys):
+    method = llm_method(f"icpl:candidates=2,judge={__name__}:Silent,rounds=1,{SHORT}")
+    with pytest.raises(TypeError, match=r"judge .*:Silent must return two numbers, got None"):
+        method.run(request(tmp_path), Scripted(lambda messages, sample: reply(a=f"obs.x + {sample}")))
+    words = ("llm-reward", "GridNav-v0", "--task", "Go.", "--mutate", "obs.x", "--out", tmp_path / "o")
+    assert "must return an Outcome, got NoneType" in refused(capsys, *words, "--method", f"{__name__}:Silent")
+
+
 def test_a_judge_from_outside(tmp_path):
     said = []
     client = Scripted(lambda messages, sample: said.append(messages) or reply(a=["obs.x", "obs.y"][sample]))

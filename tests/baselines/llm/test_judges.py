@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payoff.baselines.llm.judges import judge_of, payoff_choice
+from payoff.baselines.llm.judges import human_choice, judge_of, payoff_choice
+from payoff.baselines.llm.watched_play import Episode
 
 
 def shown(*payoffs):
@@ -45,3 +47,16 @@ def test_bad_judges():
         judge_of("humans")
     with pytest.raises(TypeError, match="judge must be a text"):
         judge_of(3)
+
+
+def test_an_answer_in_the_file_must_be_one(tmp_path, monkeypatch):
+    """Whoever wrote it there: it is asked for what a person at the terminal is asked for."""
+    episode = Episode(1.0, 2, True, None, {}, "", "x 1")
+    path, said = tmp_path / "person.jsonl", []
+    monkeypatch.setattr("builtins.input", lambda _: "2 1")
+    assert human_choice([[episode], [episode]], "Go.", path, said.append) == (1, 0)
+    head, line = path.read_text().splitlines()
+    for wrong in ("x", "1", "1 1", "3 1", 5, None):
+        path.write_text(f"{head}\n{json.dumps({**json.loads(line), 'answer': wrong})}\n")
+        with pytest.raises(ValueError, match=r"person\.jsonl must hold answers that fit their questions, got"):
+            human_choice([[episode], [episode]], "Go.", path, said.append)

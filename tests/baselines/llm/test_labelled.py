@@ -31,6 +31,7 @@ from tests.wrappers.llm import mini_grid
 
 KEY_ROOM = "payoff/KeyRoom-v0"
 TRUTH = 'truth=["picked up the key","opened the door"]'
+LIVE = "model=m,base_url=http://localhost:1/v1"
 SMALL = {"size": 5, "max_steps": 40}
 
 
@@ -63,6 +64,10 @@ def problem(env_id=KEY_ROOM, **keywords):
         (f"oni:goal=g,{TRUTH},captions=no.such:Name", ValueError, "there is no module no"),
         ("oni:goal=g,replay=none.jsonl", ValueError, "none.jsonl"),
         (f"motif:goal=g,{TRUTH},kind=ranking", TypeError, "kind"),
+        (f"oni:goal=g,{LIVE},store=s,requests=null", ValueError, "requests must be an integer at least 1, got None"),
+        (f"oni:goal=g,{LIVE},store=s,max_tokens={{}}", ValueError, "max_tokens must be an integer"),
+        (f"oni:goal=g,{LIVE},store=s,temperature=3", ValueError, "temperature must be a number"),
+        (f"oni:goal=g,{LIVE},store=/", ValueError, "store must be a file, got /"),
     ],
 )
 def test_what_is_refused_before_anything_runs(specification, kind, message):

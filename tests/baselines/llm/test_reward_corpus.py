@@ -97,6 +97,9 @@ def test_half_a_surrogate_pair_is_written_as_an_escape(folder, tmp_path):
     (folder / "store.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (head, first, second)))
     write_corpus(collect([folder]), tmp_path / "c.parquet")
     assert read_corpus(tmp_path / "c.parquet")["reply"][0].endswith(r"\ud83d")
+    of_run(folder, method="\ud83d", params={"a": "\ud83d"})
+    write_corpus(collect([folder]), tmp_path / "c.parquet")
+    assert read_corpus(tmp_path / "c.parquet")["method"][0] == r"\ud83d"
 
 
 # -- folders that are refused ----------------------------------------------------------------------------------------
@@ -183,6 +186,10 @@ def test_nothing_that_a_folder_names_is_imported(folder, monkeypatch, tmp_path):
         ValueError, match=r"environments must be of this package to be trained in, got trap:mine/Env-v0"
     ):
         train(frame, SHORT, tmp_path)
+    for params in ({"reward": "trap:Layer"}, {"partners": ["trap:mine"]}, {"partners": {"a": "trap:mine:x=1"}}):
+        of_run(folder, method="expressions", env_id="payoff/GridNav-v0", params=params)
+        with pytest.raises(ValueError, match="params must name no module to be trained with"):
+            train(collect([folder]), SHORT, tmp_path)
 
 
 # -- trainings -------------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ def problem(env_id=KEY_ROOM, seed=1, **keywords):
         (CALM + ',truth={"opened the door":"info.nothing"}', ValueError, "info has no 'nothing'"),
         (f"{CALM},replay=none.jsonl", ValueError, "none.jsonl"),
         ("ellm:goal=g,most=0," + TOLD, ValueError, "most must be"),
+        ('ellm:goal=g,phrases=3,truth={"A":"1"}', TypeError, "phrases must be a sequence of texts, got 3"),
         ('ellm:goal=g,phrases=["A","a!"],truth={"A":"1"}', ValueError, "phrases must be 1 to 50 different"),
     ],
 )
@@ -348,6 +349,7 @@ def test_a_subgoal_that_is_never_achieved_ends_with_status_1(server, tmp_path, c
     [
         ("calm", ("--steps", 0), "steps must be"),
         ("calm:most=9", (), "most must be"),
+        ("calm:subgoals=3", (), "subgoals must be a sequence of texts, got 3"),
         ('calm:subgoals=["a","a"]', (), "subgoals must be"),
         ('calm:truth={"a":"1"}', (), "truth must be left out"),
         ('calm:subgoals=["a"],truth={"b":"1"}', (), "truth must be of 'a', got 'b'"),
@@ -370,6 +372,16 @@ def test_the_method_refuses(method, more, message, tmp_path, capsys):
     )
     assert message in refused(capsys, *words)
     assert not (tmp_path / "x").exists()
+
+
+def test_what_no_option_can_say_is_refused_before_anybody_is_asked(server, tmp_path, capsys, monkeypatch):
+    """A name of the folder at once; a subgoal of the model is sent back."""
+    model = ("--method", "calm:crop=3,most=2", "--model", "a-model", "--base-url", server.url)
+    assert "must have no quotes or brackets" in refused(capsys, *ASK, "--out", tmp_path / 'a "b [', *model)
+    assert not server.asked and not list(tmp_path.iterdir())
+    monkeypatch.setattr(f"{__name__}.SUBGOALS", ['opened " ], the door'])
+    assert "must have no quotes or brackets" in refused(capsys, *ASK, "--out", tmp_path / "x", *model, "--tries", 1)
+    assert len(server.asked) == 1
 
 
 def test_shares_of_nothing():

@@ -166,7 +166,10 @@ def text(words):
         ({"questions": text('{"answers": [["a", 1], ["a", 1]], "waiting": []}')}, "questions must be different"),
         ({"questions": text('{"answers": [["a", 1]], "waiting": [["a", 1]]}')}, "questions must be different"),
         ({"questions": text('{"answers": [], "waiting": [["a", 10]]}')}, r"steps must be in 1 \.\. 9"),
+        ({"questions": text('{"answers": [[]], "waiting": []}')}, "questions must be lists of words"),
+        ({"questions": text('{"answers": [["a", ' + "9" * 400 + ']], "waiting": []}')}, "a number has 400 digits"),
         ({"step": np.array(0.5)}, "step must"),
+        ({"step": np.array(-1), "questions": text('{"answers": [], "waiting": []}')}, "step must be at least 0"),
     ],
 )
 def test_a_damaged_state_is_refused(changes, message):

@@ -137,6 +137,13 @@ def quick(monkeypatch):
     monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.01)
 
 
+def test_half_a_surrogate_pair_is_sent_as_an_escape(serve):
+    """Replies and captions may hold one; no encoding has it."""
+    url, seen = serve(fine)
+    assert client(url).ask([{"role": "user", "content": "a \ud83d b"}]).text == "a reply"
+    assert seen[0][1]["messages"] == [{"role": "user", "content": r"a \ud83d b"}]
+
+
 def client(url, **settings):
     return OpenAIClient("a-model", url, **{"timeout": 0.4, "retries": 2, **settings})
 

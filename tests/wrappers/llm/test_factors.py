@@ -208,6 +208,17 @@ def test_what_is_right_of_the_last_reply_is_used(tmp_path):
     assert LatentFactors(samples=1, corrections=0).run(request(tmp_path), asks).option is None
 
 
+def test_a_function_is_a_factor_that_an_option_can_say(tmp_path):
+    """A docstring may hold whatever an option takes for its own; it is left out."""
+    text = 'def factor(next_obs):\n    """] , x=1 "."""\n    coin = next_obs[9]\n    return coin\n'
+    asks = Scripted(lambda messages, sample: written([text]))
+    found = LatentFactors(samples=1, corrections=0).run(request(tmp_path, limit=1.23456789), asks)
+    assert found.option is not None, found.candidates[0].found
+    transform = transform_of(found.option[1], obs_names=tuple(f"cell[{i}]" for i in range(10)))
+    assert transform.features.trees == Factors([text], names=tuple(f"cell[{i}]" for i in range(10))).trees
+    assert transform.features.limit == 1.23456789
+
+
 @pytest.mark.parametrize(
     "reply",
     [

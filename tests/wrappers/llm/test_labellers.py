@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 import time
 
@@ -193,3 +195,11 @@ def test_two_programs_do_not_write_one_store(tmp_path):
         first.note("asked", helps(0).messages(), 5)
     with pytest.raises(ValueError, match="step must be at least that of the asking, 3, got 2"):
         first.note("arrived", helps(0).messages(), 2)
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_is_not_copied(tmp_path, how):
+    """Two would write to one file, and a thread has no copy."""
+    labeller = RecordedLabeller(None, ReplyStore.begin(tmp_path / "s.jsonl", "a-model", {}))
+    with pytest.raises(TypeError, match="a RecordedLabeller must stay where it is"):
+        how([labeller] if how is not copy.copy else labeller)

@@ -311,6 +311,22 @@ def test_where_none_passes_the_status_says_so(capsys, tmp_path, monkeypatch):
     assert "\x1b" not in out and r"\x1b[2J obs.x" in out
 
 
+def test_what_others_say_does_nothing_to_a_terminal(capsys, tmp_path, monkeypatch):
+    """A server's error, a finding, and a line of progress."""
+
+    def asks(messages, sample):
+        raise NoReplyError("bad \x1b[2J\x07")
+
+    monkeypatch.setattr("payoff.cli.proposing.LlmReward._client", lambda self: Scripted(asks))
+    words = ("llm-reward", "GridNav-v0", "--task", TASK, "--out", tmp_path)
+    assert refused(capsys, *words) == "payoff: error: bad \\x1b[2J\\x07\n"
+    found = Verdict("obs.x", "potential", (Finding("parses", False, "\x1b[2J\nhere"),))
+    monkeypatch.setattr("payoff.cli.proposing.LlmReward._client", lambda self: Scripted(lambda m, s: reply("obs.x")))
+    monkeypatch.setattr("payoff.cli.checking.CheckReward.verdict", lambda self: found)
+    assert r"parses: \x1b[2J\nhere" in call(capsys, *words)[1]
+    assert r"\x1b[2J\nhere" in call(capsys, "check-reward", "GridNav-v0", "--expression", "obs.x")[1]
+
+
 def test_a_function_trains_in_one_line(capsys, tmp_path, monkeypatch):
     text = 'def potential(obs, info):\n    """Up, and right."""\n    up = obs["y"]\n    return obs.x + up\n'
     asks = Scripted(lambda messages, sample: reply(text, "import os\ndef f(obs): return 1"))

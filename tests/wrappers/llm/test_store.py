@@ -99,6 +99,17 @@ def test_other_files_are_no_store(tmp_path, head):
         ReplyStore(path)
 
 
+def test_nothing_arrives_that_was_not_asked(tmp_path):
+    path = tmp_path / "store.jsonl"
+    store = filled(path)
+    with pytest.raises(ValueError, match="step must be at least that of the asking, None, got 3"):
+        store.note("arrived", asked(0), 3)
+    whole = path.read_text()
+    path.write_text(whole + json.dumps({"event": "arrived", "hash": "x", "step": 3}) + "\n")
+    with pytest.raises(ValueError, match="line 5: step must be at least that of the asking"):
+        ReplyStore(path)
+
+
 def test_replies_of_another_are_not_added(tmp_path):
     path = tmp_path / "store.jsonl"
     filled(path)
