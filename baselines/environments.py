@@ -33,6 +33,7 @@ __all__ = [
     "make_one_seat",
     "make_vector",
     "outside_spec",
+    "payoffs",
     "shares",
 ]
 
@@ -122,8 +123,7 @@ class OneSeat:
         own = actions[:, 0, 0] if self._scalar else actions[:, 0]
         obs, reward, terminated, truncated, info = self.env.step(own)
         rewards = np.asarray(reward, dtype=np.float64)[:, None]
-        if "payoff" not in info:  # an environment that is not ours; its wrappers may be
-            info["payoff"] = np.asarray(info["true_reward"])[:, None] if "true_reward" in info else rewards
+        info["payoff"] = payoffs(info, rewards)
         return obs[:, None], rewards, terminated, truncated, info
 
     @property
@@ -170,6 +170,18 @@ def is_outside(env_id: str) -> bool:
 def default_reward(env_id: str) -> str:
     """Reward layer of a game where none is named; an environment that is not ours has its own reward, ``private``."""
     return "private" if is_outside(env_id) else registry.load(env_id).rules.default_reward
+
+
+def payoffs(info: Mapping[str, Any], rewards: np.ndarray) -> np.ndarray:
+    """Payoffs ``(B, N)`` of a step; of an environment that is not ours the reward, before any wrapper that is ours.
+
+    Args:
+        info: of the step.
+        rewards: ``(B, 1)``, as the learner is told.
+    """
+    if "payoff" in info:
+        return np.asarray(info["payoff"])
+    return np.asarray(info["true_reward"])[:, None] if "true_reward" in info else rewards
 
 
 def longest_episode(env_id: str, keywords: Mapping[str, Any]) -> int | None:

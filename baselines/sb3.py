@@ -28,7 +28,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from payoff.baselines.checkpoint import fitting
-from payoff.baselines.environments import OneSeat, make_vector, shares
+from payoff.baselines.environments import OneSeat, make_vector, payoffs, shares
 from payoff.baselines.evaluation import evaluate, score, yardsticks
 from payoff.baselines.networks import largest
 from payoff.baselines.result import CURVES, Result
@@ -91,7 +91,7 @@ class NativeVecEnv(VecEnv):
     the library bootstraps truncated episodes.
 
     Args:
-        env: in same-step autoreset mode, with ``payoff`` in its info.
+        env: in same-step autoreset mode.
         levels: whether integer actions are equal levels of the endowment.
 
     Attributes:
@@ -142,7 +142,7 @@ class NativeVecEnv(VecEnv):
         done = terminated | truncated
         actions = self._actions.reshape(self.num_envs, 1, -1)
         share = shares(self.seat, actions)[:, 0]
-        self.episodes.add(np.ones_like(done), info["payoff"].sum(axis=1), rewards, share, done)
+        self.episodes.add(np.ones_like(done), payoffs(info, rewards[:, None]).sum(axis=1), rewards, share, done)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for b in np.flatnonzero(done):
             infos[b] = {

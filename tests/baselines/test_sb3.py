@@ -14,7 +14,7 @@ from payoff.baselines.environments import make_vector
 from payoff.baselines.evaluation import evaluate
 from payoff.baselines.run import load_checkpoint
 from payoff.baselines.training import NotFiniteError
-from payoff.wrappers import LinearReward, wrap
+from payoff.wrappers import ExpressionReward, LinearReward, wrap
 
 TRUST, KEYS = "payoff/TrustDilemma-v0", "payoff/KeyRoom-v0"
 SMALL = {"num_envs": 8, "n_steps": 32, "batch_size": 64}
@@ -157,3 +157,17 @@ def test_a_wrapper_changes_what_is_learned_from_and_not_the_payoffs():
     welfare, told, _, steps = native.episodes.running
     assert (welfare[steps > 0] <= 0.0).all() and (told >= 0.0).all()  # no step but a delivery pays more than 0
     assert steps.max() > 0 and (welfare != told)[steps > 0].all()
+
+
+def test_an_environment_that_is_not_ours_is_its_own_payoff():
+    """CartPole pays 1 a step, whatever a wrapper makes of it: an episode's payoff is its length."""
+    double = ExpressionReward("2")
+    model = sb3.make_sb3("CartPole-v1", num_envs=3, n_steps=32, batch_size=96, wrapper=lambda env: wrap(env, double))
+    native = model.get_env().unwrapped
+    native.reset()
+    for t in range(40):
+        native.step_async(np.full(3, t % 2))
+        _, paid, _, _ = native.step_wait()
+        assert (paid == 2.0).all()
+    welfare, told, _, steps = native.episodes.running
+    assert (welfare == steps).all() and (told == 2.0 * steps).all() and steps.max() > 0
