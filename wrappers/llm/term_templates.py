@@ -36,7 +36,7 @@ from payoff.wrappers.llm.propose import object_of
 from payoff.wrappers.llm.verdict import USES, Use
 
 __all__ = [
-    "MOST_TERMS",
+    "MOST_FILLED",
     "Above",
     "Amount",
     "Near",
@@ -48,7 +48,7 @@ __all__ = [
     "schema",
 ]
 
-MOST_TERMS = 12
+MOST_FILLED = 12  # terms of a reply
 _MOST_INFO = 16  # numbers of an entry of info that are offered
 
 Weight = Annotated[float, Field(ge=-10, le=10)]
@@ -102,7 +102,7 @@ class Program(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     terms: list[Annotated[Near | Above | Amount | Rise, Field(discriminator="term")]] = Field(
-        min_length=1, max_length=MOST_TERMS
+        min_length=1, max_length=MOST_FILLED
     )
 
 

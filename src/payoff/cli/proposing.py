@@ -190,7 +190,8 @@ class LlmReward:
         counts = store.tokens()
         if not any(counts):
             return
-        told = f"{len(store)} replies in {store.path}: {counts[0]:,} tokens of prompts, {counts[1]:,} of replies"
+        replies = "1 reply" if len(store) == 1 else f"{len(store)} replies"
+        told = f"{replies} in {store.path}: {counts[0]:,} tokens of prompts, {counts[1]:,} of replies"
         if self.prices is not None:
             cost = sum(count * price for count, price in zip(counts, self.prices, strict=True)) / 1e6
             told += f", {cost:.6g} at these prices"

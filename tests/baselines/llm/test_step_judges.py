@@ -26,6 +26,7 @@ from payoff.wrappers import wrap
 from payoff.wrappers.llm.store import ReplyStore
 from payoff.wrappers.llm.subset_questions import members
 from tests.baselines.commands import call, refused
+from tests.wrappers.llm import scripted_verdicts
 
 KEY_ROOM = "payoff/KeyRoom-v0"
 SUBGOALS = ["picked up the key", "opened the door"]
@@ -333,6 +334,27 @@ def test_the_method_judges_steps_and_its_store_trains(server, tmp_path, capsys, 
     other = specification.strip("'").replace("opened the door", "opened a door")
     with pytest.raises(ValueError, match="replay must hold answers about this environment"):
         learned(other, problem(layouts=1))
+
+
+def test_the_example_of_the_page(tmp_path, capsys, monkeypatch):
+    """The store of a script, replayed: one step picks the key up, one opens the door, and 18 are turns to the left."""
+
+    def refuse(*_):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    told = {"picked up the key": "info.caption == 8", "opened the door": "info.caption == 11"}
+    method = f"calm:crop=3,subgoals={json.dumps(list(scripted_verdicts.SUBGOALS))},truth={json.dumps(told)}"
+    words = ("llm-reward", "KeyRoom-v0", "--params", "size=5", "layouts=1", "max_steps=40", "--method", method)
+    words = (*words, "--task", scripted_verdicts.TASK, "--steps", scripted_verdicts.STEPS)
+    status, out, err = call(capsys, *words, "--replay", scripted_verdicts.PATH, "--out", tmp_path)
+    assert status == 0, err
+    steps, reports = counted(scripted_verdicts.PATH)
+    assert (steps, *reports.values()) == (91, 1, 1, 18)
+    assert [line.rstrip() for line in out.splitlines()[2:4]] == [
+        "yes     picked up the key  1 of 91 steps are said to achieve it, and 1 do: precision 1.000, recall 1.000",
+        "yes     opened the door    19 of 91 steps are said to achieve it, and 1 do: precision 0.053, recall 1.000",
+    ]
 
 
 def test_a_subgoal_that_is_never_achieved_ends_with_status_1(server, tmp_path, capsys, monkeypatch):

@@ -20,7 +20,7 @@ from payoff.wrappers.llm.client import NoReplyError, Recorded, Scripted
 from payoff.wrappers.llm.entries import bind, state_entries, step_entries
 from payoff.wrappers.llm.expression import Read, evaluate, parse, reads_of, unparse
 from payoff.wrappers.llm.store import ReplyStore
-from payoff.wrappers.llm.term_templates import MOST_TERMS, entries_of, read_program, schema
+from payoff.wrappers.llm.term_templates import MOST_FILLED, entries_of, read_program, schema
 from payoff.wrappers.llm.verdict import Finding
 from payoff.wrappers.rows import BatchInfo
 from tests.baselines.commands import call, refused
@@ -128,7 +128,7 @@ BAD = [
     ('{"terms": [{"weight": ' + "9" * 5000 + "}]}", "a number has 5000 digits"),
     ('{"terms": []}', "terms must be as the schema says: List should have at least 1 item"),
     ('{"terms": {"term": "near"}}', "terms must be as the schema says: Input should be a valid list"),
-    (reply(*[{**RISE, "scale": i + 1} for i in range(MOST_TERMS + 1)]), "at most 12 items"),
+    (reply(*[{**RISE, "scale": i + 1} for i in range(MOST_FILLED + 1)]), "at most 12 items"),
     ('{"terms": [1], "code": "import os"}', "must be as the schema says"),
     (reply({**ABOVE, "exec": "import os"}), r"terms\[0\].above.exec must be as the schema says: Extra inputs"),
     (reply({**ABOVE, "a\nb" * 99: 1}), "Extra inputs are not permitted"),
