@@ -1,6 +1,6 @@
 """What dilemma the published games pose in one step, and the figures of ``docs/guides/dilemmas.md``.
 
-``python -m benchmarks.dilemmas`` draws both figures and writes the table of the page. Nothing is random but a
+``python benchmarks/dilemmas.py`` draws both figures and writes the table of the page. Nothing is random but a
 start: the first of seed 0, where a game draws its start.
 """
 
@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks._machine import describe
+from _machine import describe
+
 from payoff.baselines.stage_figure import stage_figure
 from payoff.calibration.compare.figure import encode
 from payoff.envs import registry
