@@ -1,7 +1,4 @@
-"""Method ``expressions``: one prompt for expressions, and the first that meets every demand.
-
-payoff llm-reward GridNav-v0 --task "reach the goal" --out results/llm --replay store.jsonl
-"""
+"""Method ``expressions`` of ``payoff llm-reward``: one prompt, and the first reply that meets every demand."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Method ``parameters``: a language model fills in the numbers of named reward terms, and writes no formula.
 
-payoff llm-reward CarBall-v0 --task "Keep the car slow." --method parameters --out results/slow --replay store.jsonl
+    payoff llm-reward CarBall-v0 --task "Keep the car slow." --method parameters --out results/slow --replay store.jsonl
 
 Two prompts, as in Language to Rewards (Yu et al., 2023). The *descriptor* puts the task into words and numbers, in
 lines of a given form. The *coder* turns these lines into JSON (:mod:`payoff.wrappers.llm.term_templates`), of which

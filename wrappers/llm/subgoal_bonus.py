@@ -12,7 +12,7 @@ about next. With s_k(o) = 1 where the answer about o names report k, and c_k = 1
 
 Until an answer is there, it names nothing. Training goes on in the meantime; what was said once is never asked again.
 
-Sources: (1) CALM (spec of its released code), which judges recorded play before any training, adds up the judgements of
+Sources: (1) CALM (its released code), which judges recorded play before any training, adds up the judgements of
 a pair of observation and action, scales the sums to [0, 1] and pays them at every visit; that can be farmed, and
 ``once=False`` pays so, without the sums. (2) ELLM (Du et al. 2023), which lets the model write phrases of its own and
 compares them with captions by their embeddings; here it chooses among the captions.
