@@ -2,7 +2,6 @@
 
     payoff llm-reward CoinLine-v0 --task "visit the coin" --method lare --use reward --out results/lare ...
 
-
 The model is asked several times for factors (:mod:`payoff.wrappers.llm.factors`), then once to merge its own answers
 into one list. Each factor is tried along random play, and what is wrong with one goes back to the model. What comes out
 is a transform of whole episodes, for problems whose payoff comes late.
