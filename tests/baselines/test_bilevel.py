@@ -285,8 +285,9 @@ def test_a_checkpoint_of_which_no_reward_can_be_read(tmp_path):
     for change, message in (
         ({"args": [1]}, r"cannot be used: args must be a dict of settings, got \[1\]$"),
         ({"form": None}, "cannot be used: form must be a dict of settings, got None$"),
-        ({"low": [huge]}, "cannot be used: low must be a list of texts, got"),
-        ({"high": huge}, "cannot be used: high must be a list of texts, got"),
+        ({"low": [7]}, "cannot be used: low must be a list of texts, got"),
+        ({"high": 7}, "cannot be used: high must be a list of texts, got"),
+        ({"low": [huge]}, "is damaged or no checkpoint: its metadata is no JSON object: a number has 401 digits$"),
         ({"trainer": None}, "is a checkpoint of no trainer, which learns no reward$"),
     ):
         save(forged, tensors, {**meta, **change})
