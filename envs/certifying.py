@@ -24,7 +24,7 @@ from payoff.envs.core.game import Episode, Game
 from payoff.envs.core.params import Params
 from payoff.envs.core.state import Array
 from payoff.envs.theory import tabular
-from payoff.envs.views.engine import Engine
+from payoff.envs.views.engine import bare_engine
 
 __all__ = ["certify", "random_play"]
 
@@ -37,21 +37,6 @@ _FOUND_BY = {
 }
 
 
-def _engine(game: Game[Any], params: Params, n_copies: int) -> Engine:
-    return Engine(
-        game,
-        [params],
-        n_copies,
-        reward="private",
-        partners={},
-        seats=[0],
-        observe=game.observations[-1],
-        actions="native",
-        clip_actions=False,
-        autoreset="next_step",
-    )
-
-
 def random_play(game: Game[Any], params: Params, episodes: int, seed: int = 0) -> list[Episode]:
     """Episodes of uniformly random play.
 
@@ -62,7 +47,7 @@ def random_play(game: Game[Any], params: Params, episodes: int, seed: int = 0) -
         seed: of starts and actions.
     """
     copies = min(_COPIES, episodes)
-    engine = _engine(game, params, copies)
+    engine = bare_engine(game, params, copies, observe=game.observations[-1], autoreset="next_step")
     draws = np.random.default_rng(seed)
     low, high = engine.format.low[0], engine.format.high[0]
     found: list[Episode] = []
@@ -91,7 +76,7 @@ def random_play(game: Game[Any], params: Params, episodes: int, seed: int = 0) -
 
 def _every_start(game: Game[Any], params: Params, n: int) -> Array:
     """The ``n`` states ``(n, S)`` that an episode may start in."""
-    engine = _engine(game, params, _DRAWS * n)
+    engine = bare_engine(game, params, _DRAWS * n, observe=game.observations[-1], autoreset="next_step")
     for b in range(_DRAWS * n):
         engine.seed(b, b)
     engine.reset()
@@ -106,7 +91,7 @@ def _every_start(game: Game[Any], params: Params, n: int) -> Array:
 
 def _sampled_starts(game: Game[Any], params: Params, first_seed: int, n: int) -> Array:
     """First states ``(n, S)`` of the seeds from ``first_seed`` on."""
-    engine = _engine(game, params, n)
+    engine = bare_engine(game, params, n, observe=game.observations[-1], autoreset="next_step")
     for b in range(n):
         engine.seed(b, first_seed + b)
     engine.reset()

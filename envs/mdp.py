@@ -14,7 +14,7 @@ from payoff.envs.core import chance
 from payoff.envs.core.game import Episode, Game
 from payoff.envs.core.params import Params, is_whole
 from payoff.envs.core.state import CLOCK, COUNTER, EPISODE, HEADER, NEVER, OVER, TERMINATED, Array, Layout
-from payoff.envs.views.engine import Engine
+from payoff.envs.views.engine import Engine, bare_engine
 
 __all__ = ["MDP", "TooManyStatesError", "as_mdp", "canonical", "from_rows"]
 
@@ -157,26 +157,11 @@ def _seeded_starts(game: Game[Any], params: Params, seeds: Sequence[int]) -> Arr
     numbers = list(seeds)
     if not numbers or not all(is_whole(s) and s >= 0 for s in numbers):
         raise ValueError(f"starts must be at least one non-negative integer, got {seeds!r}")
-    engine = _engine(game, params, len(numbers))
+    engine = bare_engine(game, params, len(numbers))
     for b, seed in enumerate(numbers):
         engine.seed(b, int(seed))
     engine.reset()
     return engine.state
-
-
-def _engine(game: Game[Any], params: Params, n_copies: int) -> Engine:
-    return Engine(
-        game,
-        [params],
-        n_copies,
-        reward="private",
-        partners={},
-        seats=[0],
-        observe="minimal",
-        actions="native",
-        clip_actions=False,
-        autoreset="disabled",
-    )
 
 
 def canonical(state: Array, layout: Layout) -> Array:
@@ -203,7 +188,7 @@ class _Search:
         self.max_states = max_states
         self.outcomes = np.ones(1) if game.chance is None else np.asarray(game.chance(params), dtype=np.float64)
         self.actions = np.array(list(itertools.product(range(shape.n_actions), repeat=shape.action_size)), dtype=float)
-        self.engine = _engine(game, params, _CHUNK)
+        self.engine = bare_engine(game, params, _CHUNK)
         self.engine.reset()
         self.numbers: dict[bytes, int] = {}
         self.rows: list[Array] = []

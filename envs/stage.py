@@ -20,7 +20,7 @@ from payoff.envs.core.state import Array
 from payoff.envs.rewards.linear import Mutuality
 from payoff.envs.theory.stage_game import Curve, Dilemma, Profile, StageGame
 from payoff.envs.theory.transfers import Thresholds, thresholds
-from payoff.envs.views.engine import Engine
+from payoff.envs.views.engine import bare_engine
 
 __all__ = ["StageCertificate", "certify_stage", "stage_game"]
 
@@ -34,19 +34,7 @@ class _Kernel:
 
     def __init__(self, game: Game[Any], params: Params) -> None:
         self._engines = {
-            copies: Engine(
-                game,
-                [params],
-                copies,
-                reward="private",
-                partners={},
-                seats=[0],
-                observe=game.observations[-1],
-                actions="native",
-                clip_actions=False,
-                autoreset="disabled",
-            )
-            for copies in (32, _COPIES)
+            copies: bare_engine(game, params, copies, observe=game.observations[-1]) for copies in (32, _COPIES)
         }
         self._starts = {}
         for copies, engine in self._engines.items():

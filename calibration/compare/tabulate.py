@@ -18,7 +18,7 @@ from payoff.envs.core.game import Game
 from payoff.envs.core.params import Params
 from payoff.envs.core.state import OVER, TERMINATED, Array
 from payoff.envs.mdp import canonical
-from payoff.envs.views.engine import Engine
+from payoff.envs.views.engine import Engine, bare_engine
 
 if TYPE_CHECKING:
     from payoff.envs.mdp import MDP
@@ -112,18 +112,7 @@ class _Transitions:
     def engine(self, layer: str) -> Engine:
         """A batch of ``_CHUNK`` copies under a reward layer."""
         if layer not in self._engines:
-            self._engines[layer] = Engine(
-                self.game,
-                [self.params],
-                _CHUNK,
-                reward=layer,
-                partners={},
-                seats=[0],
-                observe="full",
-                actions="native",
-                clip_actions=False,
-                autoreset="disabled",
-            )
+            self._engines[layer] = bare_engine(self.game, self.params, _CHUNK, reward=layer, observe="full")
             self._engines[layer].reset()
         return self._engines[layer]
 

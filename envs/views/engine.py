@@ -28,7 +28,7 @@ from payoff.envs.rewards.wiring import wire
 from payoff.envs.views import actions as action_formats
 from payoff.envs.views.snapshot import Snapshot, described
 
-__all__ = ["AUTORESET", "Engine", "Snapshot"]
+__all__ = ["AUTORESET", "Engine", "Snapshot", "bare_engine"]
 
 AUTORESET = {name: getattr(loop.AUTORESET, name) for name in ("next_step", "same_step", "disabled")}
 
@@ -571,3 +571,36 @@ class Engine:
         """Stop the worker threads, if any."""
         if self._pool is not None:
             self._pool.shutdown()
+
+
+def bare_engine(
+    game: Game[Any],
+    params: Params,
+    n_copies: int,
+    *,
+    reward: str = "private",
+    observe: str = "minimal",
+    autoreset: Literal["next_step", "disabled"] = "disabled",
+) -> Engine:
+    """Copies in which nobody learns and every action is given, in native units: for enumerations and certificates.
+
+    Args:
+        game: the game.
+        params: of all copies.
+        n_copies: B.
+        reward: layer.
+        observe: what the first seat sees.
+        autoreset: what happens to copies whose episode is over.
+    """
+    return Engine(
+        game,
+        [params],
+        n_copies,
+        reward=reward,
+        partners={},
+        seats=[0],
+        observe=observe,
+        actions="native",
+        clip_actions=False,
+        autoreset=autoreset,
+    )

@@ -224,25 +224,14 @@ def feature_task(
     from payoff.envs import registry  # here: they import numba
     from payoff.envs.core import chance
     from payoff.envs.mdp import as_mdp
-    from payoff.envs.views.engine import Engine
+    from payoff.envs.views.engine import bare_engine
 
     game = registry.load(registry.full_id(env_id))
     if not any(entry.name == key for entry in game.entries):
         raise ValueError(f"{game.id} reports no info[{key!r}], which holds the features of a step")
     mdp = as_mdp(game.id, [start], max_states=max_states, **parameters)
     params = game.params.from_keywords(game.id, parameters)
-    engine = Engine(
-        game,
-        [params],
-        _CHUNK,
-        reward="private",
-        partners={},
-        seats=[0],
-        observe="minimal",
-        actions="native",
-        clip_actions=False,
-        autoreset="disabled",
-    )
+    engine = bare_engine(game, params, _CHUNK)
     engine.reset()
     layout = engine.shape.layout
     running = np.flatnonzero(~mdp.terminal)
